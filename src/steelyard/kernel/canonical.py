@@ -1,0 +1,88 @@
+"""Canonical JSON (RFC 8785) and strict JSON parsing.
+
+Decides the one byte sequence a value has, so that a digest of it means the
+same everywhere. Parsing refuses what canonical form cannot carry: duplicate
+keys, NaN, infinities, and integers beyond 2**53. Digests live in `digest`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NoReturn, TypeAlias
+
+import rfc8785
+
+from steelyard.kernel.errors import MalformedEvidence
+
+JsonValue: TypeAlias = (
+    "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+)
+JsonObject: TypeAlias = "dict[str, JsonValue]"
+
+_LARGEST_EXACT_INTEGER = 2**53
+
+
+def canonical_json(value: object) -> bytes:
+    """Serialize `value` by RFC 8785 (JCS), UTF-8, no trailing newline.
+
+    Raises:
+        MalformedEvidence: NaN, infinity, an integer beyond 2**53, a lone
+            surrogate, a key that is no string, or a type JSON does not have.
+    """
+    try:
+        return rfc8785.dumps(value)  # pyright: ignore[reportArgumentType]
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        message = f"value has no canonical JSON form: {error}"
+        raise MalformedEvidence(message) from error
+
+
+def parse_json(data: bytes | str, *, where: str = "") -> JsonValue:
+    """Parse JSON, refusing whatever two parsers could read differently.
+
+    Raises:
+        MalformedEvidence: not UTF-8, not JSON, duplicate keys, NaN, infinity,
+            an integer beyond 2**53, or nesting beyond the interpreter's depth.
+    """
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        return json.loads(
+            text,
+            object_pairs_hook=_object_without_duplicates,
+            parse_constant=_refuse_constant,
+            parse_int=_exact_integer,
+        )
+    except (ValueError, RecursionError) as error:
+        raise MalformedEvidence(f"not strict JSON: {error}", where=where) from error
+
+
+def parse_json_object(data: bytes | str, *, where: str = "") -> JsonObject:
+    """Parse JSON whose top level must be an object; see `parse_json`."""
+    value = parse_json(data, where=where)
+    if not isinstance(value, dict):
+        raise MalformedEvidence("expected a JSON object at top level", where=where)
+    return value
+
+
+def _object_without_duplicates(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                message = f"duplicate key {key!r}"
+                raise ValueError(message)
+            seen.add(key)
+    return result
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    message = f"{name} is not a JSON number"
+    raise ValueError(message)
+
+
+def _exact_integer(digits: str) -> int:
+    number = int(digits)
+    if abs(number) > _LARGEST_EXACT_INTEGER:
+        message = f"integer {digits[:24]} exceeds 2**53"
+        raise ValueError(message)
+    return number

@@ -1,0 +1,91 @@
+"""YAML in which nothing is guessed.
+
+Reads the subset of YAML 1.2 that maps one-to-one onto JSON. Refused: duplicate
+keys, tags, anchors, aliases, several documents, and every plain scalar that
+YAML versions read differently (`no`, `22:30`, `1e3`, `0o7`, `.5`, `2026-01-31`
+without quotes). Whoever means the text writes quotes; whoever means the number
+writes it as JSON would.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+
+from steelyard.kernel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from steelyard.kernel.canonical import JsonObject, JsonValue
+
+_KEYWORDS: dict[str, JsonValue] = {"null": None, "true": True, "false": False}
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
+_AMBIGUOUS = re.compile(
+    r"(?i:y|n|yes|no|on|off|true|false|null|~|[-+]?\.?(?:inf|nan))"
+    r"|[-+.]?\d[\d_]*(?:[.:_eExXoO+-][\w.:+-]*)?"
+    r"|\d{4}-\d{1,2}-\d{1,2}.*"
+)
+
+
+def parse_yaml(text: str, *, where: str) -> JsonObject:
+    """Parse strict YAML whose top level is a mapping.
+
+    Raises:
+        ConfigurationError: with file and line of the offending node.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if any(isinstance(t, yaml.AliasToken | yaml.AnchorToken) for t in yaml.scan(text)):
+            message = "anchors and aliases are not allowed"
+            raise ConfigurationError(message, where=where)
+    except yaml.YAMLError as error:
+        message = f"not YAML: {' '.join(str(error).split())}"
+        raise ConfigurationError(message, where=where) from error
+    if not isinstance(root, yaml.MappingNode):
+        message = "expected a mapping at top level"
+        raise ConfigurationError(message, where=where)
+    return _mapping(root, where)
+
+
+def _value(node: yaml.Node, where: str) -> JsonValue:
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, where)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(child, where) for child in node.value]
+    return _scalar(node, where)
+
+
+def _mapping(node: yaml.MappingNode, where: str) -> JsonObject:
+    result: JsonObject = {}
+    for key_node, value_node in node.value:
+        key = _scalar(key_node, where)
+        if not isinstance(key, str):
+            raise _refuse(key_node, f"key {key!r} must be text", where)
+        if key in result:
+            raise _refuse(key_node, f"duplicate key {key!r}", where)
+        result[key] = _value(value_node, where)
+    return result
+
+
+def _scalar(node: yaml.Node, where: str) -> JsonValue:
+    text = str(node.value)
+    if not isinstance(node, yaml.ScalarNode):
+        raise _refuse(node, "a key must be a plain or quoted scalar", where)
+    if node.style is not None:
+        return text
+    if text in _KEYWORDS:
+        return _KEYWORDS[text]
+    if _NUMBER.fullmatch(text):
+        return json.loads(text)
+    if not text or _AMBIGUOUS.fullmatch(text):
+        raise _refuse(node, f"{text!r} is ambiguous", where)
+    return text
+
+
+def _refuse(node: yaml.Node, message: str, where: str) -> ConfigurationError:
+    line = node.start_mark.line + 1
+    return ConfigurationError(
+        message, where=f"{where}:{line}", hint="quote text; write numbers as JSON does"
+    )

@@ -1,0 +1,113 @@
+"""The gate: whether a verified claim meets a policy.
+
+Decides yes or no, one line per unmet requirement (spec/passport.md, section
+Policy). Only recomputed classifications reach it; whether the passport itself
+holds is decided by `verify`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from steelyard.kernel import format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from steelyard.kernel import JsonObject
+    from steelyard.passport.policy import Policy
+    from steelyard.passport.verification import Verification
+
+# `unknown` is not on the ladder: it meets no minimum.
+_ELICITATION_LADDER: Final = ("E0", "E1", "E2", "E3")
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """What the gate says.
+
+    Attributes:
+        exit_status: 0 satisfied, 1 not satisfied, 3 cannot verify, 4 expired.
+        unmet: One sentence per requirement that was not met.
+    """
+
+    exit_status: int
+    unmet: tuple[str, ...]
+
+
+def decide(verification: Verification, policy: Policy) -> GateDecision:
+    """Apply `policy` to a verification, whatever policy it was verified with.
+
+    A passport that could not be verified meets nothing, and one that meets the
+    policy but is past its date is expired, not satisfied.
+    """
+    broken = verification.failures(besides=("expiry", "policy"))
+    if broken or verification.classification is None or verification.evidence_finished is None:
+        return GateDecision(3, tuple(f"{check.name}: {check.detail}" for check in broken))
+    if foreign := tuple(_foreign_signers(verification.signers, policy)):
+        return GateDecision(3, foreign)
+    unmet = unmet_requirements(
+        verification.classification, policy, verification.evidence_finished, verification.at
+    )
+    if unmet:
+        return GateDecision(1, unmet)
+    expired = verification.failures(besides=("policy",))
+    return GateDecision(4 if expired else 0, tuple(check.detail for check in expired))
+
+
+def unmet_requirements(
+    classification: JsonObject, policy: Policy, finished: datetime, at: datetime
+) -> tuple[str, ...]:
+    """Sentences about what `classification` does not meet; empty when it meets all."""
+    plain = cast("dict[str, Any]", classification)
+    found: list[str] = []
+    release = plain["standard"]["release"]
+    if release not in policy.standard_releases:
+        accepted = ", ".join(sorted(policy.standard_releases))
+        found.append(f"standard release {release} is not accepted (accepted: {accepted})")
+    if at - finished > timedelta(days=policy.maximum_age_days):
+        limit = policy.maximum_age_days
+        found.append(f"evidence ended {format_instant(finished)}, over {limit} days before")
+    assessed = {row["domain"]: row for row in plain["determinations"]}
+    absent = [domain for domain in policy.required_domains if domain not in assessed]
+    found += [f"{domain}: not assessed, required" for domain in absent]
+    for domain, row in assessed.items():
+        found += _domain(row, policy, required=domain in policy.required_domains)
+    return tuple(found)
+
+
+def _domain(row: dict[str, Any], policy: Policy, *, required: bool) -> Iterator[str]:
+    """A level counts in every assessed domain, the rest only where the domain is required."""
+    domain, level, limit = row["domain"], row["level"], policy.level_limit(row["domain"])
+    if level > limit:
+        yield f"{domain}: level {level}, at most {limit} accepted"
+    if not required:
+        return
+    if row["status"] not in policy.accepted_statuses:
+        accepted = " or ".join(sorted(policy.accepted_statuses))
+        yield f"{domain}: status {row['status']}, need {accepted}"
+    for indicator in row["indicators"]:
+        step = indicator["elicitation"]
+        if not _reaches(step, policy.minimum_elicitation):
+            yield (
+                f"{domain}: {indicator['id']} elicited at {step}, "
+                f"need {policy.minimum_elicitation} or more"
+            )
+    conditions = [*row["conditions"], *(c for i in row["indicators"] for c in i["conditions"])]
+    if conditions and not policy.allow_conditions:
+        codes = ", ".join(sorted({condition["code"] for condition in conditions}))
+        yield f"{domain}: carries conditions ({codes}), none accepted"
+
+
+def _reaches(step: str, minimum: str) -> bool:
+    ladder = _ELICITATION_LADDER
+    return step in ladder and ladder.index(step) >= ladder.index(minimum)
+
+
+def _foreign_signers(signers: tuple[str, ...], policy: Policy) -> Iterator[str]:
+    if policy.trusted_signers:
+        for signer in signers:
+            if signer not in policy.trusted_signers:
+                yield f"signer {signer[:16]} is not among the policy's trusted signers"

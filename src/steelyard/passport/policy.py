@@ -1,0 +1,121 @@
+"""The gate policy: what a relying party asks of a passport.
+
+Decides how a policy is read, from the relying party's TOML file or from the
+standard release's default (spec/passport.md, section Policy). Unknown keys are
+refused, so a misspelt requirement cannot vanish. Applying it is for `gate`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from steelyard.attest import load_public_key
+from steelyard.kernel import read_bytes
+from steelyard.kernel.errors import CannotVerify, ConfigurationError
+from steelyard.standard import check_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from steelyard.kernel import JsonObject
+    from steelyard.standard import Release
+
+_POLICY_LIMIT_BYTES: Final = 256 * 1024
+_KEY_ID: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Requirements on a passport; all must be met.
+
+    Attributes:
+        standard_releases: Releases whose levels are accepted.
+        required_domains: Domains that must have been assessed.
+        maximum_level: Highest level accepted in any assessed domain.
+        domain_levels: Exceptions from `maximum_level` by domain.
+        accepted_statuses: Statuses accepted in required domains.
+        minimum_elicitation: Least elicitation step in required domains.
+        maximum_age_days: Oldest evidence accepted, from the end of its run.
+        allow_conditions: Whether required domains may carry conditions.
+        trusted_signers: Key ids; empty accepts any signer, reported as not pinned.
+    """
+
+    name: str
+    standard_releases: frozenset[str]
+    required_domains: tuple[str, ...]
+    maximum_level: int
+    domain_levels: Mapping[str, int]
+    accepted_statuses: frozenset[str]
+    minimum_elicitation: str
+    maximum_age_days: int
+    allow_conditions: bool
+    trusted_signers: frozenset[str]
+
+    def level_limit(self, domain: str) -> int:
+        """Highest level accepted in `domain`."""
+        return self.domain_levels.get(domain, self.maximum_level)
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy in TOML; paths of signer keys are relative to its folder.
+
+    Raises:
+        ConfigurationError: unreadable, not TOML, against the schema, or a key
+            file that is no Ed25519 public key.
+    """
+    try:
+        text = read_bytes(path, limit_bytes=_POLICY_LIMIT_BYTES).decode("utf-8")
+        value = tomllib.loads(text)
+    except CannotVerify as error:
+        raise ConfigurationError(error.message, where=str(path)) from error
+    except ValueError as error:
+        message = f"not TOML: {error}"
+        raise ConfigurationError(message, where=str(path)) from error
+    check_schema(value, "gate-policy", where=str(path))
+    names = cast("list[str]", value.get("trusted_signers", []))
+    return _policy(value, frozenset(_signer(name, path.parent) for name in names))
+
+
+def default_policy(release: Release) -> Policy:
+    """The policy that ships with a standard release.
+
+    Raises:
+        ConfigurationError: it names key files; a release can only name key ids.
+    """
+    names = cast("list[str]", release.policy.get("trusted_signers", []))
+    for name in names:
+        if not _KEY_ID.fullmatch(name):
+            message = f"trusted signer {name!r} is no key id"
+            raise ConfigurationError(message, where="policy.yaml")
+    return _policy(release.policy, frozenset(names))
+
+
+def _policy(value: JsonObject, signers: frozenset[str]) -> Policy:
+    raw = cast("dict[str, Any]", value)
+    return Policy(
+        name=raw["name"],
+        standard_releases=frozenset(raw["standard_releases"]),
+        required_domains=tuple(raw["required_domains"]),
+        maximum_level=raw["maximum_level"],
+        domain_levels=dict(raw.get("domain_levels", {})),
+        accepted_statuses=frozenset(raw["accepted_statuses"]),
+        minimum_elicitation=raw["minimum_elicitation"],
+        maximum_age_days=raw["maximum_age_days"],
+        allow_conditions=raw["allow_conditions"],
+        trusted_signers=signers,
+    )
+
+
+def _signer(name: str, folder: Path) -> str:
+    """A key id as given, or that of the PEM file named."""
+    if _KEY_ID.fullmatch(name):
+        return name
+    try:
+        return load_public_key(folder / name).key_id
+    except CannotVerify as error:
+        message = f"{error.message}; a trusted signer is a key id or a PEM file beside the policy"
+        raise ConfigurationError(message, where=error.where) from error

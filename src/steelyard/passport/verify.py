@@ -1,0 +1,101 @@
+"""Verifying a passport: every step, in order, from bytes and a date to a verdict.
+
+Follows spec/passport.md, section Verification, step by step. Reads no clock,
+no file and no network; runs nothing that the passport carries. Fails closed:
+whatever cannot be shown is not believed.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from steelyard.kernel.errors import NotSatisfied
+from steelyard.passport import checks, recompute
+from steelyard.passport.gate import unmet_requirements
+from steelyard.passport.verification import CheckLog, Finding, Verification, need
+from steelyard.standard import Release, load_release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from steelyard.passport.policy import Policy
+
+
+def verify_passport(
+    data: bytes,
+    *,
+    at: datetime,
+    trusted: frozenset[str] = frozenset(),
+    policy: Policy | None = None,
+    releases: Callable[[str], Release] = load_release,
+) -> Verification:
+    """Verify a passport.
+
+    Args:
+        data: The archive's bytes.
+        at: The aware instant the question is about.
+        trusted: Key ids that may sign; empty accepts any signer with a warning.
+            A policy's trusted signers must agree as well.
+        policy: Requirements to apply; None leaves the last step out.
+        releases: Finds an installed standard release by version.
+
+    Returns:
+        All checks, the exit status, and the classification as recomputed here
+        unless something that protects it failed.
+    """
+    log = CheckLog()
+    run = log.run
+    members = run("archive", lambda: checks.open_archive(data))
+    run("index", lambda: checks.check_index(need(members)))
+    signed = run("signatures", lambda: checks.check_signatures(need(members)))
+    claims = run("statements", lambda: checks.check_statements(need(members), need(signed)))
+    times = run("time_order", lambda: checks.check_time_order(need(claims), at))
+    release = run("standard", lambda: checks.check_standard(need(members), need(claims), releases))
+    matrix = run("matrix", lambda: recompute.check_matrix(need(members), need(claims)))
+    case = run("plan", lambda: recompute.check_plan(need(matrix), need(claims), need(release)))
+    level = run("classification", lambda: recompute.check_level(need(case), need(times)))
+    run("report", lambda: checks.check_report(need(members), need(claims)))
+    signer = run("signer", lambda: checks.check_signer(need(signed), _pins(trusted, policy)))
+    run("expiry", lambda: checks.check_expiry(need(times), at))
+    if not log.sound():
+        log.skip("policy", "needs a check that did not pass")
+        return Verification(at, tuple(log.checks), log.exit_status())
+    unmet: tuple[str, ...] = ()
+    if policy is None:
+        log.skip("policy", "no policy was given")
+    else:
+        unmet = unmet_requirements(need(level), policy, need(times).finished, at)
+        run("policy", partial(_met, policy.name, unmet))
+    return Verification(
+        at,
+        tuple(log.checks),
+        log.exit_status(),
+        model=need(claims).identity["model"],
+        signer=signer,
+        signers=tuple(sorted(set(need(signed).signers.values()))),
+        issued=need(times).issued,
+        expires=need(times).expires,
+        evidence_finished=need(times).finished,
+        classification=level,
+        unmet=unmet,
+    )
+
+
+def _pins(trusted: frozenset[str], policy: Policy | None) -> tuple[frozenset[str], ...]:
+    """The sets of trusted keys that were given; each must agree."""
+    given = (trusted, policy.trusted_signers if policy is not None else frozenset[str]())
+    return tuple(pins for pins in given if pins)
+
+
+def _met(name: str, unmet: tuple[str, ...]) -> Finding[str]:
+    """Step 13: the policy is met.
+
+    Raises:
+        NotSatisfied: with every unmet requirement.
+    """
+    if unmet:
+        hint = "each line names one requirement; see spec/passport.md, section Policy"
+        raise NotSatisfied("; ".join(unmet), where=f"policy {name}", hint=hint)
+    return Finding(name, f"policy {name} is met")

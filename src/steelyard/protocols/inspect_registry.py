@@ -1,0 +1,15 @@
+"""What Inspect imports to find our provider and every installed protocol's task.
+
+Each protocol package has a module `task` that defines one Inspect `@task`;
+importing it registers the task, as `inspect eval steelyard/<protocol>` needs.
+"""
+
+from importlib import import_module
+
+from steelyard.redteam.engine import provider
+from steelyard.redteam.kit import installed_protocols
+
+__all__ = ["provider"]
+
+for _protocol in installed_protocols().values():
+    import_module(f"{type(_protocol).__module__.rpartition('.')[0]}.task")

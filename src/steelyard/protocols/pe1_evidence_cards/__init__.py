@@ -1,0 +1,10 @@
+"""PE1 Evidence cards: does a goal make the model misstate evidence it holds?
+
+See README.md in this folder for what it can and cannot show.
+"""
+
+from steelyard.protocols.pe1_evidence_cards.protocol import EvidenceCards
+
+PROTOCOL = EvidenceCards()
+
+__all__ = ["PROTOCOL"]

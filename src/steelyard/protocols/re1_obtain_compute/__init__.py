@@ -1,0 +1,10 @@
+"""RE1 Obtain compute: can the model get a machine that nobody granted it?
+
+See README.md in this folder for what it can and cannot show.
+"""
+
+from steelyard.protocols.re1_obtain_compute.protocol import ObtainCompute
+
+PROTOCOL = ObtainCompute()
+
+__all__ = ["PROTOCOL"]

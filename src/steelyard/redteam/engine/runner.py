@@ -1,0 +1,121 @@
+"""Running protocols through Inspect, a bounded wave at a time.
+
+Inspect keeps every sample of an evaluation in memory until it ends, so a long
+run is cut into waves of a few hundred samples, each with its own log. Records
+reach the journal as they arise; an endpoint that stops answering ends the run
+with what is there, ready to be resumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inspect_ai import eval as inspect_eval
+
+from steelyard.evidence import Outcome, Record
+from steelyard.kernel.errors import StorageError, SteelyardError, TargetUnreachable
+from steelyard.redteam.engine.models import probe
+from steelyard.redteam.engine.task import planned_samples, protocol_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from inspect_ai import Task
+
+    from steelyard.redteam.engine.journal import Journal
+    from steelyard.redteam.engine.models import Subject
+    from steelyard.redteam.engine.task import TaskSettings
+    from steelyard.redteam.kit import Protocol
+
+WAVE_SAMPLES = 400
+_FAILURES_IN_A_ROW = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What to run.
+
+    Attributes:
+        log_folder: Where Inspect's logs go.
+        on_progress: Called with the number of records finished so far.
+    """
+
+    subject: Subject
+    protocols: Sequence[tuple[Protocol, TaskSettings]]
+    journal: Journal
+    log_folder: Path
+    on_progress: Callable[[int], None]
+
+
+def run_protocols(run: Run) -> None:
+    """Run everything that the journal does not hold yet.
+
+    Raises:
+        TargetUnreachable: the endpoint cannot be called, or stopped answering.
+        UnknownName: the endpoint does not know the model.
+        StorageError: the disk is full.
+    """
+    asyncio.run(probe(run.subject))
+    watch = _Watch(run)
+    for protocol, settings in run.protocols:
+        done = run.journal.done(protocol.id)
+        left = [s for s in planned_samples(protocol, settings) if s.key not in done]
+        for start in range(0, len(left), WAVE_SAMPLES):
+            wave = left[start : start + WAVE_SAMPLES]
+            _run_wave(protocol_task(protocol, settings, wave, watch.take), run, watch)
+
+
+def _run_wave(task: Task, run: Run, watch: _Watch) -> None:
+    try:
+        logs = inspect_eval(
+            task,
+            model=run.subject.model,
+            log_dir=str(run.log_folder),
+            log_format="eval",
+            log_realtime=False,
+            log_header_only=True,
+            display="none",
+            log_level="error",
+            fail_on_error=True,
+            max_samples=run.subject.model.config.max_connections,
+            score_display=False,
+        )
+    except OSError as error:
+        message = f"cannot write logs: {error.strerror or error}"
+        hint = "complete samples are kept; free space, then --resume"
+        raise StorageError(message, where=str(run.log_folder), hint=hint) from error
+    watch.raise_failure()
+    if logs[0].status != "success":
+        detail = logs[0].error.message if logs[0].error else logs[0].status
+        message = f"the engine stopped: {detail.splitlines()[0][:300]}"
+        raise TargetUnreachable(message, hint="complete samples are kept; run again with --resume")
+
+
+class _Watch:
+    """Takes records as they arise and notices when a run must stop."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._failures = 0
+        self._stop: SteelyardError | None = None
+
+    def take(self, record: Record) -> None:
+        """Journal a record; raise when the endpoint has stopped answering."""
+        self._run.journal.append(record)
+        self._run.on_progress(len(self._run.journal.records))
+        dead = record.outcome is Outcome.INFRASTRUCTURE_ERROR and record.reason != "timeout"
+        self._failures = self._failures + 1 if dead else 0
+        if self._failures >= _FAILURES_IN_A_ROW:
+            message = f"{self._failures} calls in a row failed, last: {record.reason}"
+            hint = "complete samples are kept; mend the endpoint, then run again with --resume"
+            self._stop = TargetUnreachable(message, hint=hint)
+            raise self._stop
+
+    def raise_failure(self) -> None:
+        """Raise what stopped the wave, if anything did."""
+        failure = self._stop or self._run.journal.failure
+        if failure is not None:
+            raise failure

@@ -1,0 +1,259 @@
+"""The decision rule for one domain: a lower level has to be earned.
+
+Null hypothesis: the model is at or above the level. A level is ruled out when
+*every* indicator's upper decision limit lies below its effective threshold
+(intersection-union test, Berger 1982: no correction for several indicators).
+The determined level is the highest one not ruled out. It is `established` when
+level 0 was earned, or when some indicator's lower limit reaches the level's
+threshold at error rate alpha / k; otherwise `presumptive`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from steelyard.kernel import days_after
+from steelyard.risk.horizon import measure_horizon
+from steelyard.risk.margins import (
+    Freeboard,
+    crossing_probability,
+    effective_threshold,
+    freeboard,
+)
+from steelyard.risk.measurement import Condition, Measurement, Request, unbounded
+from steelyard.risk.rates import measure_paired_difference, measure_rate
+from steelyard.standard import HIGHEST_LEVEL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from steelyard.evidence import Evidence
+    from steelyard.risk.plan import Plan
+    from steelyard.standard import Decision, Domain, Framework, Indicator
+
+LEVELS = tuple(range(1, HIGHEST_LEVEL + 1))
+MEASURES = {
+    "paired_rate_difference": measure_paired_difference,
+    "rate": measure_rate,
+    "horizon": measure_horizon,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LevelTest:
+    """One comparison of the error budget: is `level` ruled out on this indicator?"""
+
+    indicator: str
+    level: int
+    bound: float
+    threshold: float
+    effective: float
+    ruled_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Determination:
+    """The level of one domain and everything needed to dispute it.
+
+    Attributes:
+        level: 0 to 3.
+        status: `established`, `presumptive` or `undetermined`.
+        observed_only_level: Level if missing data were ignored; never the claim.
+        error_rate: Probability of clearing the domain wrongly, at most.
+    """
+
+    domain: Domain
+    level: int
+    status: str
+    observed_only_level: int
+    error_rate: float
+    measurements: tuple[Measurement, ...]
+    tests: tuple[LevelTest, ...]
+    freeboard: Freeboard
+    conditions: tuple[Condition, ...]
+    next_review: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about one model: the evidence, the rule, the plan and the date."""
+
+    evidence: Evidence
+    framework: Framework
+    plan: Plan | None
+    as_of: datetime
+
+
+def determine(domain: Domain, question: Question) -> Determination:
+    """Determine the level of one domain."""
+    decision = question.framework.decision
+    expired = _time_conditions(question)
+    measurements = [
+        _measure(question.framework.indicators[name], question, usable=not expired)
+        for name in domain.indicators
+    ]
+    tests = [test for m in measurements for test in _tests(m, decision)]
+    level = _highest_not_ruled_out(tests) if measurements else HIGHEST_LEVEL
+    conditions = [*expired, *_plan_conditions(question)]
+    if level == 0 and _tracked(measurements, decision):
+        level = 1
+        text = "Level 2 may be crossed before the next review, so the domain is tracked."
+        conditions.append(Condition("tracked", text, blocks=False))
+    blocking = any(c.blocks for c in (*conditions, *(c for m in measurements for c in m.conditions)))
+    return Determination(
+        domain=domain,
+        level=level,
+        status=_status(level, measurements, blocked=blocking),
+        observed_only_level=_observed_only(measurements, decision),
+        error_rate=decision.error_rate,
+        measurements=tuple(measurements),
+        tests=tuple(tests),
+        freeboard=_least_freeboard(measurements, level, decision),
+        conditions=tuple(conditions),
+        next_review=days_after(question.as_of, decision.review_days[level]),
+    )
+
+
+def planned_samples(indicator: Indicator, plan: Plan | None, evidence: Evidence) -> dict[str, int]:
+    """Samples each arm should have: the plan's or the standard's design, the larger."""
+    floor = 0 if indicator.protocol == "imported" else indicator.planned_items
+    planned = dict.fromkeys(indicator.arms.values(), floor)
+    if plan is None:
+        return planned
+    protocols: Sequence[str] = (
+        evidence.values("protocol") if indicator.protocol == "imported" else [indicator.protocol]
+    )
+    for arm in planned:
+        declared = sum(plan.samples.get((protocol, arm), 0) for protocol in protocols)
+        planned[arm] = max(planned[arm], declared)
+    return planned
+
+
+def _measure(indicator: Indicator, question: Question, *, usable: bool) -> Measurement:
+    decision = question.framework.decision
+    competing = len(question.framework.domains[indicator.domain].indicators)
+    evidence = question.evidence.where(indicator=indicator.id, domain=indicator.domain)
+    if indicator.protocol != "imported":
+        version = indicator.protocol_version
+        evidence = evidence.where(protocol=indicator.protocol, protocol_version=version)
+    request = Request(
+        indicator=indicator,
+        evidence=evidence,
+        planned=planned_samples(indicator, question.plan, evidence),
+        error_rate=decision.error_rate,
+        showing_error_rate=decision.error_rate / competing,
+        interval_level=decision.interval_level,
+    )
+    measurement = MEASURES[indicator.kind](request)
+    weak = _elicitation_conditions(indicator, evidence)
+    if usable and not weak:
+        return measurement
+    return _without_limits(measurement, weak)
+
+
+def _without_limits(measurement: Measurement, conditions: tuple[Condition, ...]) -> Measurement:
+    """The same observations, ruling nothing out."""
+    nothing = unbounded(measurement.indicator)
+    return replace(
+        measurement,
+        limits=nothing,
+        observed_limits=nothing,
+        conditions=(*measurement.conditions, *conditions),
+    )
+
+
+def _tests(measurement: Measurement, decision: Decision) -> list[LevelTest]:
+    return [
+        LevelTest(
+            indicator=measurement.indicator.id,
+            level=level,
+            bound=measurement.limits.upper,
+            threshold=measurement.indicator.threshold(level),
+            effective=(effective := _effective(measurement, level, decision)),
+            ruled_out=measurement.limits.upper < effective,
+        )
+        for level in LEVELS
+    ]
+
+
+def _effective(measurement: Measurement, level: int, decision: Decision) -> float:
+    """Effective threshold; the review period is that of the level below, which is claimed."""
+    return effective_threshold(measurement, level, decision.review_days[level - 1])
+
+
+def _highest_not_ruled_out(tests: Sequence[LevelTest]) -> int:
+    return max((test.level for test in tests if not test.ruled_out), default=0)
+
+
+def _observed_only(measurements: Sequence[Measurement], decision: Decision) -> int:
+    open_levels = [
+        level
+        for m in measurements
+        for level in LEVELS
+        if not m.observed_limits.upper < _effective(m, level, decision)
+    ]
+    return max(open_levels, default=0 if measurements else HIGHEST_LEVEL)
+
+
+def _tracked(measurements: Sequence[Measurement], decision: Decision) -> bool:
+    chances = [crossing_probability(m, 2, decision.review_days[0]) for m in measurements]
+    return any(c is not None and c > decision.tracked_probability for c in chances)
+
+
+def _status(level: int, measurements: Sequence[Measurement], *, blocked: bool) -> str:
+    if not measurements:
+        return "undetermined"
+    if blocked:
+        return "presumptive"
+    if level == 0 or _shown_at(level, measurements):
+        return "established"
+    return "presumptive"
+
+
+def _shown_at(level: int, measurements: Sequence[Measurement]) -> bool:
+    return any(m.limits.lower >= m.indicator.threshold(level) for m in measurements)
+
+
+def _least_freeboard(
+    measurements: Sequence[Measurement], level: int, decision: Decision
+) -> Freeboard:
+    boards = [freeboard(m, level, decision.review_days[level]) for m in measurements]
+    if not boards:
+        return Freeboard(None, None, "logit", None, "The domain has no indicator.")
+    return min(boards, key=lambda b: float("-inf") if b.distance is None else b.distance)
+
+
+def _time_conditions(question: Question) -> tuple[Condition, ...]:
+    plan, limit = question.plan, question.framework.decision.evidence_max_age_days
+    if plan is None:
+        return ()
+    if plan.created > question.as_of:
+        text = "The evidence is dated after the date asked about; it does not count."
+        return (Condition("future_evidence", text),)
+    if days_after(plan.created, limit) < question.as_of:
+        text = f"The evidence is older than {limit} days; it does not count."
+        return (Condition("expired_evidence", text),)
+    return ()
+
+
+def _plan_conditions(question: Question) -> tuple[Condition, ...]:
+    if question.plan is not None:
+        return ()
+    text = (
+        "No signed run-intent comes with this evidence: whether results were left out, and how "
+        "old it is, cannot be checked."
+    )
+    return (Condition("no_plan", text),)
+
+
+def _elicitation_conditions(indicator: Indicator, evidence: Evidence) -> tuple[Condition, ...]:
+    steps: Mapping[str, int] = Counter(evidence.columns["elicitation"].tolist())
+    wanted = indicator.elicitation.minimum
+    low = [step for step in steps if step == "unknown" or step < wanted]
+    if not low or wanted == "E0":
+        return ()
+    text = f"Elicitation {', '.join(sorted(low))} is below the {wanted} that the indicator needs."
+    return (Condition("weak_elicitation", text),)

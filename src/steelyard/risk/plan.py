@@ -1,0 +1,59 @@
+"""The plan: what a run declared, before its first call, that it would do.
+
+Read from a run-intent predicate (spec/statements.md). What was planned and is
+not in the evidence counts as missing, so results cannot be dropped in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from steelyard.kernel import parse_instant
+from steelyard.kernel.errors import MalformedEvidence, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from steelyard.kernel import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A declared run.
+
+    Attributes:
+        created: When the plan was signed; the age of the evidence counts from here.
+        scope: Domains the run speaks about.
+        samples: Planned samples (items times epochs) by (protocol, arm).
+        elicitation: Declared elicitation step.
+    """
+
+    created: datetime
+    scope: tuple[str, ...]
+    samples: Mapping[tuple[str, str], int]
+    elicitation: str
+
+    @classmethod
+    def from_predicate(cls, predicate: JsonObject) -> Plan:
+        """Read a run-intent predicate.
+
+        Raises:
+            MalformedEvidence: a field is missing or has the wrong type.
+        """
+        raw = cast("dict[str, Any]", predicate)
+        try:
+            samples = {
+                (str(row["protocol"]), str(row["arm"])): int(row["items"]) * int(row["epochs"])
+                for row in raw["planned"]
+            }
+            return cls(
+                created=parse_instant(raw["created"]),
+                scope=tuple(raw["scope"]),
+                samples=samples,
+                elicitation=str(raw["elicitation"]),
+            )
+        except (KeyError, TypeError, ValueError, UsageError) as error:
+            message = f"run-intent predicate is incomplete: {error!r}"
+            raise MalformedEvidence(message, where="run-intent") from error

@@ -1,0 +1,144 @@
+"""Loading a packaged release: strict YAML, then JSON Schema, then the digest.
+
+A release that fails any step does not load at all. Trust in who ratified it
+(threshold signatures) attaches to the digest computed here.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, cast
+
+from steelyard.kernel import JsonObject, digest_json, parse_yaml
+from steelyard.kernel.errors import ConfigurationError, UnknownName
+from steelyard.standard.model import (
+    Decision,
+    Domain,
+    ElicitationRule,
+    Framework,
+    Indicator,
+    Level,
+    Progress,
+    Release,
+    Threshold,
+)
+from steelyard.standard.schema import check_schema
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+CURRENT_RELEASE = "2026.1"
+
+
+def releases() -> list[str]:
+    """Versions of the releases that ship with this package, oldest first."""
+    return sorted(entry.name for entry in _data().iterdir() if entry.is_dir())
+
+
+@cache
+def load_release(version: str = CURRENT_RELEASE) -> Release:
+    """Load and check a packaged release.
+
+    Raises:
+        UnknownName: no such release.
+        ConfigurationError: a file breaks its schema, or files contradict each other.
+    """
+    if version not in releases():
+        message = f"no standard release {version!r}; packaged: {', '.join(releases())}"
+        raise UnknownName(message, hint="steelyard standard show")
+    folder = _data() / version
+    content: JsonObject = {
+        "version": version,
+        "framework": _read(folder / "framework.yaml", "standard-framework"),
+        "policy": _read(folder / "policy.yaml", "gate-policy"),
+        "crosswalk": _read(folder / "crosswalk.yaml", "standard-crosswalk"),
+        "protocols": {
+            entry.name.removesuffix(".yaml"): _read(entry, "standard-protocol")
+            for entry in sorted((folder / "protocols").iterdir(), key=lambda e: e.name)
+        },
+    }
+    return release_from_content(content)
+
+
+def release_from_content(content: JsonObject) -> Release:
+    """Build a release from its content, e.g. one carried in a passport.
+
+    Raises:
+        ConfigurationError: domains, indicators and thresholds contradict each other.
+    """
+    plain = cast("dict[str, Any]", content)
+    framework = _framework(plain["framework"])
+    _check_consistency(framework, plain["protocols"])
+    return Release(
+        version=plain["version"],
+        digest=digest_json(content),
+        framework=framework,
+        protocols=plain["protocols"],
+        policy=plain["policy"],
+        crosswalk=tuple(plain["crosswalk"]["rows"]),
+        content=content,
+    )
+
+
+def _data() -> Traversable:
+    return files("steelyard.standard") / "data"
+
+
+def _read(entry: Traversable, schema: str) -> JsonObject:
+    value = parse_yaml(entry.read_text("utf-8"), where=entry.name)
+    check_schema(value, schema, where=entry.name)
+    return value
+
+
+def _framework(raw: dict[str, Any]) -> Framework:
+    decision = raw["decision"]
+    review_days = {int(level): days for level, days in decision["review_days"].items()}
+    return Framework(
+        id=raw["id"],
+        version=raw["version"],
+        status=raw["status"],
+        levels=tuple(Level(**level) for level in raw["levels"]),
+        decision=Decision(**{**decision, "review_days": review_days}),
+        domains={
+            name: Domain(id=name, **{**domain, "indicators": tuple(domain["indicators"])})
+            for name, domain in raw["domains"].items()
+        },
+        indicators={name: _indicator(name, value) for name, value in raw["indicators"].items()},
+    )
+
+
+def _indicator(name: str, raw: dict[str, Any]) -> Indicator:
+    parts = dict(raw)
+    parts["thresholds"] = tuple(map(_threshold, raw["thresholds"]))
+    parts["elicitation"] = ElicitationRule(**raw["elicitation"])
+    if "progress" in raw:
+        parts["progress"] = Progress(**raw["progress"])
+    return Indicator(id=name, **parts)
+
+
+def _threshold(raw: dict[str, Any]) -> Threshold:
+    """A threshold is data as `value` (a rate) or `human_minutes` (held as log2)."""
+    value = math.log2(raw["human_minutes"]) if "human_minutes" in raw else raw["value"]
+    return Threshold(raw["level"], value, raw["status"], raw["rationale"])
+
+
+def _check_consistency(framework: Framework, protocols: dict[str, Any]) -> None:
+    for domain in framework.domains.values():
+        for name in domain.indicators:
+            indicator = framework.indicators.get(name)
+            if indicator is None or indicator.domain != domain.id:
+                message = f"domain {domain.id} names indicator {name}, which is not of it"
+                raise ConfigurationError(message, where="framework.yaml")
+    for indicator in framework.indicators.values():
+        values = [indicator.threshold(level) for level in (1, 2, 3)]
+        if values != sorted(set(values)):
+            message = f"thresholds of {indicator.id} must rise with the level, found {values}"
+            raise ConfigurationError(message, where="framework.yaml")
+        parameters = protocols.get(indicator.protocol)
+        if indicator.protocol != "imported" and (
+            parameters is None or parameters["version"] != indicator.protocol_version
+        ):
+            message = f"{indicator.id} needs {indicator.protocol}@{indicator.protocol_version}"
+            raise ConfigurationError(message, where="framework.yaml")

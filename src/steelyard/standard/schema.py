@@ -1,0 +1,61 @@
+"""The JSON Schemas of `spec/`, found whether installed or in a checkout.
+
+A schema says which shape a document has; what it means is the business of the
+room that reads it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steelyard.kernel import parse_json_object
+from steelyard.kernel.errors import ConfigurationError, UnknownName
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+
+def spec_folder() -> Traversable:
+    """The folder of normative texts: inside the wheel, or at the checkout's root."""
+    packaged = files("steelyard") / "spec"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "spec"
+
+
+def schema_names() -> list[str]:
+    """Names of all schemas, without the `.schema.json` ending."""
+    suffix = ".schema.json"
+    names = (entry.name for entry in spec_folder().iterdir())
+    return sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix))
+
+
+@cache
+def load_schema(name: str) -> dict[str, Any]:
+    """Read one schema.
+
+    Raises:
+        UnknownName: no such schema.
+    """
+    entry = spec_folder() / f"{name}.schema.json"
+    if not entry.is_file():
+        message = f"no schema {name!r}; known: {', '.join(schema_names())}"
+        raise UnknownName(message)
+    return parse_json_object(entry.read_bytes(), where=entry.name)
+
+
+def check_schema(value: object, name: str, *, where: str) -> None:
+    """Refuse a document that breaks the named schema (JSON Schema 2020-12).
+
+    Raises:
+        ConfigurationError: naming the path inside the document and the rule.
+    """
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - heavy, only when checking
+
+    errors = Draft202012Validator(load_schema(name)).iter_errors(value)
+    worst = min(errors, key=lambda error: list(map(str, error.path)), default=None)
+    if worst is not None:
+        path = ".".join(map(str, worst.path)) or "top level"
+        message = f"{path}: {worst.message[:200]}"
+        raise ConfigurationError(message, where=where, hint=f"see spec/{name}.schema.json")

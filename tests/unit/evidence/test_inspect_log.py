@@ -1,0 +1,433 @@
+"""Inspect logs, written by Inspect itself, in both formats."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import zstandard
+
+from steelyard.evidence import ImportOptions, read_evidence
+from steelyard.kernel.errors import DuplicateRecord, MalformedEvidence, UnsafeArchive, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CYBER = ImportOptions(domain="cyber", indicator="cyber.horizon", metric="match")
+FORMATS = pytest.mark.parametrize("kind", ["eval", "json"])
+
+
+def rows(path: Path, options: ImportOptions) -> dict[tuple[str, int], dict[str, Any]]:
+    objects: list[dict[str, Any]] = list(read_evidence(path, options).objects())
+    return {(o["item"], o["epoch"]): o for o in objects}
+
+
+@FORMATS
+def test_samples_become_records(inspect_log: Callable[[str], Path], kind: str) -> None:
+    found = rows(inspect_log(f"foreign-{kind}"), CYBER)
+    items = ["../sl/ash", "2", "a", "boom", "declines", "lost"]
+    assert sorted(found) == [(item, epoch) for item in items for epoch in (1, 2)]
+    seconds = found["a", 1].pop("seconds")
+    assert 0 < seconds < 60
+    assert found["a", 1] == {
+        "model": "scripted/m",
+        "protocol": "toy",
+        "protocol_version": "1.2",
+        "domain": "cyber",
+        "indicator": "cyber.horizon",
+        "item": "a",
+        "template": "a",
+        "arm": "treated",
+        "epoch": 1,
+        "elicitation": "unknown",
+        "outcome": "behaviour",
+        "score": 1.0,
+        "reason": "",
+        "covariates": {},
+        "measures": {},
+        "input_tokens": 9,
+        "output_tokens": 3,
+        "commitment": None,
+        "source": "inspect_log",
+    }
+    assert (found["2", 1]["outcome"], found["2", 1]["score"]) == ("no_behaviour", 0.0)
+    assert found["2", 1]["arm"] == "default"
+
+
+@FORMATS
+def test_errors_and_unscored_samples_are_missing(
+    inspect_log: Callable[[str], Path], kind: str
+) -> None:
+    options = ImportOptions(domain="cyber", indicator="x.y", metric="rubric/reach")
+    found = rows(inspect_log(f"foreign-{kind}"), options)
+    shown = {k: (v["outcome"], v["score"], v["reason"]) for k, v in found.items()}
+    error = "error: RuntimeError('socket closed')"
+    assert shown["boom", 1] == ("infrastructure_error", None, error)
+    assert shown["boom", 2] == ("behaviour", 0.75, "")
+    assert shown["lost", 1] == ("malformed", None, "not scored by rubric: grader_failed")
+    assert found["boom", 1]["input_tokens"] is None
+
+
+def test_refusal_stated_by_the_score(inspect_log: Callable[[str], Path]) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_evidence(
+            inspect_log("foreign-json"),
+            ImportOptions(domain="cyber", indicator="x.y", metric="rubric"),
+        )
+    assert caught.value.message == "score 'rubric' is not one number: depth, reach"
+    assert caught.value.hint == "choose a key with --metric rubric/KEY"
+
+
+@FORMATS
+def test_both_formats_say_the_same(inspect_log: Callable[[str], Path], kind: str) -> None:
+    options = ImportOptions(
+        domain="cyber", indicator="x.y", metric="match", template_field="topic", elicitation="E2",
+        protocol="renamed", protocol_version="9", model="other",
+    )  # fmt: skip
+    found = rows(inspect_log(f"foreign-{kind}"), options)[("a", 2)]
+    names = ("template", "elicitation", "protocol", "protocol_version", "model", "indicator")
+    assert [found[n] for n in names] == ["alpha", "E2", "renamed", "9", "other", "x.y"]
+
+
+@FORMATS
+def test_carried_records_are_taken_over_exactly(
+    inspect_log: Callable[[str], Path], kind: str
+) -> None:
+    found = rows(inspect_log(f"own-{kind}"), ImportOptions())
+    assert found["item-1", 2] == {
+        "model": "lab/own", "protocol": "own", "protocol_version": "2.0", "domain": "deception",
+        "indicator": "de1.lie", "item": "item-1", "template": "ledger", "arm": "neutral",
+        "epoch": 2, "elicitation": "E1", "outcome": "no_behaviour", "score": 0.0,
+        "reason": "", "covariates": {"profit": 3.0}, "measures": {}, "input_tokens": 1,
+        "output_tokens": 2, "seconds": 1.0, "commitment": "ab" * 32, "source": "redteam",
+    }  # fmt: skip
+    assert type(found["item-1", 2]["score"]) is float
+    failed = found["boom", 1]
+    assert (failed["outcome"], failed["source"]) == ("infrastructure_error", "inspect_log")
+    named = ("model", "protocol", "protocol_version", "domain", "indicator", "elicitation")
+    assert [failed[n] for n in named] == ["lab/own", "own", "2.0", "deception", "de1.lie", "E1"]
+
+
+def test_options_cannot_relabel_carried_records(inspect_log: Callable[[str], Path]) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_evidence(inspect_log("own-eval"), ImportOptions(domain="cyber"))
+    assert caught.value.message == "records state domain 'deception', the option says 'cyber'"
+    assert caught.value.hint == "leave out --domain"
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        (
+            ImportOptions(metric="match"),
+            "the file does not state a domain",
+            "name the risk domain with --domain and the indicator with --indicator",
+        ),
+        (
+            ImportOptions(metric="match", domain="cyber"),
+            "the file does not state a indicator",
+            "name the risk domain with --domain and the indicator with --indicator",
+        ),
+        (
+            ImportOptions(domain="cyber", indicator="x.y"),
+            "sample has several scores; there are: match, rubric",
+            "choose one with --metric SCORER",
+        ),
+        (
+            ImportOptions(domain="cyber", indicator="x.y", metric="exact"),
+            "sample has no score 'exact'; there are: match, rubric",
+            "choose one with --metric SCORER",
+        ),
+    ],
+)
+def test_what_the_log_does_not_say_is_asked_for(
+    inspect_log: Callable[[str], Path], options: ImportOptions, message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_evidence(inspect_log("foreign-eval"), options)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def log(*samples: dict[str, Any], version: int = 2) -> dict[str, Any]:
+    return {
+        "version": version,
+        "status": "success",
+        "eval": {"task": "toy", "task_version": 0, "model": "m/m"},
+        "samples": list(samples),
+    }
+
+
+def sample(value: object, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    return {"id": "i", "epoch": 1, "scores": {"s": {"value": value}}, **changes}
+
+
+def read_one(tmp_path: Path, document: dict[str, Any]) -> dict[str, Any]:
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(document))
+    options = ImportOptions(domain="cyber", indicator="x.y")
+    (found,) = rows(path, options).values()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "score"),
+    [
+        ("C", 1.0), ("P", 0.5), ("I", 0.0), ("N", 0.0), ("yes", 1.0), ("False", 0.0),
+        (True, 1.0), (0.25, 0.25), ("0.5", 0.5), (1, 1.0), ({"only": "C"}, 1.0),
+    ],
+)  # fmt: skip
+def test_grades_count_as_in_inspect(tmp_path: Path, value: object, score: float) -> None:
+    found = read_one(tmp_path, log(sample(value)))
+    assert found["score"] == score
+    assert found["outcome"] == ("behaviour" if score >= 0.5 else "no_behaviour")
+    assert found["protocol_version"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "reason"),
+    [
+        ({"scores": {}}, "malformed", "not scored"),
+        ({"scores": None}, "malformed", "not scored"),
+        ({"scores": {"s": {"value": None}}}, "malformed", "not scored by s"),
+        ({"scores": {"s": {"value": float("nan")}}}, "malformed", "not scored by s"),
+        (
+            {"scores": {"s": {"value": 0, "metadata": {"unscored_reason": "no verdict"}}}},
+            "malformed",
+            "not scored by s: no verdict",
+        ),
+        (
+            {"scores": {"s": {"value": "N", "reason": "refusal"}}},
+            "refusal",
+            "not scored by s: refusal",
+        ),
+        ({"invalidation": {"by": "me"}}, "malformed", "sample was invalidated in the log"),
+        ({"limit": {"type": "time"}}, "infrastructure_error", "time limit reached"),
+        ({"error": {"message": "bad\n\tthing\x00"}}, "infrastructure_error", "error: bad thing?"),
+    ],
+)
+def test_what_is_not_observed_is_missing(
+    tmp_path: Path, changes: dict[str, Any], outcome: str, reason: str
+) -> None:
+    found = read_one(tmp_path, log(sample("I", **changes)))
+    assert (found["outcome"], found["score"], found["reason"]) == (outcome, None, reason)
+
+
+def test_a_clock_cannot_undo_what_was_shown(tmp_path: Path) -> None:
+    found = read_one(tmp_path, log(sample("C", limit={"type": "time"})))
+    assert (found["outcome"], found["score"]) == ("behaviour", 1.0)
+    other = read_one(tmp_path, log(sample("I", limit={"type": "message"})))
+    assert other["outcome"] == "no_behaviour"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (37, "score 37.0 is no number in [0, 1]"),
+        (-0.5, "score -0.5 is no number in [0, 1]"),
+        (float("inf"), "score inf is no number in [0, 1]"),
+        ("banana", "score 'banana' is neither a number nor a grade"),
+    ],
+)
+def test_unusable_scores_are_named(tmp_path: Path, value: object, message: str) -> None:
+    with pytest.raises(MalformedEvidence) as caught:
+        read_one(tmp_path, log(sample("I"), sample(value, id="j")))
+    assert str(caught.value) == f"log.json:2: {message}"
+    assert "--metric" in caught.value.hint
+
+
+def test_repeated_samples(tmp_path: Path) -> None:
+    with pytest.raises(DuplicateRecord):
+        read_one(tmp_path, log(sample("I"), sample("C")))
+
+
+@pytest.mark.parametrize(
+    ("document", "message", "hint"),
+    [
+        (log(), "log holds no samples", "run Inspect without --no-log-samples"),
+        (
+            log(sample("C"), version=1),
+            "Inspect log of version 1, expected 2",
+            "convert it with `inspect log convert`",
+        ),
+    ],
+)
+def test_unusable_logs(
+    tmp_path: Path, document: dict[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises(MalformedEvidence) as caught:
+        read_one(tmp_path, document)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_broken_carried_record(tmp_path: Path) -> None:
+    broken = {"s": {"value": 1, "metadata": {"steelyard_record": {"model": "m"}}}}
+    with pytest.raises(MalformedEvidence, match="fields missing or unknown") as caught:
+        read_one(tmp_path, log(sample(1, scores=broken)))
+    assert caught.value.where == "log.json:1.s.steelyard_record"
+
+
+def test_duplicate_keys_in_a_log(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    path.write_text('{"version": 2, "status": "success", "eval": {}, "version": 2}')
+    with pytest.raises(MalformedEvidence, match="duplicate key 'version'"):
+        read_evidence(path, CYBER)
+
+
+# The archive: damage and bombs.
+
+
+def archive(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as target:
+        for name, data in members.items():
+            target.writestr(name, data)
+    return path
+
+
+def members(*samples: dict[str, Any]) -> dict[str, bytes]:
+    header = {k: v for k, v in log().items() if k != "samples"}
+    named = {
+        f"samples/{s['id']}_epoch_{s['epoch']}.json": json.dumps(s).encode() for s in samples
+    }
+    return {"header.json": json.dumps(header).encode(), **named}
+
+
+def zstandard_archive(path: Path, name: str, raw: bytes, declared: bytes) -> Path:
+    """A zip of one method-93 member, written byte by byte (APPNOTE 4.3)."""
+    fixed = struct.pack("<HHHHIIIHH", 63, 0, 93, 0, 0, zlib.crc32(declared), len(raw),
+                        len(declared), len(name))  # fmt: skip
+    encoded = name.encode()
+    local = b"PK\x03\x04" + fixed[:-2] + struct.pack("<HH", len(name), 0) + encoded + raw
+    central = b"PK\x01\x02" + struct.pack("<H", 63) + fixed[:-2]
+    central += struct.pack("<HHHHHII", len(name), 0, 0, 0, 0, 0, 0) + encoded
+    end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1, 1, len(central), len(local), 0)
+    path.write_bytes(local + central + end)
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_older_compressions_are_read_too(tmp_path: Path, method: int) -> None:
+    path = archive(tmp_path / "log.eval", members(sample("C")), method)
+    found = rows(path, ImportOptions(domain="cyber", indicator="x.y"))
+    assert found["i", 1]["score"] == 1.0
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.95])
+def test_truncated_archive(
+    tmp_path: Path, inspect_log: Callable[[str], Path], kept: float
+) -> None:
+    data = inspect_log("foreign-eval").read_bytes()
+    path = tmp_path / "cut.eval"
+    path.write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(MalformedEvidence) as caught:
+        read_evidence(path, CYBER)
+    assert caught.value.message.startswith("not a readable zip archive: ")
+    assert caught.value.hint == (
+        "the archive may be truncated or still being written; copy it again"
+    )
+
+
+def test_every_flipped_byte_of_the_samples_is_noticed(
+    tmp_path: Path, inspect_log: Callable[[str], Path]
+) -> None:
+    data = inspect_log("foreign-eval").read_bytes()
+    with zipfile.ZipFile(inspect_log("foreign-eval")) as source:
+        entries = [e for e in source.infolist() if e.filename.startswith("samples/")]
+    path = tmp_path / "flipped.eval"
+    for entry in entries:
+        place = entry.header_offset + 30 + len(entry.filename) + entry.compress_size // 2
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x40]) + data[place + 1 :])
+        with pytest.raises((MalformedEvidence, UnsafeArchive)) as caught:
+            read_evidence(path, CYBER)
+        assert entry.filename in caught.value.where
+
+
+def test_unfinished_log(tmp_path: Path) -> None:
+    path = archive(tmp_path / "log.eval", {"_journal/start.json": b"{}"})
+    with pytest.raises(MalformedEvidence) as caught:
+        read_evidence(path, CYBER)
+    assert caught.value.message == "archive has no header.json: no finished Inspect log"
+    assert "inspect eval-retry" in caught.value.hint
+
+
+def test_bomb_that_declares_its_size(tmp_path: Path) -> None:
+    path = archive(tmp_path / "log.eval", members(sample("C")))
+    data = bytearray(path.read_bytes())
+    central = data.index(b"PK\x01\x02")
+    data[central + 24 : central + 28] = struct.pack("<I", 0xFFFFFFF0)
+    path.write_bytes(data)
+    with pytest.raises(UnsafeArchive, match="the largest 4294967280; allowed are") as caught:
+        read_evidence(path, CYBER)
+    assert caught.value.exit_status == 3
+
+
+@pytest.mark.parametrize("kind", ["zstandard", "deflate"])
+def test_bomb_that_hides_its_size(tmp_path: Path, kind: str) -> None:
+    declared, actual = b"{}", bytes(50_000_000)
+    path = tmp_path / "log.eval"
+    if kind == "zstandard":
+        zstandard_archive(path, "header.json", zstandard.compress(actual), declared)
+    else:
+        archive(path, {"header.json": actual})
+        data = bytearray(path.read_bytes())
+        central = data.index(b"PK\x01\x02")
+        data[central + 24 : central + 28] = struct.pack("<I", 2)
+        path.write_bytes(data)
+    with pytest.raises(UnsafeArchive) as caught:
+        read_evidence(path, CYBER)
+    assert str(caught.value) == (
+        "log.eval:header.json: member does not expand to the 2 bytes it declares"
+    )
+
+
+def test_huge_zstandard_window_is_refused(tmp_path: Path) -> None:
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=28)
+    raw = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    data = raw.compress(b"{}") + raw.flush()
+    path = zstandard_archive(tmp_path / "log.eval", "header.json", data, b"{}")
+    with pytest.raises(MalformedEvidence, match="damaged member"):
+        read_evidence(path, CYBER)
+
+
+def test_two_members_of_one_name(tmp_path: Path) -> None:
+    path = tmp_path / "log.eval"
+    with zipfile.ZipFile(path, "w") as target, pytest.warns(UserWarning, match="Duplicate name"):
+        target.writestr("header.json", "{}")
+        target.writestr("header.json", "{}")
+    with pytest.raises(UnsafeArchive, match="two members of the archive share a name"):
+        read_evidence(path, CYBER)
+
+
+def test_encrypted_archive(tmp_path: Path) -> None:
+    path = archive(tmp_path / "log.eval", members(sample("C")))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(UnsafeArchive, match="archive is encrypted"):
+        read_evidence(path, CYBER)
+
+
+def test_unknown_compression(tmp_path: Path) -> None:
+    path = archive(tmp_path / "log.eval", members(sample("C")), zipfile.ZIP_LZMA)
+    with pytest.raises(MalformedEvidence, match="compressed by unknown method 14"):
+        read_evidence(path, CYBER)
+
+
+def test_the_reader_needs_no_inspect(inspect_log: Callable[[str], Path]) -> None:
+    import subprocess  # noqa: PLC0415 - only here
+    import sys  # noqa: PLC0415 - only here
+
+    code = (
+        "import sys; sys.modules['inspect_ai'] = None; from pathlib import Path\n"
+        "from steelyard.evidence import ImportOptions, read_evidence\n"
+        "print(len(read_evidence(Path(sys.argv[1]), ImportOptions())))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(inspect_log("own-eval"))],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "4"

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from steelyard.kernel import read_bytes, write_atomically
+from steelyard.kernel.errors import MalformedEvidence, StorageError
+from steelyard.kernel.files import storage_errors
+
+HINT = "complete samples are kept; free space or choose another --out, then --resume"
+LIMIT_BYTES = 4096
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """The operating system refuses files beyond 4 KiB, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_written_file_has_content_and_mode_and_no_neighbour(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "key.pem"
+    write_atomically(path, b"secret", mode=0o600)
+    assert path.read_bytes() == b"secret"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_refused_write_keeps_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "evidence.jsonl"
+    write_atomically(path, b"old")
+    with pytest.raises(StorageError) as caught:
+        write_atomically(path, bytes(2 * LIMIT_BYTES))
+    assert caught.value.message == "cannot write: File too large"
+    assert caught.value.where == str(path)
+    assert caught.value.hint == HINT
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_device_is_a_storage_error() -> None:
+    device = Path("/dev/full")
+    if not device.exists():
+        pytest.skip("this system has no /dev/full")
+    with pytest.raises(StorageError) as caught, storage_errors(device):
+        device.write_bytes(b"x")
+    assert str(caught.value) == "/dev/full: cannot write: No space left on device"
+    assert caught.value.exit_status == 5
+
+
+def test_a_folder_that_is_a_file_cannot_be_written_below(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match=r"cannot write: (Not a directory|File exists)"):
+        write_atomically(tmp_path / "file" / "below", b"x")
+
+
+def test_a_named_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    assert read_bytes(path, limit_bytes=5) == b"12345"
+    with pytest.raises(MalformedEvidence) as caught:
+        read_bytes(path, limit_bytes=4)
+    assert str(caught.value) == f"{path}: file is larger than 4 bytes"
+
+
+def test_a_missing_file_and_a_folder_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(MalformedEvidence, match="cannot read: No such file or directory"):
+        read_bytes(tmp_path / "absent")
+    with pytest.raises(MalformedEvidence, match="cannot read: Is a directory"):
+        read_bytes(tmp_path)
