@@ -12,12 +12,11 @@ import io
 import struct
 import sys
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steelyard.attest import (
     PREDICATE_KINDS,
@@ -48,6 +47,9 @@ from steelyard.passport.archive import INDEX, MATRIX, RELEASE, REPORT, write_arc
 from steelyard.passport.bundle import index_of
 from steelyard.risk import Plan, classify
 from steelyard.standard import Release, load_release, release_from_content
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HONEST = PrivateKey.from_seed(
     bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
@@ -241,7 +243,9 @@ def zipped(
     return buffer.getvalue()
 
 
-def patched(data: bytes, name: str, offset: int, value: bytes, *, local: int | None = None) -> bytes:
+def patched(
+    data: bytes, name: str, offset: int, value: bytes, *, local: int | None = None
+) -> bytes:
     """The archive with bytes of a member's central (and local) header overwritten."""
     start = data.rindex(b"PK\x01\x02", 0, data.rindex(name.encode()))
     result = data[: start + offset] + value + data[start + offset + len(value) :]
@@ -359,6 +363,11 @@ def _second_base64(envelope: dict[str, Any]) -> None:
     envelope["signatures"][0]["sig"] = f"{signature[:-3]}{last}=="
 
 
+def _edited_identity() -> bytes:
+    name = statement("model-identity")
+    return with_member(name, resign(Draft().members()[name], _set("safeguards", "on"), HONEST))
+
+
 def _two_signatures(envelope: dict[str, Any]) -> None:
     envelope["signatures"] *= 2
 
@@ -400,6 +409,12 @@ def _extra_field(kind: int) -> bytes:
     return buffer.getvalue()
 
 
+def _damaged() -> bytes:
+    data = issued()
+    start = data.index(MATRIX.encode()) + len(MATRIX) + 40
+    return data[:start] + bytes([data[start] ^ 0xFF]) + data[start + 1 :]
+
+
 def _local_name() -> bytes:
     data = zipped(_honest_pairs())
     position = data.index(REPORT.encode())
@@ -407,7 +422,7 @@ def _local_name() -> bytes:
 
 
 VECTORS: dict[str, Callable[[], bytes]] = {
-    "honest": lambda: issued(),
+    "honest": issued,
     "honest_rezipped": lambda: zipped(_honest_pairs()[::-1], zipfile.ZIP_STORED),
     "honest_by_stranger": lambda: issued(key=STRANGER),
     "fewer_samples_than_planned": lambda: issued(records=records()[:-2]),
@@ -440,7 +455,7 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     "streamed_member": lambda: patched(issued(), REPORT, 8, b"\x08\x00", local=6),
     "unknown_compression": lambda: patched(issued(), REPORT, 10, b"\x5d\x00", local=8),
     "wrong_checksum": lambda: patched(issued(), REPORT, 16, b"\0\0\0\0", local=14),
-    "damaged_data": lambda: _damaged(),
+    "damaged_data": _damaged,
     "overlapping_members": _overlap,
     "local_name_differs": _local_name,
     "zip64_extra_field": lambda: _extra_field(0x0001),
@@ -477,9 +492,8 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     ),
     "wrong_predicate_type": _retyped,
     "predicate_field_missing": lambda: issued(edit_claim=_drop),
-    "swapped_identity": lambda: _other_statement(
-        "model-identity", generation={"temperature": 0.0}
-    ),
+    "swapped_identity": lambda: _other_statement("model-identity", generation={"temperature": 0.0}),
+    "swapped_identity_of_same_model": _edited_identity,
     "swapped_intent": lambda: _other_statement("run-intent", planned=planned(items=3)),
     "swapped_evidence": lambda: _other_statement(
         "evaluation-evidence", edit_evidence=_set("access", "white_box")
@@ -539,12 +553,6 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt
 def _padded(size: int) -> list[tuple[str, bytes]]:
     """The last six members, the report among them blown up with spaces."""
     return [(n, b" " * size if n == REPORT else d) for n, d in _honest_pairs()[-6:]]
-
-
-def _damaged() -> bytes:
-    data = issued()
-    start = data.index(MATRIX.encode()) + len(MATRIX) + 40
-    return data[:start] + bytes([data[start] ^ 0xFF]) + data[start + 1 :]
 
 
 def _raw_index(edit: Callable[[bytes], bytes]) -> bytes:

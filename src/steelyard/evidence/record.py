@@ -133,7 +133,7 @@ _FIELD_SET = frozenset(FIELD_NAMES)
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 _OBSERVED = frozenset(outcome.value for outcome in Outcome if outcome.observed)
 _ELICITATIONS = frozenset(level.value for level in Elicitation)
-_LARGEST_COUNT = 2**53  # the largest integer that canonical JSON carries exactly
+_LARGEST_EXACT = 2**53 - 1  # the most that canonical JSON carries exactly (RFC 8785)
 
 
 def require_fields(value: JsonObject, where: str) -> None:
@@ -171,7 +171,7 @@ def _count(minimum: int, *, optional: bool = False) -> Callable[[object], None]:
     def check(value: object) -> None:
         if optional and value is None:
             return
-        if type(value) is not int or not minimum <= value <= _LARGEST_COUNT:
+        if type(value) is not int or not minimum <= value <= _LARGEST_EXACT:
             message = f"expected an integer of at least {minimum}, found {value!r}"
             raise ValueError(message)
 
@@ -179,7 +179,7 @@ def _count(minimum: int, *, optional: bool = False) -> Callable[[object], None]:
 
 
 def _number(
-    minimum: float = -math.inf, maximum: float = math.inf, *, optional: bool = False
+    minimum: float = -_LARGEST_EXACT, maximum: float = _LARGEST_EXACT, *, optional: bool = False
 ) -> Callable[[object], None]:
     def check(value: object) -> None:
         if optional and value is None:

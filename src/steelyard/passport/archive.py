@@ -148,7 +148,7 @@ def _central_entry(data: bytes, position: int) -> tuple[_Entry, int]:
     if end > len(data) - _END.size:
         raise _unsafe("the central directory is cut short")
     (
-        signature, made_by, _, flags, method, _, _, crc, packed, size,
+        signature, _, _, flags, method, _, _, crc, packed, size,
         name_length, extra_length, comment_length, disk, _, attributes, offset,
     ) = _CENTRAL.unpack(data[position:end])  # fmt: skip
     stop = end + name_length + extra_length + comment_length
@@ -158,8 +158,8 @@ def _central_entry(data: bytes, position: int) -> tuple[_Entry, int]:
     _check_extra(data[end + name_length : stop - comment_length], name)
     if disk or comment_length:
         raise _unsafe("carries a comment or lies on another disk", name)
-    kind = stat.S_IFMT(attributes >> 16) if made_by >> 8 == _UNIX else 0
-    if kind not in (0, stat.S_IFREG):
+    # The upper half holds a Unix mode; archives made elsewhere leave it zero.
+    if stat.S_IFMT(attributes >> 16) not in (0, stat.S_IFREG):
         raise _unsafe("is a symbolic link or another special file", name)
     return _Entry(name, method, flags, crc, packed, size, offset), stop
 

@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 Members = dict[str, bytes]
 # Clocks of issuer and verifier may differ by this much; NTP keeps them within seconds.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
-ASK_ISSUER: Final = "ask the issuer for the original file"
 _SCHEMAS: Final = {kind: kind for kind in PREDICATE_KINDS} | {
     "classification": "classification-statement"
 }
@@ -105,10 +104,10 @@ def check_index(members: Members) -> Finding[Members]:
     others = {name: data for name, data in members.items() if name != INDEX}
     if listed.keys() != others.keys():
         message = f"members listed and present differ: {sorted(listed.keys() ^ others.keys())[:4]}"
-        raise BrokenSeal(message, where=INDEX, hint=ASK_ISSUER)
+        raise BrokenSeal(message, where=INDEX)
     for name, data in others.items():
         if listed[name]["sha256"] != sha256_hex(data):
-            raise BrokenSeal("not the member that was listed", where=name, hint=ASK_ISSUER)
+            raise BrokenSeal("not the member that was listed", where=name)
     if index_of(others) != members[INDEX]:
         raise MalformedEvidence("not in canonical JSON (RFC 8785)", where=INDEX)
     return Finding(members, f"{len(others)} members listed, every digest matches")
@@ -129,7 +128,7 @@ def check_signatures(members: Members) -> Finding[Signed]:
         signers[kind] = claimed_key_id(envelope, where=kind)
     if spare := sorted(keys.keys() - set(signers.values())):
         message = f"key {spare[0][:16]} signed nothing here"
-        raise BrokenSeal(message, where="keys", hint=ASK_ISSUER)
+        raise BrokenSeal(message, where="keys")
     names = ", ".join(key[:16] for key in sorted(keys))
     return Finding(Signed(statements, signers), f"4 statements signed by {names}")
 
@@ -144,11 +143,10 @@ def check_statements(members: Members, signed: Signed) -> Finding[Claims]:
     for kind, statement in signed.statements.items():
         if statement.predicate_type != predicate_type(kind):
             message = f"predicate type is {statement.predicate_type[:80]!r}"
-            raise MalformedEvidence(message, where=kind, hint=ASK_ISSUER)
+            raise MalformedEvidence(message, where=kind)
         _require_schema(statement.predicate, _SCHEMAS[kind], kind)
     predicates = [cast("dict[str, Any]", signed.statements[k].predicate) for k in PREDICATE_KINDS]
     claims = Claims(*predicates)
-    _require_schema(claims.claim["classification"], "classification", "classification")
     _require_identity(signed.statements["model-identity"], claims)
     _require_subjects(members, signed, claims)
     _require_digests(members, claims)
@@ -167,14 +165,14 @@ def check_time_order(claims: Claims, at: datetime) -> Finding[Times]:
         if first > second:
             found = f"{before} {format_instant(first)} is later than {after}"
             message = f"{found} {format_instant(second)}"
-            raise CannotVerify(message, where="time order", hint=ASK_ISSUER)
+            raise CannotVerify(message)
     if times.issued > at + CLOCK_TOLERANCE:
         message = f"issued {format_instant(times.issued)}, after {format_instant(at)}"
         hint = "check this machine's clock, or the date given with --at"
-        raise CannotVerify(message, where="time order", hint=hint)
+        raise CannotVerify(message, hint=hint)
     if times.expires > earliest_review(claims.claim["classification"]):
         message = "the claim outlives the next review of one of its domains"
-        raise CannotVerify(message, where="time order", hint=ASK_ISSUER)
+        raise CannotVerify(message)
     return Finding(times, f"intent {format_instant(times.created)} precedes evidence and claim")
 
 
@@ -191,19 +189,19 @@ def check_standard(
     claimed = claims.claim["classification"]["standard"]
     if claims.evidence["standard"] != named or {k: claimed[k] for k in named} != named:
         message = "the statements name different standard releases"
-        raise BrokenSeal(message, where="standard", hint=ASK_ISSUER)
+        raise BrokenSeal(message)
     try:
         release = releases(named["release"])
     except UnknownName as error:
         hint = "install the Steelyard version that ships this release"
-        raise CannotVerify(error.message, where="standard", hint=hint) from error
+        raise CannotVerify(error.message, hint=hint) from error
     if sha256_hex(members[RELEASE]) != named["digest"] or release.digest != named["digest"]:
         message = (
             f"release {release.version} has digest {release.digest[:16]} here, "
             f"{named['digest'][:16]} in the passport"
         )
         hint = "compare with: steelyard standard show"
-        raise BrokenSeal(message, where="standard", hint=hint)
+        raise BrokenSeal(message, hint=hint)
     status = release.framework.status
     return Finding(release, f"release {release.version} ({status}), {release.digest[:16]}")
 
@@ -217,7 +215,7 @@ def check_report(members: Members, claims: Claims) -> Finding[str]:
     digest = sha256_hex(members[REPORT])
     if digest != claims.claim["report"]["sha256"]:
         message = "not the report that the claim was signed over"
-        raise BrokenSeal(message, where=REPORT, hint=ASK_ISSUER)
+        raise BrokenSeal(message, where=REPORT)
     return Finding(digest, "the report is the one signed over")
 
 
@@ -232,7 +230,7 @@ def check_signer(signed: Signed, pins: tuple[frozenset[str], ...]) -> Finding[st
         if any(signer not in pin for pin in pins):
             message = f"signed by key {signer}, which is not among the trusted signers"
             hint = "compare the key id with one the issuer published elsewhere"
-            raise CannotVerify(message, where="signer", hint=hint)
+            raise CannotVerify(message, hint=hint)
     signer_of_claim = signed.signers["classification"]
     names = ", ".join(signer[:16] for signer in signers)
     if not pins:
@@ -257,7 +255,7 @@ def check_expiry(times: Times, at: datetime) -> Finding[datetime]:
     if at >= times.expires:
         message = f"expired {format_instant(times.expires)}, asked about {format_instant(at)}"
         hint = "ask the issuer for a passport from a new run"
-        raise Expired(message, where="expiry", hint=hint)
+        raise Expired(message, hint=hint)
     return Finding(times.expires, f"counts until {format_instant(times.expires)}")
 
 
@@ -268,10 +266,10 @@ def _carried_keys(members: Members) -> dict[str, PublicKey]:
             try:
                 key = parse_public_key(pem, where=name)
             except ConfigurationError as error:
-                raise BrokenSeal(error.message, where=name, hint=ASK_ISSUER) from error
+                raise BrokenSeal(error.message, where=name) from error
             if key.key_id != match[1] or key.pem != pem:
                 message = f"the file holds key {key.key_id[:16]} or is not in plain PEM form"
-                raise BrokenSeal(message, where=name, hint=ASK_ISSUER)
+                raise BrokenSeal(message, where=name)
             keys[key.key_id] = key
     return keys
 
@@ -289,14 +287,14 @@ def _require_identity(statement: Statement, claims: Claims) -> None:
     names = {subject.name for subject in statement.subjects}
     if len(statement.subjects) != 1 or names != {identity["model"]}:
         message = f"model-identity must be about exactly the model {identity['model']}"
-        raise BrokenSeal(message, where="model-identity", hint=ASK_ISSUER)
+        raise BrokenSeal(message, where="model-identity")
     if identity["salt"] is None or identity["endpoint"] is None or identity["kind"] == "weights":
         return
     salt = bytes.fromhex(identity["salt"])
     digest = endpoint_digest(identity["model"], identity["endpoint"], identity["generation"], salt)
     if digest != statement.subjects[0].sha256:
         message = "salt and endpoint do not open the commitment to the endpoint"
-        raise BrokenSeal(message, where="model-identity", hint=ASK_ISSUER)
+        raise BrokenSeal(message, where="model-identity")
 
 
 def _require_subjects(members: Members, signed: Signed, claims: Claims) -> None:
@@ -310,10 +308,10 @@ def _require_subjects(members: Members, signed: Signed, claims: Claims) -> None:
     for kind, subjects in expected.items():
         if signed.statements[kind].subjects != subjects:
             message = "the statement is about another subject than this passport's"
-            raise BrokenSeal(message, where=kind, hint=ASK_ISSUER)
+            raise BrokenSeal(message, where=kind)
     if claims.claim["classification"]["model"] != model.name:
         message = f"the classification is about {claims.claim['classification']['model'][:60]!r}"
-        raise BrokenSeal(message, where="classification", hint=ASK_ISSUER)
+        raise BrokenSeal(message, where="classification")
 
 
 def _require_digests(members: Members, claims: Claims) -> None:
@@ -325,7 +323,7 @@ def _require_digests(members: Members, claims: Claims) -> None:
     for (kind, target), digest in named.items():
         if sha256_hex(members[f"statements/{target}.dsse.json"]) != digest:
             message = f"was signed over another {target} statement"
-            raise BrokenSeal(message, where=kind, hint=ASK_ISSUER)
+            raise BrokenSeal(message, where=kind)
 
 
 def _times(claims: Claims) -> Times:

@@ -23,6 +23,7 @@ from steelyard.evidence.record import FIELD_CHECKS, FIELD_NAMES, require_consist
 from steelyard.evidence.table import KEY_FIELDS
 from steelyard.kernel import canonical_json, parse_json_object, sha256_hex
 from steelyard.kernel.errors import DuplicateRecord, MalformedEvidence
+from steelyard.passport.archive import MATRIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,8 +44,8 @@ _FILLED_IN: Final[Mapping[str, object]] = {
 LEAF_FIELDS: Final = tuple(sorted(set(FIELD_NAMES) - _FILLED_IN.keys()))
 _BLOCK_FIELDS: Final = ("model", "protocol", "protocol_version", "domain", "indicator", "arm")
 _LARGEST_EXACT_INTEGER: Final = 2**53 - 1
-_MATRIX_NAME: Final = "matrix"
-_DIGESTS: Final = re.compile(r"[0-9a-f]{64}(?:\n[0-9a-f]{64})*")
+_DIGEST_DIGITS: Final = 64
+_DIGESTS: Final = re.compile(r"[0-9a-f]*")
 _TEXT: Final = json.JSONEncoder(ensure_ascii=False)
 
 _Values: TypeAlias = "list[Any]"
@@ -105,14 +106,14 @@ def read_matrix(data: bytes) -> Matrix:
             out of order.
         DuplicateRecord: a sample occurs twice.
     """
-    document = parse_json_object(data, where=_MATRIX_NAME)
+    document = parse_json_object(data, where=MATRIX)
     blocks = document.get("blocks")
     if document.keys() != {"schema", "blocks"} or document["schema"] != MATRIX_SCHEMA:
         message = f"not a matrix of schema {MATRIX_SCHEMA}"
-        raise MalformedEvidence(message, where=_MATRIX_NAME)
+        raise MalformedEvidence(message, where=MATRIX)
     if not isinstance(blocks, list) or not blocks:
         message = "a matrix needs at least one block"
-        raise MalformedEvidence(message, where=_MATRIX_NAME)
+        raise MalformedEvidence(message, where=MATRIX)
     parsed = [_block(value, f"block {n}") for n, value in enumerate(blocks, start=1)]
     return _assemble(parsed, expected=data)
 
@@ -140,7 +141,7 @@ def _assemble(blocks: list[_Block], *, expected: bytes | None) -> Matrix:
     data = f'{{"blocks":[{",".join(documents)}],"schema":"{MATRIX_SCHEMA}"}}'.encode()
     if expected is not None and data != expected:
         message = "the matrix is not in canonical JSON (RFC 8785)"
-        raise MalformedEvidence(message, where=_MATRIX_NAME)
+        raise MalformedEvidence(message, where=MATRIX)
     return Matrix(data, _evidence(blocks), merkle_root(leaves))
 
 
@@ -218,13 +219,16 @@ def _keys(values: _Values, where: str) -> list[Any]:
     if types == {dict}:
         return list(map(repr, values))
     if types & {dict, list}:
-        message = "expected plain values or tables, not both"
+        message = "a column holds plain values, or tables throughout"
         raise MalformedEvidence(message, where=where)
     return values if len(types) == 1 else list(zip(map(type, values), values, strict=True))
 
 
 def _all_digests(values: _Values) -> bool:
-    return set(map(type, values)) == {str} and bool(_DIGESTS.fullmatch("\n".join(values)))
+    """Whether every value is a SHA-256 digest in hex; one expression for all of them."""
+    if set(map(type, values)) != {str} or set(map(len, values)) != {_DIGEST_DIGITS}:
+        return False
+    return _DIGESTS.fullmatch("".join(values)) is not None
 
 
 def _canonical_text(value: object) -> str:
@@ -246,7 +250,7 @@ def _number_text(number: float) -> str:
     """RFC 8785, section 3.2.2.3. Python and ECMAScript agree wherever no exponent is written."""
     if abs(number) > _LARGEST_EXACT_INTEGER:
         message = f"number {number!r} exceeds 2**53 - 1, which strict parsers refuse"
-        raise MalformedEvidence(message, where=_MATRIX_NAME)
+        raise MalformedEvidence(message, where=MATRIX)
     text = repr(number)
     if "e" in text or number == 0:
         return canonical_json(number).decode()
@@ -305,6 +309,6 @@ def _require_order(columns: Mapping[str, _Values]) -> None:
     named = ", ".join(f"{n}={v}" for n, v in zip(KEY_FIELDS, second, strict=True))
     if first == second:
         message = f"two records claim the same sample ({named})"
-        raise DuplicateRecord(message, where=f"{_MATRIX_NAME}:{position}")
+        raise DuplicateRecord(message, where=f"{MATRIX}:{position}")
     message = f"record is out of order ({named})"
-    raise MalformedEvidence(message, where=f"{_MATRIX_NAME}:{position}")
+    raise MalformedEvidence(message, where=f"{MATRIX}:{position}")

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, SteelyardError
 from steelyard.passport.archive import MATRIX
-from steelyard.passport.checks import ASK_ISSUER, Claims, Members, Times
 from steelyard.passport.matrix import Matrix, read_matrix
 from steelyard.passport.verification import Finding
 from steelyard.risk import Plan, classify, differences
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from steelyard.evidence import Evidence
     from steelyard.kernel import JsonObject
+    from steelyard.passport.checks import Claims, Members, Times
     from steelyard.standard import Release
 
 _LADDER: Final = ("unknown", "E0", "E1", "E2", "E3")
@@ -55,13 +55,13 @@ def check_matrix(members: Members, claims: Claims) -> Finding[Matrix]:
     signed, evidence = claims.evidence, matrix.evidence
     if matrix.root != signed["merkle_root"]:
         message = f"the records give root {matrix.root[:16]}, signed {signed['merkle_root'][:16]}"
-        raise BrokenSeal(message, where=MATRIX, hint=ASK_ISSUER)
+        raise BrokenSeal(message, where=MATRIX)
     if len(evidence) != signed["records"] or evidence.outcomes() != signed["outcomes"]:
         message = f"{len(evidence)} records do not give the counts that were signed"
-        raise BrokenSeal(message, where=MATRIX, hint=ASK_ISSUER)
+        raise BrokenSeal(message, where=MATRIX)
     if evidence.values("model") != [claims.identity["model"]]:
         message = f"records are about {evidence.values('model')[:4]}"
-        raise BrokenSeal(message, where=MATRIX, hint=ASK_ISSUER)
+        raise BrokenSeal(message, where=MATRIX)
     return Finding(matrix, f"{len(evidence)} records under root {matrix.root[:16]}")
 
 
@@ -120,12 +120,12 @@ def check_level(case: Case, times: Times) -> Finding[JsonObject]:
             plan=case.plan,
         ).to_json()
     except SteelyardError as error:
-        raise CannotVerify(error.message, where="classification", hint=error.hint) from error
+        raise CannotVerify(error.message, hint=error.hint) from error
     found = differences(case.claims.claim["classification"], recomputed)
     if found:
         version = case.claims.claim["decision_rule"]["version"]
         hint = f"believe the recomputed value, not the claim (made with steelyard {version})"
-        raise BrokenSeal(found[0][:300], where="classification", hint=hint)
+        raise BrokenSeal(found[0][:300], hint=hint)
     return Finding(recomputed, _summary(recomputed))
 
 
@@ -141,14 +141,14 @@ def _require_declared_domains(evidence: Evidence, plan: Plan, release: Release) 
     domains |= {known[name].domain for name in evidence.values("indicator") if name in known}
     if outside := sorted(domains - set(plan.scope)):
         message = f"records speak about {', '.join(outside)}, which the plan's scope leaves out"
-        raise CannotVerify(message, where="plan", hint=ASK_ISSUER)
+        raise CannotVerify(message)
 
 
 def _require_declared_effort(evidence: Evidence, plan: Plan) -> None:
     highest = max(evidence.values("elicitation"), key=_LADDER.index)
     if _LADDER.index(highest) > _LADDER.index(plan.elicitation):
         message = f"records claim elicitation {highest}, declared was {plan.elicitation}"
-        raise CannotVerify(message, where="plan", hint=ASK_ISSUER)
+        raise CannotVerify(message)
 
 
 def _planned_rows(claims: Claims) -> Mapping[tuple[str, str], dict[str, Any]]:
@@ -157,7 +157,7 @@ def _planned_rows(claims: Claims) -> Mapping[tuple[str, str], dict[str, Any]]:
     rows = {(row["protocol"], row["arm"]): row for row in planned}
     if len(rows) != len(planned):
         message = "a protocol's arm is declared twice, so its number of samples is open"
-        raise CannotVerify(message, where="plan", hint=ASK_ISSUER)
+        raise CannotVerify(message)
     return rows
 
 
@@ -180,7 +180,7 @@ def _require_declared_samples(
     row = rows.get((protocol, arm))
     if row is None or row["protocol_version"] != version:
         message = f"records of {protocol}@{version}, arm {arm}, were not declared"
-        raise CannotVerify(message, where="plan", hint=ASK_ISSUER)
+        raise CannotVerify(message)
     repeats = Counter(item for item, _ in samples)
     if len(repeats) > row["items"] or max(epoch for _, epoch in samples) > row["epochs"]:
         message = (
@@ -188,7 +188,7 @@ def _require_declared_samples(
             f"{max(epoch for _, epoch in samples)} epochs, declared were "
             f"{row['items']} and {row['epochs']}"
         )
-        raise CannotVerify(message, where="plan", hint=ASK_ISSUER)
+        raise CannotVerify(message)
 
 
 def _absent(

@@ -34,6 +34,7 @@ CHECK_NAMES: Final = (
     "policy",
 )
 VERIFICATION_SCHEMA: Final = "steelyard/verification/1"
+ASK_ISSUER: Final = "ask the issuer for the original file"
 _SATISFIED, _NOT_SATISFIED, _CANNOT_VERIFY, _EXPIRED = 0, 1, 3, 4
 
 T = TypeVar("T")
@@ -138,7 +139,7 @@ class CheckLog:
             self.checks.append(Check(name, "skipped", "needs a check that did not pass"))
             return None
         except SteelyardError as error:
-            self.checks.append(Check(name, "fail", str(error), error.hint))
+            self.checks.append(Check(name, "fail", str(error), error.hint or ASK_ISSUER))
             return None
         result = "warn" if finding.warning else "pass"
         self.checks.append(Check(name, result, finding.detail, finding.hint))

@@ -97,7 +97,7 @@ def determine(domain: Domain, question: Question) -> Determination:
     ]
     tests = [test for m in measurements for test in _tests(m, decision)]
     level = _highest_not_ruled_out(tests) if measurements else HIGHEST_LEVEL
-    conditions = [*expired, *_plan_conditions(question)]
+    conditions = [*expired, *_plan_conditions(question), *_import_conditions(measurements)]
     if level == 0 and _tracked(measurements, decision):
         level = 1
         text = "Level 2 may be crossed before the next review, so the domain is tracked."
@@ -247,6 +247,16 @@ def _plan_conditions(question: Question) -> tuple[Condition, ...]:
         "old it is, cannot be checked."
     )
     return (Condition("no_plan", text),)
+
+
+def _import_conditions(measurements: Sequence[Measurement]) -> tuple[Condition, ...]:
+    if not any(m.indicator.protocol == "imported" and m.observed for m in measurements):
+        return ()
+    text = (
+        "The results were imported: they existed before any intent was signed, so whether some "
+        "were left out cannot be checked."
+    )
+    return (Condition("imported", text),)
 
 
 def _elicitation_conditions(indicator: Indicator, evidence: Evidence) -> tuple[Condition, ...]:

@@ -73,7 +73,14 @@ def test_errors_and_unscored_samples_are_missing(
     assert found["boom", 1]["input_tokens"] is None
 
 
-def test_refusal_stated_by_the_score(inspect_log: Callable[[str], Path]) -> None:
+def test_refusals_stay_refusals(inspect_log: Callable[[str], Path]) -> None:
+    options = ImportOptions(domain="cyber", indicator="x.y", metric="rubric/depth")
+    found = rows(inspect_log("foreign-eval"), options)["declines", 1]
+    shown = (found["outcome"], found["score"], found["reason"])
+    assert shown == ("refusal", None, "not scored by rubric: refusal")
+
+
+def test_a_key_of_a_score_is_asked_for(inspect_log: Callable[[str], Path]) -> None:
     with pytest.raises(UsageError) as caught:
         read_evidence(
             inspect_log("foreign-json"),
@@ -125,12 +132,12 @@ def test_options_cannot_relabel_carried_records(inspect_log: Callable[[str], Pat
     [
         (
             ImportOptions(metric="match"),
-            "the file does not state a domain",
+            "the file does not state its domain",
             "name the risk domain with --domain and the indicator with --indicator",
         ),
         (
             ImportOptions(metric="match", domain="cyber"),
-            "the file does not state a indicator",
+            "the file does not state its indicator",
             "name the risk domain with --domain and the indicator with --indicator",
         ),
         (
@@ -256,9 +263,7 @@ def test_repeated_samples(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_unusable_logs(
-    tmp_path: Path, document: dict[str, Any], message: str, hint: str
-) -> None:
+def test_unusable_logs(tmp_path: Path, document: dict[str, Any], message: str, hint: str) -> None:
     with pytest.raises(MalformedEvidence) as caught:
         read_one(tmp_path, document)
     assert (caught.value.message, caught.value.hint) == (message, hint)
@@ -290,19 +295,17 @@ def archive(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEF
 
 def members(*samples: dict[str, Any]) -> dict[str, bytes]:
     header = {k: v for k, v in log().items() if k != "samples"}
-    named = {
-        f"samples/{s['id']}_epoch_{s['epoch']}.json": json.dumps(s).encode() for s in samples
-    }
+    named = {f"samples/{s['id']}_epoch_{s['epoch']}.json": json.dumps(s).encode() for s in samples}
     return {"header.json": json.dumps(header).encode(), **named}
 
 
 def zstandard_archive(path: Path, name: str, raw: bytes, declared: bytes) -> Path:
     """A zip of one method-93 member, written byte by byte (APPNOTE 4.3)."""
-    fixed = struct.pack("<HHHHIIIHH", 63, 0, 93, 0, 0, zlib.crc32(declared), len(raw),
-                        len(declared), len(name))  # fmt: skip
+    sizes = (zlib.crc32(declared), len(raw), len(declared))
+    fixed = struct.pack("<HHHHHIII", 63, 0, 93, 0, 0, *sizes)
     encoded = name.encode()
-    local = b"PK\x03\x04" + fixed[:-2] + struct.pack("<HH", len(name), 0) + encoded + raw
-    central = b"PK\x01\x02" + struct.pack("<H", 63) + fixed[:-2]
+    local = b"PK\x03\x04" + fixed + struct.pack("<HH", len(name), 0) + encoded + raw
+    central = b"PK\x01\x02" + struct.pack("<H", 63) + fixed
     central += struct.pack("<HHHHHII", len(name), 0, 0, 0, 0, 0, 0) + encoded
     end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1, 1, len(central), len(local), 0)
     path.write_bytes(local + central + end)
@@ -317,9 +320,7 @@ def test_older_compressions_are_read_too(tmp_path: Path, method: int) -> None:
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.5, 0.95])
-def test_truncated_archive(
-    tmp_path: Path, inspect_log: Callable[[str], Path], kept: float
-) -> None:
+def test_truncated_archive(tmp_path: Path, inspect_log: Callable[[str], Path], kept: float) -> None:
     data = inspect_log("foreign-eval").read_bytes()
     path = tmp_path / "cut.eval"
     path.write_bytes(data[: int(len(data) * kept)])

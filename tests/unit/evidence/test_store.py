@@ -117,9 +117,7 @@ def test_other_suffix(tmp_path: Path, make_record: Callable[..., Record]) -> Non
 
 
 @pytest.mark.parametrize("kept", [4, 20, 0.5, -1])
-def test_truncated_parquet(
-    tmp_path: Path, make_record: Callable[..., Record], kept: float
-) -> None:
+def test_truncated_parquet(tmp_path: Path, make_record: Callable[..., Record], kept: float) -> None:
     path = tmp_path / "records.parquet"
     write_records(two(make_record), path)
     data = path.read_bytes()

@@ -8,4 +8,13 @@ from steelyard.evidence.readers.entrance import ACCEPTED, read_evidence
 from steelyard.evidence.readers.every_eval_ever import Headline, read_aggregate
 from steelyard.evidence.readers.options import ImportOptions
 
-__all__ = ["ACCEPTED", "Headline", "ImportOptions", "read_aggregate", "read_evidence"]
+from steelyard.evidence.readers.peek import has_human_minutes
+
+__all__ = [
+    "ACCEPTED",
+    "Headline",
+    "ImportOptions",
+    "has_human_minutes",
+    "read_aggregate",
+    "read_evidence",
+]

@@ -197,11 +197,13 @@ def _score_outcome(sample: JsonObject, log: _Log, where: str) -> JsonObject:
         return missing(Outcome.MALFORMED, "not scored")
     name, key = _chosen_scorer(scores, log, where)
     score = table(scores[name])
-    value = _chosen_value(score.get("value"), name, key, where)
     reason = text_field(score, "reason") or text_field(score.get("metadata"), "unscored_reason")
-    if reason or _is_unscored(value):
+    if reason:
         kind = Outcome.REFUSAL if reason == "refusal" else Outcome.MALFORMED
-        return missing(kind, f"not scored by {name}" + (f": {reason}" if reason else ""))
+        return missing(kind, f"not scored by {name}: {reason}")
+    value = _chosen_value(score.get("value"), name, key, where)
+    if _is_unscored(value):
+        return missing(Outcome.MALFORMED, f"not scored by {name}")
     return observed(_as_inspect_counts(value, where), where=where)
 
 

@@ -72,7 +72,7 @@ def identity(
     for name in IDENTITY_FIELDS:
         value = getattr(options, name) or stated.get(name) or _DEFAULTS.get(name)
         if value is None:
-            raise UsageError(f"the file does not state a {name}", where=where, hint=_NEEDED[name])
+            raise UsageError(f"the file does not state its {name}", where=where, hint=_NEEDED[name])
         result[name] = value
     return result
 

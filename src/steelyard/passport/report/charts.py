@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INK = "#17212b"
 MUTED = "#4d5a66"
 PAPER = "#ffffff"
-LEVEL_TINTS = ("#e6edf1", "#f6e3b4", "#e9b872", "#d1815a")
+LEVEL_TINTS = ("#e6edf1", "#f2dc9b", "#e9b872", "#d1815a")
 """Fill per level, lightest first: the order survives greyscale."""
 
 OUTCOME_FILLS: Mapping[str, str] = {

@@ -81,7 +81,6 @@ class IndicatorView:
     title: str
     construct: str
     claim: str
-    measured: bool
     counts: str
     facts: tuple[tuple[str, str], ...]
     thresholds: tuple[dict[str, Any], ...]
@@ -148,10 +147,15 @@ def distinct_quantities(first: float, second: float, unit: str) -> tuple[str, st
     """Two numbers with enough digits that they read differently, unless they are equal."""
     texts = quantity(first, unit), quantity(second, unit)
     for digits in range(1, 7):
-        if texts[0] != texts[1] or first == second:
+        if first == second or _reading(texts[0]) != _reading(texts[1]):
             break
         texts = quantity(first, unit, digits), quantity(second, unit, digits)
     return texts
+
+
+def _reading(text: str) -> tuple[float, str]:
+    number, unit = text.replace(",", "").replace("\u2212", "-").split(_NBSP)
+    return float(number), unit
 
 
 def day(instant: str | None) -> str:
@@ -276,14 +280,12 @@ def _freeboard(raw: dict[str, Any]) -> tuple[str, ...]:
 
 def _indicator(raw: dict[str, Any], chart_id: str, levels: tuple[Level, ...]) -> IndicatorView:
     unit, outcomes = raw["unit"], raw["outcomes"]
-    measured = raw["estimate"] is not None
     chart = _interval_chart(raw, levels)
     labels = (f"Outcomes: {raw['title']}", _outcome_description(outcomes))
     return IndicatorView(
         title=raw["title"],
         construct=raw["construct"],
         claim=raw["claim"],
-        measured=measured,
         counts=_counts(raw),
         facts=_facts(raw, chart.rows),
         thresholds=tuple(

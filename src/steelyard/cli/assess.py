@@ -1,0 +1,145 @@
+"""`steelyard assess`: run the protocols on a model and issue its passport."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steelyard.cli.output import progress_bar, say, write, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from steelyard.evidence import Evidence
+    from steelyard.pipeline import RunFolder
+
+
+def assess(
+    model: Annotated[str, typer.Argument(help="provider/model, steelyard/<target>, or a URL.")],
+    out: Annotated[Path, typer.Option(help="Folder for the run.")],
+    domain: Annotated[
+        list[str] | None, typer.Option(help="Domain to speak about; repeatable; all by default.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Items per arm; the standard's design by default.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Repeats of each item.")] = 1,
+    seed: Annotated[
+        str | None, typer.Option(help="Seed text; random by default. Keep it private.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="public or private items.")] = "public",
+    elicitation: Annotated[str, typer.Option(help="Declared effort, E0 to E3.")] = "E1",
+    safeguards: Annotated[str, typer.Option(help="Deployment safeguards: on, off, unknown.")] = (
+        "unknown"
+    ),
+    evidence: Annotated[
+        list[Path] | None, typer.Option(help="Evidence file to include; repeatable.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of the weights, to bind the passport to them.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Signing key; your own by default.")] = None,
+    call_timeout: Annotated[int, typer.Option(min=1, help="Seconds per model call.")] = 120,
+    call_retries: Annotated[int, typer.Option(min=0, help="Further attempts per call.")] = 3,
+    connections: Annotated[int, typer.Option(min=1, help="Concurrent model calls.")] = 10,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the classification.")] = False,
+) -> None:
+    """Assess a model: run, classify, sign, report."""
+    from steelyard.attest import manifest_root
+    from steelyard.cli.places import attempts_file, signing_key
+    from steelyard.cli.summary import summary_lines
+    from steelyard.kernel import utc_now
+    from steelyard.pipeline import Request, RunFolder, Surroundings
+    from steelyard.pipeline import assess as run_assessment
+    from steelyard.standard import CURRENT_RELEASE
+
+    _require_choice("--split", split, ("public", "private"))
+    _require_choice("--elicitation", elicitation, ("E0", "E1", "E2", "E3"))
+    _require_choice("--safeguards", safeguards, ("on", "off", "unknown"))
+    imported, digests = _imported(evidence or [], model)
+    folder = RunFolder(out)
+    request = Request(
+        model=model,
+        scope=_scope(domain),
+        samples=samples,
+        epochs=epochs,
+        seed=seed if seed is not None else _seed(folder, resume=resume),
+        split=split,
+        elicitation=elicitation,
+        safeguards=safeguards,
+        imported=digests,
+        weights=manifest_root(weights) if weights else None,
+        release=CURRENT_RELEASE,
+    )
+    with progress_bar("assessing") as progress:
+        around = Surroundings(
+            out=out,
+            key=signing_key(key),
+            now=utc_now,
+            attempts=attempts_file(),
+            resume=resume,
+            call_timeout_seconds=call_timeout,
+            call_retries=call_retries,
+            connections=connections,
+            progress=progress,
+            say=say,
+        )
+        assessed = run_assessment(request, imported, around)
+    claim = assessed.classification.to_json()
+    if as_json:
+        write_json(claim)
+    else:
+        for line in summary_lines(claim):
+            write(line)
+    say(f"passport: {folder.passport}")
+    say(f"report:   {folder.report}")
+    say(f"next:     steelyard verify {folder.passport}")
+
+
+def _scope(domains: Sequence[str] | None) -> tuple[str, ...]:
+    from steelyard.kernel.errors import UnknownName
+    from steelyard.standard import load_release
+
+    known = load_release().framework.domains
+    for name in domains or ():
+        if name not in known:
+            message = f"no domain {name!r}"
+            raise UnknownName(message, hint=f"domains: {', '.join(known)}")
+    return tuple(name for name in known if not domains or name in domains)
+
+
+def _seed(folder: RunFolder, *, resume: bool) -> str:
+    """A resumed run's own seed, or a fresh one of 256 bits."""
+    if resume and folder.request.exists():
+        return folder.saved_request().seed
+    return secrets.token_hex(32)
+
+
+def _imported(paths: Sequence[Path], model: str) -> tuple[Evidence, dict[str, str]]:
+    """Evidence files about the model, with their digests."""
+    from steelyard.evidence import Evidence, ImportOptions, read_evidence
+    from steelyard.evidence.bank import complete_bank
+    from steelyard.kernel import digest_file
+    from steelyard.kernel.errors import UsageError
+
+    parts: list[Evidence] = []
+    for path in paths:
+        part = complete_bank(read_evidence(path, ImportOptions()))
+        if model not in part.values("model"):
+            message = f"holds no records of {model!r}, but of {part.values('model')[:4]}"
+            hint = "import it first: steelyard evidence import FILE --model MODEL --out RECORDS"
+            raise UsageError(message, where=str(path), hint=hint)
+        parts.append(part.where(model=model))
+    return Evidence.concatenate(parts), {path.name: digest_file(path) for path in paths}
+
+
+def _require_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    from steelyard.kernel.errors import UsageError
+
+    if value not in choices:
+        message = f"{option} {value!r} is none of: {', '.join(choices)}"
+        raise UsageError(message)

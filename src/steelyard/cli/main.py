@@ -1,0 +1,141 @@
+"""The command `steelyard`: its commands, its configuration file, its exit statuses.
+
+The only place that prints errors and exits. Every command lives in a file of
+its own, imports what is heavy when it runs, and raises; exit statuses are those
+of `kernel.errors`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from steelyard import __version__
+from steelyard.cli import evidence, lab, passport, standard
+from steelyard.cli.assess import assess
+from steelyard.cli.classify import classify
+from steelyard.cli.demo import demo
+from steelyard.cli.output import say
+from steelyard.cli.verify import gate, verify
+from steelyard.kernel.errors import ConfigurationError, SteelyardError
+
+_INTERNAL = 5
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="steelyard",
+    help="Weigh AI models on one shared balance.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(assess)
+app.command()(classify)
+app.command()(verify)
+app.command()(gate)
+app.command()(demo)
+app.add_typer(evidence.app, name="evidence")
+app.add_typer(lab.app, name="lab")
+app.add_typer(passport.app, name="passport")
+app.add_typer(standard.app, name="standard")
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - signature given by typer
+    if wanted:
+        sys.stdout.write(f"steelyard {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def configure(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML with defaults, one table per command.")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """Weigh AI models on one shared balance: assess, classify, sign, verify."""
+    del version
+    if config is not None:
+        context.default_map = _read_config(config, context.command)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns its exit status.
+
+    The documented boundary: whatever a command raises becomes a message on
+    stderr and a status here, and nowhere else.
+    """
+    try:
+        status = app(args=arguments, prog_name="steelyard", standalone_mode=False)
+    except SteelyardError as error:
+        return _report(f"error: {error}", error.hint, error.exit_status)
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return error.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path} --help" if context else "steelyard --help"
+        return _report(f"error: {error.format_message()}", hint, error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _report("interrupted", "complete samples are kept; --resume goes on", _INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the boundary
+        if os.environ.get("STEELYARD_DEBUG"):
+            traceback.print_exc()
+        hint = "set STEELYARD_DEBUG=1 for the traceback, and report this"
+        return _report(f"internal error: {type(error).__name__}: {error}", hint, _INTERNAL)
+    return status if isinstance(status, int) else 0
+
+
+def _report(message: str, hint: str, status: int) -> int:
+    say(message)
+    if hint:
+        say(f"hint: {hint}")
+    return status
+
+
+def _read_config(path: Path, command: click.Command) -> dict[str, Any]:
+    """Defaults from a TOML file; tables and keys must be commands and options.
+
+    Raises:
+        ConfigurationError: unreadable, not TOML, or an unknown table or key.
+    """
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        message = f"cannot read configuration: {error}"
+        raise ConfigurationError(message, where=str(path)) from error
+    return _checked_defaults(values, command, str(path))
+
+
+def _checked_defaults(values: dict[str, Any], command: click.Command, where: str) -> dict[str, Any]:
+    known: dict[str, click.Command] = getattr(command, "commands", {})
+    options = {name.replace("_", "-"): name for p in command.params if (name := p.name)}
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if key in known and isinstance(value, dict):
+            result[key] = _checked_defaults(value, known[key], f"{where} [{key}]")
+        elif key.replace("_", "-") in options:
+            result[options[key.replace("_", "-")]] = value
+        else:
+            message = f"unknown key {key!r}"
+            names = ", ".join(sorted([*known, *options]))
+            raise ConfigurationError(message, where=where, hint=f"known: {names}")
+    return result

@@ -1,0 +1,41 @@
+"""Where a user's own files lie: the signing key and the count of attempts.
+
+Follows the XDG base directories, so that an empty home works and a test or a
+container can point both elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from steelyard.cli.output import say
+
+if TYPE_CHECKING:
+    from steelyard.attest import PrivateKey
+
+
+def attempts_file() -> Path:
+    """The ledger of attempts."""
+    return _base("XDG_STATE_HOME", ".local/state") / "attempts.jsonl"
+
+
+def signing_key(path: Path | None) -> PrivateKey:
+    """The key at `path`, or the user's own, made at first use."""
+    from steelyard.attest import generate_key, load_private_key, save_key
+
+    if path is not None:
+        return load_private_key(path)
+    own = _base("XDG_CONFIG_HOME", ".config") / "signing-key.pem"
+    if own.exists():
+        return load_private_key(own)
+    key = generate_key()
+    public = save_key(key, own)
+    say(f"made a signing key: {own} (public half: {public})")
+    return key
+
+
+def _base(variable: str, fallback: str) -> Path:
+    root = os.environ.get(variable)
+    return (Path(root) if root else Path.home() / fallback) / "steelyard"

@@ -1,0 +1,102 @@
+"""`steelyard verify` and `steelyard gate`: believe a passport, or do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steelyard.cli.output import write, write_json
+
+if TYPE_CHECKING:
+    from steelyard.passport import Policy, Verification
+
+_MARKS = {"pass": "ok  ", "warn": "note", "fail": "FAIL", "skipped": "skip"}
+_LARGEST_PASSPORT_BYTES = 512 << 20
+
+Passport = Annotated[Path, typer.Argument(help="The passport.")]
+PolicyFile = Annotated[Path | None, typer.Option(help="Policy in TOML.")]
+At = Annotated[str | None, typer.Option(help="The date the question is about; today.")]
+Keys = Annotated[
+    list[Path] | None, typer.Option("--key", help="Public key that must have signed; repeatable.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print every check as JSON.")]
+
+
+def verify(
+    passport: Passport,
+    policy: PolicyFile = None,
+    at: At = None,
+    key: Keys = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Accepted for clarity: no network is ever used.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Verify a passport: signatures, evidence root, and the level, recomputed."""
+    del offline
+    rules = _load_policy(policy) if policy else None
+    verification = _verification(passport, rules, at, key)
+    if as_json:
+        write_json(verification.to_json())
+    else:
+        _print_checks(verification)
+    raise typer.Exit(verification.exit_status)
+
+
+def gate(
+    passport: Passport, policy: PolicyFile = None, at: At = None, key: Keys = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Decide by a policy; the exit status is the decision."""
+    from steelyard.passport import decide, default_policy
+    from steelyard.standard import load_release
+
+    rules = _load_policy(policy) if policy else default_policy(load_release())
+    verification = _verification(passport, rules, at, key)
+    decision = decide(verification, rules)
+    if as_json:
+        write_json(decision.to_json())
+    else:
+        for line in decision.lines:
+            write(line)
+    raise typer.Exit(decision.exit_status)
+
+
+def _verification(
+    passport: Path, policy: Policy | None, at: str | None, keys: list[Path] | None
+) -> Verification:
+    from steelyard.attest import load_public_key
+    from steelyard.kernel import parse_instant, read_bytes, utc_now
+    from steelyard.passport import verify_passport
+
+    return verify_passport(
+        read_bytes(passport, limit_bytes=_LARGEST_PASSPORT_BYTES),
+        at=parse_instant(at, where="--at") if at else utc_now(),
+        trusted=frozenset(load_public_key(path).key_id for path in keys or ()),
+        policy=policy,
+    )
+
+
+def _load_policy(path: Path) -> Policy:
+    from steelyard.passport import load_policy
+
+    return load_policy(path)
+
+
+def _print_checks(verification: Verification) -> None:
+    from steelyard.cli.summary import summary_lines
+
+    for check in verification.checks:
+        write(f"{_MARKS[check.result]} {check.name:<14} {check.detail}")
+        if check.hint and check.result in ("fail", "warn"):
+            write(f"     hint: {check.hint}")
+    for sentence in verification.unmet:
+        write(f"unmet: {sentence}")
+    words = {0: "VERIFIED", 1: "NOT SATISFIED", 3: "CANNOT VERIFY", 4: "EXPIRED"}
+    write(words[verification.exit_status])
+    if verification.classification and verification.exit_status in (0, 1):
+        write("")
+        for line in summary_lines(verification.classification):
+            write(line)

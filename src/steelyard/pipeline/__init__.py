@@ -1,0 +1,20 @@
+"""The pipeline in plain sight: assess, collect, classify, attest, bundle.
+
+`assess` holds the one function that a newcomer should read first; `request`
+says what a run is, `folder` where its files lie, `attempts` counts runs.
+"""
+
+from steelyard.pipeline.assess import Assessed, assess
+from steelyard.pipeline.collect import classify_evidence, load_evidence
+from steelyard.pipeline.folder import RunFolder
+from steelyard.pipeline.request import Request, Surroundings
+
+__all__ = [
+    "Assessed",
+    "Request",
+    "RunFolder",
+    "Surroundings",
+    "assess",
+    "classify_evidence",
+    "load_evidence",
+]

@@ -1,0 +1,91 @@
+"""Where the files of a run lie, and which of them must stay private.
+
+    out/
+      evidence/records.parquet   the records (journal.jsonl while running)
+      classification.json        the claim in plain JSON
+      passport.zip               the signed, recomputable bundle
+      report.html                the same for people
+      statements/                signed statements, the intent first of all
+      logs/                      the engine's logs with full transcripts
+      private/run.json           the request with its seed: keep it, never publish it
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from steelyard.kernel import canonical_json, parse_json_object, read_bytes, write_atomically
+from steelyard.kernel.errors import UsageError
+from steelyard.pipeline.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run."""
+
+    path: Path
+
+    @property
+    def records(self) -> Path:
+        """The records as Parquet."""
+        return self.path / "evidence" / "records.parquet"
+
+    @property
+    def journal(self) -> Path:
+        """The records as they arise."""
+        return self.path / "evidence" / "journal.jsonl"
+
+    @property
+    def classification(self) -> Path:
+        """The claim."""
+        return self.path / "classification.json"
+
+    @property
+    def passport(self) -> Path:
+        """The passport."""
+        return self.path / "passport.zip"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.path / "report.html"
+
+    @property
+    def logs(self) -> Path:
+        """The engine's logs."""
+        return self.path / "logs"
+
+    def statement(self, kind: str) -> Path:
+        """A signed statement."""
+        return self.path / "statements" / f"{kind}.dsse.json"
+
+    @property
+    def request(self) -> Path:
+        """The saved request; holds the seed."""
+        return self.path / "private" / "run.json"
+
+    def open(self, request: Request, *, resume: bool) -> None:
+        """Make the folder ready for a run, or for going on with one.
+
+        Raises:
+            UsageError: it holds a run and `resume` is off, or another run.
+            StorageError: it cannot be written.
+        """
+        if not self.request.exists():
+            data = canonical_json(request.to_json())
+            write_atomically(self.request, data, mode=0o600)
+            return
+        if not resume:
+            message = f"{self.path} already holds a run"
+            raise UsageError(message, hint="add --resume to go on with it, or choose another --out")
+        request.require_same(self.saved_request())
+
+    def saved_request(self) -> Request:
+        """The request this folder was opened with.
+
+        Raises:
+            MalformedEvidence: the file is not one of ours.
+        """
+        value = parse_json_object(read_bytes(self.request), where=str(self.request))
+        return Request.from_json(value)

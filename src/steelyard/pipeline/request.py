@@ -1,0 +1,110 @@
+"""What an assessment is asked to do, and what surrounds it.
+
+A request is saved before the first call, so that a resumed run is the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from steelyard.attest import PrivateKey
+from steelyard.kernel import digest_json
+from steelyard.kernel.errors import MalformedEvidence, UsageError
+
+if TYPE_CHECKING:
+    from steelyard.kernel import JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One assessment.
+
+    Attributes:
+        model: The MODEL argument.
+        scope: Domains to speak about, in the framework's order.
+        samples: Items per arm; None for the standard's design.
+        epochs: Repeats of each item.
+        seed: Seed text; whoever knows it can open every commitment.
+        split: `public` or `private`.
+        elicitation: Declared step.
+        safeguards: Whether the deployment's safeguards were on.
+        imported: SHA-256 by name of evidence files to include.
+        weights: Manifest root of the weights, where they are at hand.
+        release: Standard release.
+    """
+
+    model: str
+    scope: tuple[str, ...]
+    samples: int | None
+    epochs: int
+    seed: str
+    split: str
+    elicitation: str
+    safeguards: str
+    imported: Mapping[str, str]
+    weights: str | None
+    release: str
+
+    def to_json(self) -> JsonObject:
+        """The request as saved."""
+        return cast("JsonObject", {**asdict(self), "scope": list(self.scope)})
+
+    @classmethod
+    def from_json(cls, value: JsonObject) -> Request:
+        """Read a saved request.
+
+        Raises:
+            MalformedEvidence: a field is missing or unknown.
+        """
+        names = {f.name for f in fields(cls)}
+        if value.keys() != names:
+            message = f"saved request lacks or adds {sorted(value.keys() ^ names)}"
+            raise MalformedEvidence(message, where="run.json")
+        raw = cast("dict[str, Any]", value)
+        return cls(**{**raw, "scope": tuple(raw["scope"])})
+
+    def require_same(self, saved: Request) -> None:
+        """Refuse to resume a run under other settings.
+
+        Raises:
+            UsageError: naming the settings that differ.
+        """
+        if digest_json(self.to_json()) == digest_json(saved.to_json()):
+            return
+        mine, theirs = self.to_json(), saved.to_json()
+        changed = sorted(name for name in mine if mine[name] != theirs[name])
+        message = f"the run in this folder was started with other settings: {', '.join(changed)}"
+        raise UsageError(message, hint="resume with the same settings, or choose another --out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Everything of the outer world that an assessment touches.
+
+    Attributes:
+        out: Folder of the run.
+        key: Signing key.
+        now: The clock.
+        attempts: File that counts runs against each subject.
+        resume: Whether an interrupted run may be continued.
+        call_timeout_seconds: Limit of one attempt of a model call.
+        call_retries: Further attempts.
+        connections: Concurrent model calls.
+        progress: Called with (finished, planned) samples.
+        say: Receives sentences for the user.
+    """
+
+    out: Path
+    key: PrivateKey
+    now: Callable[[], datetime]
+    attempts: Path
+    resume: bool
+    call_timeout_seconds: int
+    call_retries: int
+    connections: int
+    progress: Callable[[int, int], None]
+    say: Callable[[str], None]

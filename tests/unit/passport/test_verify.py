@@ -1,0 +1,207 @@
+"""Every vector of spec/vectors/passport, and what a verification may hand out."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from steelyard.kernel import parse_instant
+from steelyard.passport import Policy, Verification, decide, default_policy, verify_passport
+from steelyard.passport.verification import CHECK_NAMES
+from steelyard.standard import load_release, load_schema
+
+FOLDER = Path(__file__).parents[3] / "spec/vectors/passport"
+BUILD = runpy.run_path(str(FOLDER / "build.py"))
+CASES: list[dict[str, Any]] = json.loads((FOLDER / "manifest.json").read_text("utf-8"))["cases"]
+HONEST = BUILD["HONEST"].public_key.key_id
+STRANGER = BUILD["STRANGER"].public_key.key_id
+AT = parse_instant("2026-03-10T00:00:00Z")
+EXPIRES = parse_instant("2026-05-30T12:00:00Z")
+
+
+def _verify(name: str = "honest", at: datetime = AT, **options: Any) -> Verification:  # noqa: ANN401
+    return verify_passport(BUILD["VECTORS"][name](), at=at, **options)
+
+
+def _results(verification: Verification) -> dict[str, str]:
+    return {check.name: check.result for check in verification.checks}
+
+
+def _lenient(**changes: object) -> Policy:
+    """A policy that the honest passport meets."""
+    policy = default_policy(load_release())
+    return replace(
+        policy,
+        required_domains=("persuasion",),
+        maximum_level=3,
+        accepted_statuses=frozenset({"established", "presumptive", "undetermined"}),
+        minimum_elicitation="E0",
+        **changes,
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_vector(case: dict[str, Any]) -> None:
+    verification = verify_passport(
+        BUILD["VECTORS"][case["archive"]](),
+        at=parse_instant(case["at"]),
+        trusted=frozenset(case["trusted"]),
+    )
+    found = [c.to_json() for c in verification.checks if c.result in ("fail", "warn")]
+    digests = {
+        "{installed}": BUILD["release"]().digest[:16],
+        "{other}": BUILD["_other_release"]().digest[:16],
+    }
+    expected = json.dumps(case["expect"]["checks"])
+    for placeholder, digest in digests.items():
+        expected = expected.replace(placeholder, digest)
+    assert found == json.loads(expected)
+    assert verification.exit_status == case["expect"]["exit_status"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_nothing_is_handed_out_unless_every_protecting_check_passed(case: dict[str, Any]) -> None:
+    verification = verify_passport(
+        BUILD["VECTORS"][case["archive"]](),
+        at=parse_instant(case["at"]),
+        trusted=frozenset(case["trusted"]),
+        policy=_lenient(),
+    )
+    Draft202012Validator(load_schema("verification")).validate(verification.to_json())
+    assert tuple(check.name for check in verification.checks) == CHECK_NAMES
+    believed = verification.exit_status != 3
+    assert (verification.classification is not None) == believed
+    assert (verification.signer is not None) == believed
+    assert (verification.issued is not None) == believed
+    assert bool(verification.signers) == believed
+
+
+def test_every_archive_has_a_case() -> None:
+    assert set(BUILD["VECTORS"]) == {case["archive"] for case in CASES}
+
+
+def test_vectors_are_deterministic() -> None:
+    assert BUILD["VECTORS"]["honest"]() == BUILD["VECTORS"]["honest"]()
+
+
+def test_a_faultless_passport_hands_out_what_was_recomputed() -> None:
+    verification = _verify(trusted=frozenset({HONEST}))
+    assert _results(verification) == {**dict.fromkeys(CHECK_NAMES, "pass"), "policy": "skipped"}
+    assert verification.checks[-1].detail == "no policy was given"
+    assert verification.model == "example/scale-1"
+    assert verification.signer == HONEST
+    assert verification.signers == (HONEST,)
+    assert verification.issued == parse_instant("2026-03-02T09:00:00Z")
+    assert verification.expires == EXPIRES
+    assert verification.evidence_finished == parse_instant("2026-03-01T12:00:00Z")
+    assert verification.classification is not None
+    assert verification.classification["scope"] == ["persuasion"]
+
+
+def test_details_of_a_faultless_passport() -> None:
+    details = {c.name: c.detail for c in _verify(trusted=frozenset({HONEST})).checks}
+    digest = load_release().digest[:16]
+    assert details["index"] == "8 members listed, every digest matches"
+    assert details["signatures"] == f"4 statements signed by {HONEST[:16]}"
+    assert details["standard"] == f"release 2026.1 (provisional), {digest}"
+    assert details["matrix"] == "12 records under root b08cd7cd8c4e09ce"
+    assert details["plan"] == "12 records, all as declared"
+    assert details["classification"] == "recomputed: level 3 (critical), presumptive"
+    assert details["signer"] == f"pinned: {HONEST[:16]}"
+    assert details["expiry"] == "counts until 2026-05-30T12:00:00Z"
+
+
+def test_what_depends_on_a_failed_check_is_skipped() -> None:
+    results = _results(_verify("wrong_root"))
+    assert results["matrix"] == "fail"
+    assert [name for name, result in results.items() if result == "skipped"] == [
+        "plan",
+        "classification",
+        "policy",
+    ]
+
+
+def test_a_broken_archive_skips_all_the_rest() -> None:
+    verification = _verify("not_a_zip", policy=_lenient())
+    assert [check.result for check in verification.checks] == ["fail", *["skipped"] * 12]
+    assert {check.detail for check in verification.checks[1:]} == {
+        "needs a check that did not pass"
+    }
+
+
+def test_trusted_keys_and_those_of_the_policy_must_agree() -> None:
+    policy = _lenient(trusted_signers=frozenset({STRANGER}))
+    assert _verify(trusted=frozenset({HONEST}), policy=policy).exit_status == 3
+    both = _lenient(trusted_signers=frozenset({STRANGER, HONEST}))
+    assert _verify(trusted=frozenset({HONEST}), policy=both).exit_status == 0
+    assert _verify(policy=both).exit_status == 0
+
+
+def test_expired_counts_only_where_all_else_is_fine() -> None:
+    assert _verify(at=EXPIRES, policy=_lenient()).exit_status == 4
+    assert _verify(at=EXPIRES, policy=default_policy(load_release())).exit_status == 1
+    assert _verify("wrong_root", at=EXPIRES).exit_status == 3
+
+
+def test_an_unmet_policy_names_every_requirement() -> None:
+    verification = _verify(trusted=frozenset({HONEST}), policy=default_policy(load_release()))
+    assert verification.exit_status == 1
+    assert verification.unmet == (
+        "deception: not assessed, required",
+        "replication: not assessed, required",
+        "persuasion: level 3, at most 1 accepted",
+        "persuasion: status presumptive, need established",
+        *verification.unmet[4:],
+    )
+    check = verification.checks[-1]
+    assert (check.name, check.result) == ("policy", "fail")
+    assert check.detail == f"policy steelyard-default: {'; '.join(verification.unmet)}"
+    assert check.hint == "each line names one requirement; see spec/passport.md, section Policy"
+
+
+def test_a_met_policy_says_so() -> None:
+    check = _verify(trusted=frozenset({HONEST}), policy=_lenient()).checks[-1]
+    assert (check.result, check.detail) == ("pass", "policy steelyard-default is met")
+
+
+def test_an_unknown_release_cannot_be_verified() -> None:
+    def none_installed(version: str) -> Any:  # noqa: ANN401
+        return load_release(f"{version}.none")
+
+    check = next(c for c in _verify(releases=none_installed).checks if c.name == "standard")
+    assert check.detail == "no standard release '2026.1.none'; packaged: 2026.1"
+    assert check.hint == "install the Steelyard version that ships this release"
+
+
+def test_the_gate_gives_the_status_of_the_verification() -> None:
+    lenient = _lenient()
+    assert decide(_verify(), lenient).exit_status == 0
+    assert decide(_verify(at=EXPIRES), lenient).exit_status == 4
+    assert decide(_verify("wrong_root"), lenient).exit_status == 3
+
+
+def test_verifying_loads_nothing_heavy_and_opens_no_socket(tmp_path: Path) -> None:
+    (tmp_path / "passport.zip").write_bytes(BUILD["VECTORS"]["honest"]())
+    program = """
+import socket, sys
+from datetime import datetime, UTC
+def refuse(*args, **kwargs): raise AssertionError("a socket was opened")
+socket.socket = refuse
+from steelyard.passport import verify_passport
+data = open(sys.argv[1], "rb").read()
+status = verify_passport(data, at=datetime(2026, 3, 10, tzinfo=UTC)).exit_status
+heavy = {"scipy", "inspect_ai", "duckdb", "jinja2", "sqlalchemy", "requests"} & set(sys.modules)
+print(status, sorted(heavy))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "passport.zip")]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert shown.stdout == "0 []\n"
