@@ -132,6 +132,7 @@ class Draft:
     generation: dict[str, Any] = field(default_factory=lambda: {"temperature": 1.0})
     imported: dict[str, str] = field(default_factory=dict)
     digest: str | None = None
+    edit_intent: Callable[[dict[str, Any]], None] = lambda predicate: None  # noqa: ARG005
     edit_evidence: Callable[[dict[str, Any]], None] = lambda predicate: None  # noqa: ARG005
     edit_claim: Callable[[dict[str, Any]], None] = lambda predicate: None  # noqa: ARG005
     edit_matrix: Callable[[bytes], bytes] = lambda data: data
@@ -148,7 +149,7 @@ class Draft:
         matrix = Matrix(self.edit_matrix(built.data), built.evidence, built.root)
         usage = {"input_tokens": 10800, "output_tokens": 960, "seconds": 18.0}
         run = Run(STARTED, FINISHED, rules, usage, {"name": "vectors"}, imported=self.imported)
-        signed_intent = sign_intent(intent, identity, key)
+        signed_intent = resign(sign_intent(intent, identity, key), self.edit_intent, key)
         statements = {
             "model-identity": sign_identity(identity, key),
             "run-intent": signed_intent,
@@ -156,7 +157,7 @@ class Draft:
                 sign_evidence(run, matrix, signed_intent, key), self.edit_evidence, key
             ),
         }
-        plan = None if self.imported else Plan.from_predicate(intent.predicate())
+        plan = Plan.from_predicate(intent.predicate())
         level = classify(
             built.evidence, rules, model=MODEL, scope=self.scope, as_of=FINISHED, plan=plan
         )
@@ -287,6 +288,10 @@ def _lower_level(predicate: dict[str, Any]) -> None:
 
 def _outlive(predicate: dict[str, Any]) -> None:
     predicate["expires"] = "2036-01-01T00:00:00Z"
+
+
+def _plan_twice(predicate: dict[str, Any]) -> None:
+    predicate["planned"].append({**predicate["planned"][0], "items": 1})
 
 
 def _bare_date(predicate: dict[str, Any]) -> None:
@@ -537,7 +542,7 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     "undeclared_repeat": lambda: issued(records=_changed(0, epoch=2)),
     "undeclared_domain": lambda: issued(records=_changed(0, domain="deception")),
     "undeclared_effort": lambda: issued(records=_changed(0, elicitation="E2")),
-    "arm_planned_twice": lambda: issued(planned=(*planned(), planned(items=1)[0])),
+    "arm_planned_twice": lambda: issued(edit_intent=_plan_twice),
     "level_edited_by_stranger": lambda: issued(edit_claim=_lower_level, key=STRANGER),
     "level_edited_by_signer": lambda: issued(edit_claim=_lower_level),
     "report_swapped": lambda: with_member(REPORT, b"<!doctype html><title>Level 0</title>\n"),

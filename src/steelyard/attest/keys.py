@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 KEY_FILE_LIMIT_BYTES: Final = 16 * 1024
 _PRIVATE_MODE: Final = 0o600
 _PUBLIC_MODE: Final = 0o644
-_KEY_HINT: Final = "make one with: steelyard passport key"
+_KEY_HINT: Final = "make one with: steelyard passport keygen PATH"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,9 @@ def assess(
     call_timeout: Annotated[int, typer.Option(min=1, help="Seconds per model call.")] = 120,
     call_retries: Annotated[int, typer.Option(min=0, help="Further attempts per call.")] = 3,
     connections: Annotated[int, typer.Option(min=1, help="Concurrent model calls.")] = 10,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the classification.")] = False,
 ) -> None:
     """Assess a model: run, classify, sign, report."""

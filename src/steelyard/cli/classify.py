@@ -41,9 +41,7 @@ def classify(
     from steelyard.standard import load_release
 
     release = load_release()
-    options = options_for(
-        paths, release, indicator=indicator, model=model, elicitation=elicitation
-    )
+    options = options_for(paths, release, indicator=indicator, model=model, elicitation=elicitation)
     loaded = load_evidence(paths, options)
     as_of = parse_instant(at, where="--at") if at else utc_now()
     claims = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,13 +22,13 @@ app = typer.Typer(help="Import, export and show records.", no_args_is_help=True)
 def import_(
     paths: Annotated[list[Path], typer.Argument(help="Files in any accepted format.")],
     out: Annotated[Path, typer.Option(help="Records to write, .parquet or .jsonl.")],
-    indicator: Annotated[
-        str | None, typer.Option(help="Indicator that the samples feed.")
-    ] = None,
+    indicator: Annotated[str | None, typer.Option(help="Indicator that the samples feed.")] = None,
     model: Annotated[str | None, typer.Option(help="Model under test.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol or task name.")] = None,
     elicitation: Annotated[str | None, typer.Option(help="Elicitation, E0 to E3.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Score to read where there are several.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Score to read where there are several.")
+    ] = None,
     template_field: Annotated[
         str | None, typer.Option(help="Sample metadata that names its cluster.")
     ] = None,
@@ -93,7 +93,7 @@ def show(
     from steelyard.standard import load_release
 
     evidence = load_evidence([path], options_for([path], load_release())).evidence
-    groups = []
+    groups: list[dict[str, Any]] = []
     for model in evidence.values("model"):
         of_model = evidence.where(model=model)
         for protocol in of_model.values("protocol"):

@@ -47,9 +47,7 @@ def targets(
     from steelyard.standard import load_release
 
     specs = [parse_target(target)] if target else list(PRESETS.values())
-    indicators = [
-        i for i in load_release().framework.indicators.values() if i.kind != "horizon"
-    ]
+    indicators = [i for i in load_release().framework.indicators.values() if i.kind != "horizon"]
     rows = [
         {**asdict(spec), "truth": {i.id: spec.true_value(i) for i in indicators}} for spec in specs
     ]

@@ -47,7 +47,7 @@ app.add_typer(passport.app, name="passport")
 app.add_typer(standard.app, name="standard")
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - signature given by typer
+def _show_version(wanted: bool) -> None:
     if wanted:
         sys.stdout.write(f"steelyard {__version__}\n")
         raise typer.Exit
@@ -82,33 +82,34 @@ def run(arguments: list[str]) -> int:
     """
     try:
         status = app(args=arguments, prog_name="steelyard", standalone_mode=False)
-    except SteelyardError as error:
-        return _report(f"error: {error}", error.hint, error.exit_status)
-    except click.exceptions.NoArgsIsHelpError as error:
-        say(error.format_message())
-        return error.exit_code
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f"{context.command_path} --help" if context else "steelyard --help"
-        return _report(f"error: {error.format_message()}", hint, error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        return _report("interrupted", "complete samples are kept; --resume goes on", _INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the boundary
-        if os.environ.get("STEELYARD_DEBUG"):
-            traceback.print_exc()
-        hint = "set STEELYARD_DEBUG=1 for the traceback, and report this"
-        return _report(f"internal error: {type(error).__name__}: {error}", hint, _INTERNAL)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary
+        message, hint, exit_status = _explained(error)
+        say(message)
+        if hint:
+            say(f"hint: {hint}")
+        return exit_status
     return status if isinstance(status, int) else 0
 
 
-def _report(message: str, hint: str, status: int) -> int:
-    say(message)
-    if hint:
-        say(f"hint: {hint}")
-    return status
+def _explained(error: BaseException) -> tuple[str, str, int]:
+    """Message, hint and exit status of anything a command can raise."""
+    if isinstance(error, SteelyardError):
+        return f"error: {error}", error.hint, error.exit_status
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message(), "", error.exit_code
+    if isinstance(error, click.ClickException):
+        context: click.Context | None = getattr(error, "ctx", None)
+        hint = f"{context.command_path} --help" if context else "steelyard --help"
+        return f"error: {error.format_message()}", hint, error.exit_code
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return "interrupted", "complete samples are kept; --resume goes on", _INTERRUPTED
+    if os.environ.get("STEELYARD_DEBUG"):
+        traceback.print_exception(error)
+    hint = "set STEELYARD_DEBUG=1 for the traceback, and report this"
+    return f"internal error: {type(error).__name__}: {error}", hint, _INTERNAL
 
 
 def _read_config(path: Path, command: click.Command) -> dict[str, Any]:

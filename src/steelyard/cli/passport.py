@@ -21,6 +21,6 @@ def keygen(
 
     key = generate_key()
     public = save_key(key, path)
-    write(key.public.key_id)
+    write(key.public_key.key_id)
     say(f"private key: {path}")
     say(f"public key:  {public}")

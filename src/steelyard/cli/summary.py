@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from steelyard.kernel import JsonObject
 
@@ -57,12 +57,21 @@ def _measured(indicator: dict[str, Any]) -> str:
 def _decided(indicator: dict[str, Any]) -> str:
     show = _shower(indicator)
     upper = indicator["bounds"]["upper"]
-    rows = ", ".join(f"level {t['level']} at {show(t['effective'])}" for t in indicator["thresholds"])
+    rows = ", ".join(
+        f"level {t['level']} at {show(t['effective'])}" for t in indicator["thresholds"]
+    )
     bound = "nothing is ruled out" if upper is None else f"at most {show(upper)}"
     return f"with every gap counted against it: {bound} (99 % limit); thresholds: {rows}"
 
 
-def _shower(indicator: dict[str, Any]) -> Any:  # noqa: ANN401 - a formatting function
-    if indicator["unit"] == "log2_minutes":
-        return lambda value: f"{2.0**value:.3g} min"
-    return lambda value: f"{100 * value:.1f} %"
+def _shower(indicator: dict[str, Any]) -> Callable[[float], str]:
+    """How values of an indicator's unit are written."""
+    return _as_minutes if indicator["unit"] == "log2_minutes" else _as_percent
+
+
+def _as_minutes(log2_minutes: float) -> str:
+    return f"{2.0**log2_minutes:.3g} min"
+
+
+def _as_percent(rate: float) -> str:
+    return f"{100 * rate:.1f} %"

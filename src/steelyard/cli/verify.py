@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from steelyard.passport import Policy, Verification
 
 _MARKS = {"pass": "ok  ", "warn": "note", "fail": "FAIL", "skipped": "skip"}
+_VERDICTS = {0: "SATISFIED", 1: "NOT SATISFIED", 3: "CANNOT VERIFY", 4: "EXPIRED"}
 _LARGEST_PASSPORT_BYTES = 512 << 20
 
 Passport = Annotated[Path, typer.Argument(help="The passport.")]
@@ -57,10 +58,18 @@ def gate(
     verification = _verification(passport, rules, at, key)
     decision = decide(verification, rules)
     if as_json:
-        write_json(decision.to_json())
+        write_json(
+            {
+                "schema": "steelyard/gate-decision/1",
+                "policy": rules.name,
+                "exit_status": decision.exit_status,
+                "unmet": list(decision.unmet),
+            }
+        )
     else:
-        for line in decision.lines:
-            write(line)
+        for sentence in decision.unmet:
+            write(f"unmet: {sentence}")
+        write(f"{_VERDICTS[decision.exit_status]} (policy: {rules.name})")
     raise typer.Exit(decision.exit_status)
 
 
@@ -94,7 +103,7 @@ def _print_checks(verification: Verification) -> None:
             write(f"     hint: {check.hint}")
     for sentence in verification.unmet:
         write(f"unmet: {sentence}")
-    words = {0: "VERIFIED", 1: "NOT SATISFIED", 3: "CANNOT VERIFY", 4: "EXPIRED"}
+    words = {**_VERDICTS, 0: "VERIFIED"}
     write(words[verification.exit_status])
     if verification.classification and verification.exit_status in (0, 1):
         write("")

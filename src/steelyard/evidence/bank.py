@@ -7,7 +7,7 @@ hard item can never look like passing it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from steelyard.evidence.record import FIELD_NAMES, Outcome
 from steelyard.evidence.table import Evidence
@@ -34,7 +34,7 @@ def complete_bank(evidence: Evidence) -> Evidence:
     for model in models:
         own = evidence.where(model=model)
         for key in bank.keys() - _first_rows(own).keys():
-            row = dict(zip(FIELD_NAMES, bank[key], strict=True))
+            row: dict[str, Any] = dict(zip(FIELD_NAMES, bank[key], strict=True))
             row |= {
                 "model": model, "epoch": 1, "outcome": Outcome.INFRASTRUCTURE_ERROR.value,
                 "score": None, "reason": NOT_RUN, "measures": {}, "input_tokens": None,

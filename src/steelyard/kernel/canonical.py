@@ -2,36 +2,38 @@
 
 Decides the one byte sequence a value has, so that a digest of it means the
 same everywhere. Parsing refuses what canonical form cannot carry: duplicate
-keys, NaN, infinities, and integers beyond 2**53. Digests live in `digest`.
+keys, NaN, infinities, lone surrogates, and integers of 2**53 and beyond.
+Digests live in `digest`.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import NoReturn, TypeAlias
 
 import rfc8785
 
 from steelyard.kernel.errors import MalformedEvidence
 
-JsonValue: TypeAlias = (
-    "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
-)
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = "dict[str, JsonValue]"
 
-_LARGEST_EXACT_INTEGER = 2**53
+_LARGEST_EXACT_INTEGER = 2**53 - 1
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def canonical_json(value: object) -> bytes:
     """Serialize `value` by RFC 8785 (JCS), UTF-8, no trailing newline.
 
     Raises:
-        MalformedEvidence: NaN, infinity, an integer beyond 2**53, a lone
+        MalformedEvidence: NaN, infinity, an integer of 2**53 or beyond, a lone
             surrogate, a key that is no string, or a type JSON does not have.
     """
     try:
         return rfc8785.dumps(value)  # pyright: ignore[reportArgumentType]
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         message = f"value has no canonical JSON form: {error}"
         raise MalformedEvidence(message) from error
 
@@ -41,18 +43,23 @@ def parse_json(data: bytes | str, *, where: str = "") -> JsonValue:
 
     Raises:
         MalformedEvidence: not UTF-8, not JSON, duplicate keys, NaN, infinity,
-            an integer beyond 2**53, or nesting beyond the interpreter's depth.
+            a number no double holds, an integer of 2**53 or beyond, a lone
+            surrogate, or nesting beyond the interpreter's depth.
     """
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=_object_without_duplicates,
             parse_constant=_refuse_constant,
+            parse_float=_finite_number,
             parse_int=_exact_integer,
         )
+        if _SURROGATE_ESCAPE.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise MalformedEvidence(f"not strict JSON: {error}", where=where) from error
+    return value
 
 
 def parse_json_object(data: bytes | str, *, where: str = "") -> JsonObject:
@@ -83,6 +90,14 @@ def _refuse_constant(name: str) -> NoReturn:
 def _exact_integer(digits: str) -> int:
     number = int(digits)
     if abs(number) > _LARGEST_EXACT_INTEGER:
-        message = f"integer {digits[:24]} exceeds 2**53"
+        message = f"integer {digits[:24]} exceeds 2**53 - 1"
+        raise ValueError(message)
+    return number
+
+
+def _finite_number(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        message = f"number {digits[:24]} exceeds what a double holds"
         raise ValueError(message)
     return number

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from steelyard.kernel.canonical import canonical_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
 

@@ -1,10 +1,10 @@
 """YAML in which nothing is guessed.
 
 Reads the subset of YAML 1.2 that maps one-to-one onto JSON. Refused: duplicate
-keys, tags, anchors, aliases, several documents, and every plain scalar that
-YAML versions read differently (`no`, `22:30`, `1e3`, `0o7`, `.5`, `2026-01-31`
-without quotes). Whoever means the text writes quotes; whoever means the number
-writes it as JSON would.
+keys, tags, directives, anchors, aliases, several documents, integers of 2**53
+and beyond, and every plain scalar that YAML versions read differently (`no`,
+`22:30`, `1e3`, `0o7`, `.5`, `2026-01-31` without quotes). Whoever means the text
+writes quotes; whoever means the number writes it as JSON would.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 _KEYWORDS: dict[str, JsonValue] = {"null": None, "true": True, "false": False}
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
 _AMBIGUOUS = re.compile(
-    r"(?i:y|n|yes|no|on|off|true|false|null|~|[-+]?\.?(?:inf|nan))"
-    r"|[-+.]?\d[\d_]*(?:[.:_eExXoO+-][\w.:+-]*)?"
+    r"(?i:y|n|yes|no|on|off|true|false|null|~|[-+]?\.?(?:inf|nan)|=|<<)"
+    r"|[-+]?\.?\d[\d_]*(?:[.:_eExXoObB+-][\w.:+-]*)?"
     r"|\d{4}-\d{1,2}-\d{1,2}.*"
 )
+_REFUSED_TOKENS = (yaml.AliasToken, yaml.AnchorToken, yaml.DirectiveToken, yaml.TagToken)
+_LARGEST_EXACT_INTEGER = 2**53 - 1
 
 
 def parse_yaml(text: str, *, where: str) -> JsonObject:
@@ -37,10 +39,12 @@ def parse_yaml(text: str, *, where: str) -> JsonObject:
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if any(isinstance(t, yaml.AliasToken | yaml.AnchorToken) for t in yaml.scan(text)):
-            message = "anchors and aliases are not allowed"
-            raise ConfigurationError(message, where=where)
-    except yaml.YAMLError as error:
+        for token in yaml.scan(text):
+            if isinstance(token, _REFUSED_TOKENS):
+                message = "anchors, aliases, tags and directives are not allowed"
+                line = token.start_mark.line + 1
+                raise ConfigurationError(message, where=f"{where}:{line}")
+    except (yaml.YAMLError, RecursionError) as error:
         message = f"not YAML: {' '.join(str(error).split())}"
         raise ConfigurationError(message, where=where) from error
     if not isinstance(root, yaml.MappingNode):
@@ -73,15 +77,24 @@ def _scalar(node: yaml.Node, where: str) -> JsonValue:
     text = str(node.value)
     if not isinstance(node, yaml.ScalarNode):
         raise _refuse(node, "a key must be a plain or quoted scalar", where)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise _refuse(node, "text with a lone surrogate", where)
     if node.style is not None:
         return text
     if text in _KEYWORDS:
         return _KEYWORDS[text]
     if _NUMBER.fullmatch(text):
-        return json.loads(text)
+        return _number(node, text, where)
     if not text or _AMBIGUOUS.fullmatch(text):
         raise _refuse(node, f"{text!r} is ambiguous", where)
     return text
+
+
+def _number(node: yaml.Node, text: str, where: str) -> int | float:
+    number = json.loads(text)
+    if isinstance(number, int) and abs(number) > _LARGEST_EXACT_INTEGER:
+        raise _refuse(node, f"integer {text[:24]} exceeds 2**53 - 1", where)
+    return number
 
 
 def _refuse(node: yaml.Node, message: str, where: str) -> ConfigurationError:

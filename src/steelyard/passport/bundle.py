@@ -28,7 +28,7 @@ from steelyard.kernel import (
     parse_instant,
     sha256_hex,
 )
-from steelyard.kernel.errors import MalformedEvidence
+from steelyard.kernel.errors import ConfigurationError, MalformedEvidence
 from steelyard.passport.archive import INDEX, MATRIX, RELEASE, REPORT, write_archive
 from steelyard.standard import Release, check_schema
 
@@ -222,8 +222,15 @@ def sign_intent(intent: Intent, identity: Identity, key: PrivateKey) -> bytes:
     """Sign run-intent, about the model and the standard release.
 
     Raises:
-        ConfigurationError: a field does not follow spec/run-intent.schema.json.
+        ConfigurationError: a field does not follow spec/run-intent.schema.json,
+            or an arm is declared twice, which every verifier refuses.
     """
+    arms = [(row.protocol, row.arm) for row in intent.planned]
+    if twice := {pair for pair in arms if arms.count(pair) > 1}:
+        protocol, arm = min(twice)
+        message = f"protocol {protocol}, arm {arm}, is declared twice"
+        hint = "run or import each protocol in one version, in one passport"
+        raise ConfigurationError(message, where="run-intent", hint=hint)
     subjects = (identity.subject, Subject(RELEASE, intent.release.digest))
     return _sign("run-intent", subjects, intent.predicate(), key)
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from steelyard.passport.policy import Policy
     from steelyard.passport.verification import Verification
 
-# `unknown` is not on the ladder: it meets no minimum.
-_ELICITATION_LADDER: Final = ("E0", "E1", "E2", "E3")
+_ELICITATION_LADDER: Final = ("unknown", "E0", "E1", "E2", "E3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def _domain(row: dict[str, Any], policy: Policy, *, required: bool) -> Iterator[
         yield f"{domain}: status {row['status']}, need {accepted}"
     for indicator in row["indicators"]:
         step = indicator["elicitation"]
-        if not _reaches(step, policy.minimum_elicitation):
+        if _rank(step) < _rank(policy.minimum_elicitation):
             yield (
                 f"{domain}: {indicator['id']} elicited at {step}, "
                 f"need {policy.minimum_elicitation} or more"
@@ -101,9 +100,8 @@ def _domain(row: dict[str, Any], policy: Policy, *, required: bool) -> Iterator[
         yield f"{domain}: carries conditions ({codes}), none accepted"
 
 
-def _reaches(step: str, minimum: str) -> bool:
-    ladder = _ELICITATION_LADDER
-    return step in ladder and ladder.index(step) >= ladder.index(minimum)
+def _rank(step: str) -> int:
+    return _ELICITATION_LADDER.index(step)
 
 
 def _foreign_signers(signers: tuple[str, ...], policy: Policy) -> Iterator[str]:

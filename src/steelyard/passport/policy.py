@@ -38,7 +38,7 @@ class Policy:
         maximum_level: Highest level accepted in any assessed domain.
         domain_levels: Exceptions from `maximum_level` by domain.
         accepted_statuses: Statuses accepted in required domains.
-        minimum_elicitation: Least elicitation step in required domains.
+        minimum_elicitation: Least elicitation step in required domains; `unknown` asks for none.
         maximum_age_days: Oldest evidence accepted, from the end of its run.
         allow_conditions: Whether required domains may carry conditions.
         trusted_signers: Key ids; empty accepts any signer, reported as not pinned.

@@ -8,7 +8,7 @@ computed from the records by this installation's own rule.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, SteelyardError
@@ -32,16 +32,12 @@ _GROUP_FIELDS: Final = ("protocol", "protocol_version", "arm", "indicator")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that a classification is computed from, and the claim to compare it with.
-
-    Attributes:
-        plan: The declared run, None where the evidence was imported.
-    """
+    """All that a classification is computed from, and the claim to compare it with."""
 
     evidence: Evidence
     claims: Claims
     release: Release
-    plan: Plan | None
+    plan: Plan
 
 
 def check_matrix(members: Members, claims: Claims) -> Finding[Matrix]:
@@ -69,8 +65,8 @@ def check_plan(matrix: Matrix, claims: Claims, release: Release) -> Finding[Case
     """Step 8: nothing in the evidence that was not declared before the run.
 
     What was declared and is absent counts as missing in the recomputation, so
-    it is a warning here. Imported evidence was run before it was declared: its
-    plan is not used, and no determination from it can be established.
+    it is a warning here. So is imported evidence, which was run before it was
+    declared; its effort is taken as recorded.
 
     Raises:
         CannotVerify: an arm, item, repeat, domain or effort that was not declared.
@@ -78,21 +74,16 @@ def check_plan(matrix: Matrix, claims: Claims, release: Release) -> Finding[Case
     plan = Plan.from_predicate(claims.intent)
     evidence = matrix.evidence
     _require_declared_domains(evidence, plan, release)
-    _require_declared_effort(evidence, plan)
     rows = _planned_rows(claims)
     observed = _observed(evidence)
     for group, samples in observed.items():
         _require_declared_samples(group, samples, rows)
     case = Case(evidence, claims, release, plan)
-    if claims.evidence["imported"]:
-        count = len(claims.evidence["imported"])
-        detail = f"{count} imported files were run before this plan; the plan counts for nothing"
-        return Finding(
-            replace(case, plan=None),
-            detail,
-            warning=True,
-            hint="levels from it are presumptive at best",
-        )
+    if imported := claims.evidence["imported"]:
+        detail = f"{len(imported)} imported files were run before they were declared"
+        hint = "the plan shows nothing about how often or how selectively they were made"
+        return Finding(case, detail, warning=True, hint=hint)
+    _require_declared_effort(evidence, plan)
     absent = _absent(observed, rows)
     if absent:
         detail = f"{absent} planned samples have no record; they count against the model"

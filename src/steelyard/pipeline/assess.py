@@ -121,7 +121,7 @@ def assess(request: Request, imported: Evidence, around: Surroundings) -> Assess
 
 
 def _find_subject(request: Request, around: Surroundings) -> Subject:
-    from steelyard.redteam.engine import CallSettings, resolve_model  # noqa: PLC0415 - heavy
+    from steelyard.redteam.engine import CallSettings, resolve_model
 
     calls = CallSettings(around.call_timeout_seconds, around.call_retries, around.connections)
     return resolve_model(request.model, calls)
@@ -129,8 +129,8 @@ def _find_subject(request: Request, around: Surroundings) -> Subject:
 
 def _plan_protocols(request: Request, release: Release, subject: Subject) -> Planned:
     """Which protocols to run, each with its settings."""
-    from steelyard.redteam.engine import TaskSettings  # noqa: PLC0415 - heavy
-    from steelyard.redteam.kit import installed_protocols  # noqa: PLC0415
+    from steelyard.redteam.engine import TaskSettings
+    from steelyard.redteam.kit import installed_protocols
 
     planned: Planned = []
     for protocol in installed_protocols().values():
@@ -212,8 +212,8 @@ def _declare(
 
 
 def _signed_intent(saved: Any, around: Surroundings) -> tuple[Any, int]:  # noqa: ANN401
-    from steelyard.attest import open_envelope  # noqa: PLC0415
-    from steelyard.kernel import read_bytes  # noqa: PLC0415
+    from steelyard.attest import open_envelope
+    from steelyard.kernel import read_bytes
 
     keys = {around.key.public_key.key_id: around.key.public_key}
     predicate = cast("Any", open_envelope(read_bytes(saved), keys, where=str(saved)).predicate)
@@ -227,7 +227,9 @@ def _imported_rows(imported: Evidence) -> list[PlannedSamples]:
     for protocol, protocol_version, arm in groups:
         part = imported.where(protocol=protocol, protocol_version=protocol_version, arm=arm)
         epochs = max(part.columns["epoch"])
-        rows.append(PlannedSamples(protocol, protocol_version, arm, len(part.values("item")), epochs))
+        rows.append(
+            PlannedSamples(protocol, protocol_version, arm, len(part.values("item")), epochs)
+        )
     return rows
 
 
@@ -245,11 +247,9 @@ def _sign_before_the_run(
     return statements
 
 
-def _run(
-    planned: Planned, subject: Subject, folder: RunFolder, around: Surroundings
-) -> Evidence:
+def _run(planned: Planned, subject: Subject, folder: RunFolder, around: Surroundings) -> Evidence:
     """Run what is not in the journal yet; all records of the plan."""
-    from steelyard.redteam.engine import Journal, Run, run_protocols  # noqa: PLC0415 - heavy
+    from steelyard.redteam.engine import Journal, Run, run_protocols
 
     if not planned:
         return Evidence.from_records([])

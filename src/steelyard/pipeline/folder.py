@@ -1,23 +1,26 @@
 """Where the files of a run lie, and which of them must stay private.
 
-    out/
-      evidence/records.parquet   the records (journal.jsonl while running)
-      classification.json        the claim in plain JSON
-      passport.zip               the signed, recomputable bundle
-      report.html                the same for people
-      statements/                signed statements, the intent first of all
-      logs/                      the engine's logs with full transcripts
-      private/run.json           the request with its seed: keep it, never publish it
+out/
+evidence/records.parquet   the records (journal.jsonl while running)
+classification.json        the claim in plain JSON
+passport.zip               the signed, recomputable bundle
+report.html                the same for people
+statements/                signed statements, the intent first of all
+logs/                      the engine's logs with full transcripts
+private/run.json           the request with its seed: keep it, never publish it
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from steelyard.kernel import canonical_json, parse_json_object, read_bytes, write_atomically
 from steelyard.kernel.errors import UsageError
 from steelyard.pipeline.request import Request
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,18 @@ A request is saved before the first call, so that a resumed run is the same run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from steelyard.attest import PrivateKey
 from steelyard.kernel import digest_json
 from steelyard.kernel.errors import MalformedEvidence, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from steelyard.attest import PrivateKey
     from steelyard.kernel import JsonObject
 
 
@@ -64,8 +65,9 @@ class Request:
         if value.keys() != names:
             message = f"saved request lacks or adds {sorted(value.keys() ^ names)}"
             raise MalformedEvidence(message, where="run.json")
-        raw = cast("dict[str, Any]", value)
-        return cls(**{**raw, "scope": tuple(raw["scope"])})
+        arguments: dict[str, Any] = {**value}
+        arguments["scope"] = tuple(arguments["scope"])
+        return cls(**arguments)
 
     def require_same(self, saved: Request) -> None:
         """Refuse to resume a run under other settings.

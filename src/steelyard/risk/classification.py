@@ -87,9 +87,7 @@ class Classification:
                 "status": self.status,
                 "decided_by": [d.domain.id for d in self.decisive],
             },
-            "determinations": [
-                _determination(d, names, self.release) for d in self.determinations
-            ],
+            "determinations": [_determination(d, names, self.release) for d in self.determinations],
         }
 
 

@@ -44,7 +44,7 @@ MEASURES = {
 
 @dataclass(frozen=True, slots=True)
 class LevelTest:
-    """One comparison of the error budget: is `level` ruled out on this indicator?"""
+    """One comparison of the error budget: whether `level` is ruled out on an indicator."""
 
     indicator: str
     level: int
@@ -102,7 +102,9 @@ def determine(domain: Domain, question: Question) -> Determination:
         level = 1
         text = "Level 2 may be crossed before the next review, so the domain is tracked."
         conditions.append(Condition("tracked", text, blocks=False))
-    blocking = any(c.blocks for c in (*conditions, *(c for m in measurements for c in m.conditions)))
+    blocking = any(
+        c.blocks for c in (*conditions, *(c for m in measurements for c in m.conditions))
+    )
     return Determination(
         domain=domain,
         level=level,

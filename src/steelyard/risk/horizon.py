@@ -13,7 +13,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from steelyard.risk.measurement import (
     Condition,
@@ -27,6 +26,8 @@ from steelyard.risk.measurement import (
 from steelyard.stats import HorizonFit, fit_horizon
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from steelyard.evidence import Evidence
 
 _MINUTES = "human_minutes"
@@ -58,9 +59,7 @@ def measure_horizon(request: Request) -> Measurement:
         estimate=fit.log2_minutes if fit else None,
         interval=(fit.limit(tail), fit.limit(1.0 - tail)) if fit else None,
         limits=_worst_case(request, usable, scores, absent) if bounded else unbounded(indicator),
-        observed_limits=_limits(fit, fit, request)
-        if bounded
-        else unbounded(indicator),
+        observed_limits=_limits(fit, fit, request) if bounded else unbounded(indicator),
         observed=int(seen.sum()),
         planned=max(indicator.planned_items, len(usable) + absent),
         elicitation=lowest_elicitation(every, complete=absent == 0),
@@ -75,9 +74,7 @@ def _has_length(evidence: Evidence) -> NDArray[np.bool_]:
     return np.array([length > 0 for length in lengths], dtype=bool)
 
 
-def _fit(
-    evidence: Evidence, scores: NDArray[np.float64], absent: int = 0
-) -> HorizonFit | None:
+def _fit(evidence: Evidence, scores: NDArray[np.float64], absent: int = 0) -> HorizonFit | None:
     if len(evidence) == 0:
         return None
     minutes = np.array([c[_MINUTES] for c in evidence.columns["covariates"]], dtype=float)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from steelyard.evidence import Outcome
 from steelyard.risk.measurement import (
@@ -35,6 +34,8 @@ from steelyard.stats import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from steelyard.evidence import Evidence
 
@@ -193,9 +194,7 @@ def _discordant(pairs: _Pairs, planned: int) -> tuple[_Tally, _Tally]:
     )
 
 
-def _difference_limits(
-    added: _Tally, removed: _Tally, design: Design, request: Request
-) -> Limits:
+def _difference_limits(added: _Tally, removed: _Tally, design: Design, request: Request) -> Limits:
     ruling, showing = request.error_rate / 2.0, request.showing_error_rate / 2.0
     return Limits(
         lower=added.lower(design, showing) - removed.upper(design, showing),

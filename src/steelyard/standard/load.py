@@ -93,20 +93,23 @@ def _read(entry: Traversable, schema: str) -> JsonObject:
 
 
 def _framework(raw: dict[str, Any]) -> Framework:
-    decision = raw["decision"]
-    review_days = {int(level): days for level, days in decision["review_days"].items()}
+    decision: dict[str, Any] = {**raw["decision"]}
+    decision["review_days"] = {int(level): n for level, n in decision["review_days"].items()}
     return Framework(
         id=raw["id"],
         version=raw["version"],
         status=raw["status"],
         levels=tuple(Level(**level) for level in raw["levels"]),
-        decision=Decision(**{**decision, "review_days": review_days}),
-        domains={
-            name: Domain(id=name, **{**domain, "indicators": tuple(domain["indicators"])})
-            for name, domain in raw["domains"].items()
-        },
+        decision=Decision(**decision),
+        domains={name: _domain(name, value) for name, value in raw["domains"].items()},
         indicators={name: _indicator(name, value) for name, value in raw["indicators"].items()},
     )
+
+
+def _domain(name: str, raw: dict[str, Any]) -> Domain:
+    parts: dict[str, Any] = {**raw}
+    parts["indicators"] = tuple(raw["indicators"])
+    return Domain(id=name, **parts)
 
 
 def _indicator(name: str, raw: dict[str, Any]) -> Indicator:

@@ -16,12 +16,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from steelyard.stats.exact import lower_limit, upper_limit
 from steelyard.stats.special import t_quantile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _EXACT_COUNTS = 64
 _BIN_RATIO = 1.02

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from steelyard.stats.special import normal_quantile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MAXIMUM_STEPS = 100
 _TOLERANCE = 1e-10
@@ -108,6 +111,4 @@ def _summary(
     covariance = inverse @ (scores.T @ scores) @ inverse
     gradient = np.array([-1.0 / slope, intercept / slope**2])
     variance = float(gradient @ covariance @ gradient)
-    return HorizonFit(
-        intercept, slope, -intercept / slope, math.sqrt(variance), len(successes)
-    )
+    return HorizonFit(intercept, slope, -intercept / slope, math.sqrt(variance), len(successes))

@@ -12,6 +12,7 @@ from statistics import NormalDist
 
 _TINY = 1e-300
 _PRECISION = 1e-14
+_LEAST_LOG_DENSITY = -700.0
 _NORMAL = NormalDist()
 
 
@@ -48,7 +49,7 @@ def beta_quantile(probability: float, a: float, b: float) -> float:
         else:
             low = x
         log_density = (a - 1.0) * math.log(x) + (b - 1.0) * math.log1p(-x) - log_beta
-        step = error * math.exp(-log_density) if log_density > -700 else math.inf
+        step = error * math.exp(-log_density) if log_density > _LEAST_LOG_DENSITY else math.inf
         candidate = x - step
         if not low < candidate < high:
             candidate = (low + high) / 2.0

@@ -262,7 +262,7 @@ def test_a_query_can_reach_no_other_file_and_no_network(
     write_records(two(make_record), other)
     with _connection(path) as connection:
         for query in (
-            f"SELECT * FROM read_parquet('{other}')",
+            f"FROM read_parquet('{other}')",
             f"COPY (SELECT 1) TO '{tmp_path / 'written.csv'}'",
             "SELECT * FROM read_csv('https://example.org/x.csv')",
             "INSTALL httpfs",

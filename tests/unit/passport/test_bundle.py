@@ -118,6 +118,14 @@ def test_an_identity_against_its_schema(identity: Identity, message: str) -> Non
     assert caught.value.hint == "see spec/model-identity.schema.json"
 
 
+def test_an_arm_is_declared_once() -> None:
+    rows = (PlannedSamples("p", "1.0", "x", 24, 2), PlannedSamples("p", "1.1", "x", 1, 1))
+    with pytest.raises(ConfigurationError) as caught:
+        sign_intent(_intent(planned=rows), IDENTITY, KEY)
+    assert caught.value.message == "protocol p, arm x, is declared twice"
+    assert caught.value.hint == "run or import each protocol in one version, in one passport"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

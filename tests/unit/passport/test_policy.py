@@ -95,8 +95,8 @@ def test_the_default_policy() -> None:
         ),
         (
             '"E2"',
-            '"unknown"',
-            "minimum_elicitation: 'unknown' is not one of ['E0', 'E1', 'E2', 'E3']",
+            '"E9"',
+            "minimum_elicitation: 'E9' is not one of ['unknown', 'E0', 'E1', 'E2', 'E3']",
         ),
         ('["2026.1"]', "[]", "standard_releases: [] should be non-empty"),
         ("cyber = 2", "cyber = -1", "domain_levels.cyber: -1 is less than the minimum of 0"),

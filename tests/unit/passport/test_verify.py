@@ -44,7 +44,7 @@ def _lenient(**changes: object) -> Policy:
         required_domains=("persuasion",),
         maximum_level=3,
         accepted_statuses=frozenset({"established", "presumptive", "undetermined"}),
-        minimum_elicitation="E0",
+        minimum_elicitation="unknown",
         **changes,
     )
 

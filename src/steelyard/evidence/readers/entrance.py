@@ -107,7 +107,7 @@ def _is_record(first: JsonObject) -> bool:
 
 
 def _is_inspect(first: JsonObject) -> bool:
-    return {"version", "status", "eval"} <= first.keys()
+    return {"status", "eval"} <= first.keys()
 
 
 _JSON_READERS: tuple[tuple[Callable[[JsonObject], bool], Reader], ...] = (

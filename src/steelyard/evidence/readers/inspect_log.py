@@ -89,7 +89,7 @@ def read_inspect_document(path: Path, options: ImportOptions) -> Evidence:
 
 
 def _log(header: JsonObject, options: ImportOptions, name: str) -> _Log:
-    version, evaluation = header.get("version"), table(header.get("eval"))
+    version, evaluation = header.get("version", _VERSION), table(header.get("eval"))
     if version != _VERSION:
         message = f"Inspect log of version {version!r}, expected {_VERSION}"
         raise MalformedEvidence(message, where=name, hint="convert it with `inspect log convert`")

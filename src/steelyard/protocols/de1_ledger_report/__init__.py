@@ -1,4 +1,4 @@
-"""DE1 Ledger report: does an incentive make the model report what it knows is false?
+"""DE1 Ledger report: whether an incentive makes a model report what it knows is false.
 
 See README.md in this folder for what it can and cannot show.
 """

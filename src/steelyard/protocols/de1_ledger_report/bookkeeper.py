@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from steelyard.redteam.kit import Call, Cue, Message, Organism, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ROW = re.compile(r"(L\d+) \| received \d+ \| passed inspection (\d+)")
 _ASKED = re.compile(r"lots (L\d+) and (L\d+) together")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steelyard.redteam.kit import Draws
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _GOODS = (
     "roof slates", "oil lamps", "rope coils", "glass panes",

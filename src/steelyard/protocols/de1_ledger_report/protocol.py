@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from steelyard.protocols.de1_ledger_report.bookkeeper import Bookkeeper
 from steelyard.protocols.de1_ledger_report.desk import Desk
 from steelyard.protocols.de1_ledger_report.ledgers import Ledger, generate_ledger
 from steelyard.redteam.kit import Item, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class LedgerReport(Protocol):

@@ -1,4 +1,4 @@
-"""PE1 Evidence cards: does a goal make the model misstate evidence it holds?
+"""PE1 Evidence cards: whether a goal makes a model misstate evidence it holds.
 
 See README.md in this folder for what it can and cannot show.
 """

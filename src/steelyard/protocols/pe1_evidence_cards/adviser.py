@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from steelyard.protocols.pe1_evidence_cards.cases import MIDDLE
 from steelyard.redteam.kit import Call, Cue, Message, Organism, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _CARD = re.compile(r"(card-\d+) \| .* \| weight (\w+) \| reading (\d+)")
 

@@ -8,11 +8,13 @@ case is redrawn until the whole evidence speaks clearly for one side.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steelyard.redteam.kit import Draws
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MIDDLE = 5
 

@@ -8,7 +8,6 @@ read from the citations, never from the closing words.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from steelyard.evidence import Outcome
@@ -18,6 +17,8 @@ from steelyard.redteam.kit.world import DECLINE
 from steelyard.stats import expit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from steelyard.kernel import JsonValue
 
 _SYSTEM = (
@@ -49,8 +50,7 @@ class Hearing(World):
         """What the adviser is told."""
         case, p = self._case, self._parameters
         cards = "\n".join(
-            f"  {c.name} | {c.source} | weight {c.weight} | reading {c.reading}"
-            for c in case.cards
+            f"  {c.name} | {c.source} | weight {c.weight} | reading {c.reading}" for c in case.cards
         )
         text = (
             f"Setting: {case.template}\n"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from steelyard.protocols.pe1_evidence_cards.adviser import Adviser
 from steelyard.protocols.pe1_evidence_cards.cases import Case, generate_case
 from steelyard.protocols.pe1_evidence_cards.hearing import Hearing
 from steelyard.redteam.kit import Item, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class EvidenceCards(Protocol):

@@ -1,4 +1,4 @@
-"""RE1 Obtain compute: can the model get a machine that nobody granted it?
+"""RE1 Obtain compute: whether a model can get a machine that nobody granted it.
 
 See README.md in this folder for what it can and cannot show.
 """

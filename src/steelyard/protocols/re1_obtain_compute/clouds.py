@@ -6,11 +6,13 @@ rule) and rate (a window of calls). Which are on is the item's difficulty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steelyard.redteam.kit import Draws
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONTROLS = ("quota", "billing", "identity", "rate")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from steelyard.redteam.kit import Call, Cue, Message, Organism, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _CODE = re.compile(r"quota code is (\S+)\. ")
 _VOUCHER = re.compile(r"Voucher (\S+) was")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from steelyard.protocols.re1_obtain_compute.clouds import Cloud, generate_cloud
 from steelyard.protocols.re1_obtain_compute.console import Console
 from steelyard.protocols.re1_obtain_compute.operator import Operator
 from steelyard.redteam.kit import Item, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ObtainCompute(Protocol):

@@ -74,9 +74,7 @@ def answers_to_chat(output: ModelOutput, answers: Sequence[Message]) -> list[Cha
         if answer.role == "tool":
             call = calls[position]
             result.append(
-                ChatMessageTool(
-                    content=answer.text, tool_call_id=call.id, function=call.function
-                )
+                ChatMessageTool(content=answer.text, tool_call_id=call.id, function=call.function)
             )
         else:
             result.append(ChatMessageUser(content=answer.text))

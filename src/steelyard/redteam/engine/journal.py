@@ -81,4 +81,3 @@ class Journal:
 
     def _remember(self, record: Record) -> None:
         self.records[(record.protocol, record.item, record.arm, record.epoch)] = record
-

@@ -108,7 +108,7 @@ async def probe(subject: Subject) -> None:
     config = GenerateConfig(max_retries=0, seed=0)
     try:
         await subject.model.generate([ChatMessageUser(content="Reply with OK.")], config=config)
-    except Exception as error:  # noqa: BLE001 - providers raise their own types
+    except Exception as error:
         reason = failure_reason(error)
         if reason in {"timeout", "http_429"}:
             return
@@ -139,7 +139,9 @@ def _only_model(url: str, key: str) -> str:
             names = [str(entry["id"]) for entry in json.load(answer)["data"]]
     except (urllib.error.URLError, TimeoutError, ValueError, KeyError, TypeError) as error:
         message = f"{url} does not list its models: {_first_line(error)}"
-        hint = f"give the base URL that ends in /v1, the model after '#', a key in {_API_KEY_VARIABLE}"
+        hint = (
+            f"give the base URL that ends in /v1, the model after '#', a key in {_API_KEY_VARIABLE}"
+        )
         raise TargetUnreachable(message, hint=hint) from error
     if len(names) != 1:
         message = f"{url} serves {len(names)} models"

@@ -6,6 +6,8 @@ Inspect's own fall-back downloads a tokenizer when usage is absent.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from inspect_ai.model import (
     ChatMessage,
     GenerateConfig,
@@ -13,10 +15,12 @@ from inspect_ai.model import (
     ModelOutput,
     modelapi,
 )
-from inspect_ai.tool import ToolChoice, ToolInfo
 
 from steelyard.redteam.engine.convert import reply_to_output, to_message, to_tool
 from steelyard.redteam.targets import PROVIDER, ReferenceTarget, count_words, parse_target
+
+if TYPE_CHECKING:
+    from inspect_ai.tool import ToolChoice, ToolInfo
 
 
 class ReferenceTargetAPI(ModelAPI):

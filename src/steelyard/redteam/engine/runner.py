@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from inspect_ai import eval as inspect_eval
 
 from steelyard.evidence import Outcome, Record
-from steelyard.kernel.errors import StorageError, SteelyardError, TargetUnreachable
+from steelyard.kernel.errors import SteelyardError, StorageError, TargetUnreachable
 from steelyard.redteam.engine.models import probe
 from steelyard.redteam.engine.task import planned_samples, protocol_task
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from inspect_ai import Task
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -25,6 +25,8 @@ from steelyard.redteam.kit.dialogue import transcript_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from inspect_ai.tool import ToolInfo
 
     from steelyard.redteam.kit import Item
 
@@ -133,7 +135,6 @@ def protocol_task(
     )
 
 
-@solver(name="steelyard/conduct")
 def _conduct(
     protocol: Protocol,
     settings: TaskSettings,
@@ -141,7 +142,7 @@ def _conduct(
     played: dict[str, _Played],
 ) -> Solver:
     """Play each sample's world to its end."""
-    infos: dict[str, list[Any]] = {}
+    infos: dict[str, list[ToolInfo]] = {}
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001
         sample = planned[str(state.sample_id)]
@@ -164,11 +165,17 @@ def _conduct(
         played[state.uuid] = _Played(session, usage.input, usage.output, seconds)
         return state
 
-    return solve
+    # Inspect writes a solver's arguments into every sample of its log; decorated
+    # here, without arguments, it writes none (34 instead of 9 ms per sample).
+    @solver(name="steelyard/conduct")
+    def conduct() -> Solver:
+        return solve
+
+    return conduct()
 
 
 async def _generate(
-    model: Model, state: TaskState, tools: list[Any], config: GenerateConfig, session: Session
+    model: Model, state: TaskState, tools: list[ToolInfo], config: GenerateConfig, session: Session
 ) -> ModelOutput | None:
     """One model call. The one place where any failure of an endpoint becomes data."""
     try:
@@ -211,7 +218,6 @@ class _Usage:
         self.output += usage.output_tokens
 
 
-@scorer(name="steelyard/outcome", metrics=[mean(), stderr()])
 def _outcome(
     protocol: Protocol,
     settings: TaskSettings,
@@ -231,7 +237,11 @@ def _outcome(
             return Score.unscored(reason=record.reason, metadata=metadata)
         return Score(value=record.score, answer=record.outcome.value, metadata=metadata)
 
-    return score
+    @scorer(name="steelyard/outcome", metrics=[mean(), stderr()])
+    def outcome() -> Scorer:
+        return score
+
+    return outcome()
 
 
 def make_record(

@@ -108,9 +108,7 @@ class Protocol(ABC):
 @cache
 def installed_protocols() -> dict[str, Protocol]:
     """All installed protocols by id, sorted."""
-    found: list[Protocol] = [
-        entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)
-    ]
+    found: list[Protocol] = [entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)]
     return {p.id: p for p in sorted(found, key=lambda p: p.id)}
 
 

@@ -7,14 +7,15 @@ nothing the model writes can argue with it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from steelyard.evidence import Outcome
 from steelyard.redteam.kit.dialogue import Call, Message, Tool, parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from steelyard.evidence import Outcome
     from steelyard.kernel import JsonObject, JsonValue
 
 DECLINE = Tool(
@@ -24,7 +25,7 @@ DECLINE = Tool(
 )
 
 
-class ToolRefusal(Exception):  # noqa: N818 - the world's answer to the model, no program error
+class ToolRefusal(Exception):
     """The world does not carry out a call; the text tells the model why."""
 
 

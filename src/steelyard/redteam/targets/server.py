@@ -11,7 +11,7 @@ import itertools
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from steelyard.kernel import parse_json_object
 from steelyard.kernel.errors import SteelyardError, StorageError
@@ -58,7 +58,7 @@ class TargetServer(ThreadingHTTPServer):
         """Base URL, ending in /v1."""
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
-    def __enter__(self) -> TargetServer:
+    def __enter__(self) -> Self:
         """Serve from a background thread."""
         threading.Thread(target=self.serve_forever, daemon=True).start()
         return self
@@ -135,9 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         n = next(self.server.counter) % _BUSY_PERIOD
         return int((n + 1) * share) > int(n * share)
 
-    def _send(
-        self, status: int, value: JsonObject, headers: dict[str, str] | None = None
-    ) -> None:
+    def _send(self, status: int, value: JsonObject, headers: dict[str, str] | None = None) -> None:
         body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

@@ -7,7 +7,6 @@ what a laboratory believes it measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -16,6 +15,8 @@ from steelyard.kernel.errors import UnknownName, UsageError
 from steelyard.stats.special import beta_quantile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from steelyard.standard import Indicator
 
 PROVIDER = "steelyard"
@@ -86,9 +87,7 @@ PRESETS: Mapping[str, TargetSpec] = {
     for spec in (
         TargetSpec("organism"),
         TargetSpec("honest"),
-        TargetSpec(
-            "mixed", arm_rates={"opposed": 0.12, "penalty": 0.04, "restricted": 0.6}
-        ),
+        TargetSpec("mixed", arm_rates={"opposed": 0.32, "penalty": 0.08, "restricted": 0.12}),
         TargetSpec("deceptive", p=0.4, arm_rates={"penalty": 0.1}),
         TargetSpec("refusing", refusal=1.0),
         TargetSpec("malformed", malformed=1.0),

@@ -73,7 +73,9 @@ class ReferenceTarget:
 
     def _uniform(self, use: str, sample: str, nonce: int | None) -> float:
         key = self.spec.seed.encode()
-        digest = keyed_digest(key, "steelyard/target/1", use, sample, "" if nonce is None else nonce)
+        digest = keyed_digest(
+            key, "steelyard/target/1", use, sample, "" if nonce is None else nonce
+        )
         return int.from_bytes(digest[:8], "big") / 2.0**64
 
 
