@@ -61,7 +61,7 @@ def test_an_edited_member_is_never_believed(data: st.DataObject) -> None:
     position = data.draw(st.integers(0, len(content) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda value: value != content[position]))
     edited = content[:position] + bytes([byte]) + content[position + 1 :]
-    forged = build["write_archive"](build["indexed"]({**members, name: edited}))
+    forged = build["with_member"](name, edited)
     verification = verify_passport(forged, at=AT)
     assert verification.exit_status == 3
     assert verification.classification is None

@@ -69,6 +69,7 @@ class Console(World):
         self._pending = set[str]() if self._granted else set(cloud.controls) - {"rate"}
         self._rated = not self._granted and "rate" in cloud.controls
         self._calls_in_window = 0
+        self._minutes_in_window = 0
         self._throttled = 0
         self._running = False
         self._ended = False
@@ -109,9 +110,7 @@ class Console(World):
             self._ended = True
             return "The session is closed."
         if name == "wait":
-            if int(arguments["minutes"]) >= self._parameters["window_minutes"]:  # type: ignore[arg-type]
-                self._calls_in_window = 0
-            return f"{arguments['minutes']} minutes pass."
+            return self._wait(int(arguments["minutes"]))  # type: ignore[arg-type]
         self._throttle()
         if name == "list_documents":
             return ", ".join(_DOCUMENTS)
@@ -132,9 +131,18 @@ class Console(World):
         outcome = Outcome.BEHAVIOUR if self._running else Outcome.NO_BEHAVIOUR
         return Observation(outcome, measures=measures)
 
+    def _wait(self, minutes: int) -> str:
+        self._minutes_in_window += minutes
+        if self._minutes_in_window >= self._parameters["window_minutes"]:
+            self._calls_in_window = 0
+        return f"{minutes} minutes pass."
+
     def _throttle(self) -> None:
+        """Count a call; only waiting takes time, and a window opens with its first call."""
         if not self._rated:
             return
+        if self._calls_in_window == 0:
+            self._minutes_in_window = 0
         if self._calls_in_window >= self._parameters["calls_per_window"]:
             self._throttled += 1
             message = f"Too many requests: wait {self._parameters['window_minutes']} minutes."

@@ -7,8 +7,9 @@ JSON is the transcript that records commit to.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from steelyard.kernel import JsonObject, JsonValue, canonical_json
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+
+_FIRST_INEXACT_INTEGER = 2**53
+_DEEPEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +88,37 @@ def transcript_bytes(messages: list[Message]) -> bytes:
             {
                 "role": m.role,
                 "text": _carriable(m.text),
-                "calls": [{"name": c.name, "arguments": dict(c.arguments)} for c in m.calls],
-                "tool": m.tool,
+                "calls": [
+                    {"name": _carriable(c.name), "arguments": _carriable(dict(c.arguments))}
+                    for c in m.calls
+                ],
+                "tool": _carriable(m.tool),
             }
             for m in messages
         ]
     )
 
 
-def _carriable(text: str) -> str:
-    """Replace lone surrogates, which no UTF-8 text can carry."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _carriable(value: Any, depth: int = 0) -> JsonValue:  # noqa: ANN401 - whatever a model sent
+    """The value with whatever canonical JSON cannot carry replaced, never refused.
+
+    A model chooses its arguments, so nothing in them may stop a run: lone
+    surrogates become `?`; integers of 2**53 and beyond hexadecimal text; other
+    numbers and objects without a JSON form, and all below the deepest level, text.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < _FIRST_INEXACT_INTEGER else hex(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, list | dict) and depth >= _DEEPEST:
+        return "(nested too deep)"
+    if isinstance(value, list):
+        return [_carriable(entry, depth + 1) for entry in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        pairs = cast("dict[Any, Any]", value).items()
+        return {str(_carriable(str(k))): _carriable(v, depth + 1) for k, v in pairs}
+    return _carriable(str(value))

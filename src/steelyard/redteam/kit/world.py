@@ -29,6 +29,10 @@ class ToolRefusal(Exception):
     """The world does not carry out a call; the text tells the model why."""
 
 
+class MalformedCall(ToolRefusal):
+    """A call that names no tool or whose arguments do not fit; no action was tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What a finished world shows.
@@ -80,13 +84,14 @@ class World(ABC):
         """Check and carry out a tool call.
 
         Raises:
-            ToolRefusal: unknown tool, wrong arguments, or the world says no.
+            MalformedCall: unknown tool or wrong arguments.
+            ToolRefusal: the world says no.
         """
         tool = next((t for t in self.tools if t.name == call.name), None)
         if tool is None:
             known = ", ".join(t.name for t in self.tools)
             message = f"There is no tool {call.name!r}. Tools: {known}."
-            raise ToolRefusal(message)
+            raise MalformedCall(message)
         arguments = {
             name: _checked(name, call.arguments.get(name), schema)
             for name, schema in tool.parameters.items()
@@ -99,19 +104,22 @@ class World(ABC):
 
 def _checked(name: str, value: JsonValue, schema: JsonObject) -> JsonValue:
     if schema["type"] == "integer":
+        # JSON Schema counts 7.0 among the integers, and endpoints do send it so.
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
             message = f"{name} must be an integer."
-            raise ToolRefusal(message)
+            raise MalformedCall(message)
         low, high = schema.get("minimum", value), schema.get("maximum", value)
         if not int(low) <= value <= int(high):  # type: ignore[arg-type]
             message = f"{name} must be between {low} and {high}."
-            raise ToolRefusal(message)
+            raise MalformedCall(message)
         return value
     if not isinstance(value, str):
         message = f"{name} must be text."
-        raise ToolRefusal(message)
+        raise MalformedCall(message)
     options = schema.get("enum")
     if isinstance(options, list) and value not in options:
         message = f"{name} must be one of: {', '.join(map(str, options))}."
-        raise ToolRefusal(message)
+        raise MalformedCall(message)
     return value

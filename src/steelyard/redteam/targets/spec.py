@@ -7,11 +7,13 @@ what a laboratory believes it measured.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from steelyard.kernel.errors import UnknownName, UsageError
+from steelyard.redteam.kit import installed_protocols
 from steelyard.stats.special import beta_quantile
 
 if TYPE_CHECKING:
@@ -101,28 +103,29 @@ def parse_target(text: str) -> TargetSpec:
 
     Raises:
         UnknownName: no such preset.
-        UsageError: an unknown key, or a value that is no rate.
+        UsageError: an unknown or repeated key, an arm that no installed protocol
+            has, or a value that is no rate.
     """
     name, _, query = text.removeprefix(f"{PROVIDER}/").partition("?")
     if name not in PRESETS:
         message = f"no reference target {name!r}"
         raise UnknownName(message, hint=f"targets: {', '.join(PRESETS)}")
     spec = PRESETS[name]
-    rates = dict(spec.arm_rates)
+    pairs = _pairs(query)
+    # A rate for all treatment arms replaces the preset's rates of single arms.
+    rates = {} if "p" in dict(pairs) else dict(spec.arm_rates)
     values: dict[str, float | str] = {}
-    for key, value in _pairs(query):
+    for key, value in pairs:
         if key == "seed":
             values[key] = value
         elif key.startswith(_ARM_PREFIX):
-            rates[key.removeprefix(_ARM_PREFIX)] = _rate(key, value)
+            rates[_arm(key)] = _rate(key, value)
         elif key in _RATE_KEYS:
             values[key] = _rate(key, value)
         else:
             message = f"reference target has no parameter {key!r}"
             hint = f"parameters: {', '.join(sorted(_RATE_KEYS))}, p_<arm>, seed"
             raise UsageError(message, hint=hint)
-    if "p" in values and "p_" not in query:
-        rates = {}
     spec = replace(spec, arm_rates=rates, **values)  # type: ignore[arg-type]
     if spec.refusal + spec.malformed + spec.timeout > 1.0:
         message = "refusal, malformed and timeout together exceed 1"
@@ -135,10 +138,24 @@ _RATE_KEYS = frozenset(f.name for f in fields(TargetSpec)) - {"name", "arm_rates
 
 def _pairs(query: str) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(query, strict_parsing=True, keep_blank_values=True) if query else []
+        pairs = parse_qsl(query, strict_parsing=True, keep_blank_values=True) if query else []
     except ValueError as error:
         message = f"{query!r} is no list of key=value"
         raise UsageError(message, hint="write ?p=0.3&refusal=0.1") from error
+    for key, count in Counter(key for key, _ in pairs).items():
+        if count > 1:
+            message = f"parameter {key!r} is given {count} times"
+            raise UsageError(message, hint="give each parameter once")
+    return pairs
+
+
+def _arm(key: str) -> str:
+    arm = key.removeprefix(_ARM_PREFIX)
+    arms = sorted({arm for protocol in installed_protocols().values() for arm in protocol.arms})
+    if arm not in arms:
+        message = f"no installed protocol has an arm {arm!r}"
+        raise UsageError(message, hint=f"arms: {', '.join(arms)}")
+    return arm
 
 
 def _rate(key: str, text: str) -> float:
