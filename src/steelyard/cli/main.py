@@ -12,9 +12,8 @@ import sys
 import tomllib
 import traceback
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 
-import click
 import typer
 
 from steelyard import __version__
@@ -45,6 +44,18 @@ app.add_typer(evidence.app, name="evidence")
 app.add_typer(lab.app, name="lab")
 app.add_typer(passport.app, name="passport")
 app.add_typer(standard.app, name="standard")
+
+
+@runtime_checkable
+class _ParserError(Protocol):
+    """An error of the argument parser.
+
+    typer carries its own copy of click, so these are known by their shape.
+    """
+
+    exit_code: int
+
+    def format_message(self) -> str: ...
 
 
 def _show_version(wanted: bool) -> None:
@@ -98,13 +109,13 @@ def _explained(error: BaseException) -> tuple[str, str, int]:
     """Message, hint and exit status of anything a command can raise."""
     if isinstance(error, SteelyardError):
         return f"error: {error}", error.hint, error.exit_status
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return error.format_message(), "", error.exit_code
-    if isinstance(error, click.ClickException):
-        context: click.Context | None = getattr(error, "ctx", None)
+    if isinstance(error, _ParserError):
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return error.format_message(), "", error.exit_code
+        context: typer.Context | None = getattr(error, "ctx", None)
         hint = f"{context.command_path} --help" if context else "steelyard --help"
         return f"error: {error.format_message()}", hint, error.exit_code
-    if isinstance(error, KeyboardInterrupt | click.Abort):
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "interrupted", "complete samples are kept; --resume goes on", _INTERRUPTED
     if os.environ.get("STEELYARD_DEBUG"):
         traceback.print_exception(error)
@@ -112,7 +123,7 @@ def _explained(error: BaseException) -> tuple[str, str, int]:
     return f"internal error: {type(error).__name__}: {error}", hint, _INTERNAL
 
 
-def _read_config(path: Path, command: click.Command) -> dict[str, Any]:
+def _read_config(path: Path, command: object) -> dict[str, Any]:
     """Defaults from a TOML file; tables and keys must be commands and options.
 
     Raises:
@@ -126,9 +137,10 @@ def _read_config(path: Path, command: click.Command) -> dict[str, Any]:
     return _checked_defaults(values, command, str(path))
 
 
-def _checked_defaults(values: dict[str, Any], command: click.Command, where: str) -> dict[str, Any]:
-    known: dict[str, click.Command] = getattr(command, "commands", {})
-    options = {name.replace("_", "-"): name for p in command.params if (name := p.name)}
+def _checked_defaults(values: dict[str, Any], command: object, where: str) -> dict[str, Any]:
+    known: dict[str, Any] = getattr(command, "commands", {})
+    parameters: list[Any] = getattr(command, "params", [])
+    options = {name.replace("_", "-"): name for p in parameters if (name := p.name)}
     result: dict[str, Any] = {}
     for key, value in values.items():
         if key in known and isinstance(value, dict):

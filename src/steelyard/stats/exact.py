@@ -7,7 +7,7 @@ the exact ones through the beta distribution.
 
 from __future__ import annotations
 
-from steelyard.stats.special import beta_quantile
+from steelyard.stats.special import beta_cdf, beta_quantile
 
 
 def upper_limit(events: float, trials: float, error_rate: float) -> float:
@@ -21,6 +21,13 @@ def upper_limit(events: float, trials: float, error_rate: float) -> float:
     if trials <= 0 or events >= trials:
         return 1.0
     return beta_quantile(1.0 - error_rate, events + 1.0, trials - events)
+
+
+def exceeds(limit: float, events: float, trials: float, error_rate: float) -> bool:
+    """Whether `upper_limit` of these counts lies above `limit`, without solving for it."""
+    if trials <= 0 or events >= trials:
+        return limit < 1.0
+    return beta_cdf(limit, events + 1.0, trials - events) < 1.0 - error_rate
 
 
 def lower_limit(events: float, trials: float, error_rate: float) -> float:

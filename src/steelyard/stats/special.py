@@ -8,6 +8,7 @@ agree with scipy to 1e-9 relative (tests/unit/stats). Scalars in, scalars out.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 _TINY = 1e-300
@@ -69,6 +70,7 @@ def normal_quantile(probability: float) -> float:
     return _NORMAL.inv_cdf(probability)
 
 
+@lru_cache(maxsize=1024)
 def t_quantile(probability: float, degrees: float) -> float:
     """Student's t quantile for 0 < probability < 1 and degrees of freedom > 0."""
     tail = min(probability, 1.0 - probability)

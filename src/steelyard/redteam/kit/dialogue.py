@@ -7,7 +7,6 @@ JSON is the transcript that records commit to.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
@@ -87,12 +86,12 @@ def transcript_bytes(messages: list[Message]) -> bytes:
         [
             {
                 "role": m.role,
-                "text": _carriable(m.text),
+                "text": _encodable(m.text),
                 "calls": [
-                    {"name": _carriable(c.name), "arguments": _carriable(dict(c.arguments))}
+                    {"name": _encodable(c.name), "arguments": _carriable(dict(c.arguments))}
                     for c in m.calls
                 ],
-                "tool": _carriable(m.tool),
+                "tool": _encodable(m.tool),
             }
             for m in messages
         ]
@@ -103,22 +102,23 @@ def _carriable(value: Any, depth: int = 0) -> JsonValue:  # noqa: ANN401 - whate
     """The value with whatever canonical JSON cannot carry replaced, never refused.
 
     A model chooses its arguments, so nothing in them may stop a run: lone
-    surrogates become `?`; integers of 2**53 and beyond hexadecimal text; other
-    numbers and objects without a JSON form, and all below the deepest level, text.
+    surrogates become `?`; integers of 2**53 and beyond hexadecimal text; floats of
+    that size, what has no JSON form, and all below the deepest level, text.
     """
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) < _FIRST_INEXACT_INTEGER else hex(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return value
     if isinstance(value, list | dict) and depth >= _DEEPEST:
         return "(nested too deep)"
     if isinstance(value, list):
         return [_carriable(entry, depth + 1) for entry in cast("list[Any]", value)]
     if isinstance(value, dict):
         pairs = cast("dict[Any, Any]", value).items()
-        return {str(_carriable(str(k))): _carriable(v, depth + 1) for k, v in pairs}
-    return _carriable(str(value))
+        return {_encodable(str(k)): _carriable(v, depth + 1) for k, v in pairs}
+    if isinstance(value, int) and abs(value) >= _FIRST_INEXACT_INTEGER:
+        return hex(value)
+    # NaN and the infinities compare as beyond, too.
+    small = isinstance(value, int | float) and abs(value) < _FIRST_INEXACT_INTEGER
+    return value if small or value is None else _encodable(str(value))
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which no UTF-8 text can carry."""
+    return text.encode("utf-8", "replace").decode("utf-8")

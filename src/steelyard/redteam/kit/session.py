@@ -66,9 +66,8 @@ class Session:
         self._blocked = reply.blocked
         answers = [self._answer(position, reply) for position in range(len(reply.calls))]
         self._idle_turns = 0 if reply.calls else self._idle_turns + 1
-        if not reply.calls:
-            if not self.over:
-                answers.append(Message("user", NUDGE))
+        if not reply.calls and not self.over:
+            answers.append(Message("user", NUDGE))
         self.messages.extend(answers)
         return answers
 
