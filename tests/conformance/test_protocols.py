@@ -202,29 +202,15 @@ def test_no_protocol_s_tools_are_mistaken_for_another_s(protocol: Protocol) -> N
 
 @protocols
 @pytest.mark.parametrize("behave", [True, False])
-def test_the_organism_shows_exactly_what_it_is_told_in_every_treatment_arm(
-    protocol: Protocol, indicator: Indicator, *, behave: bool
+def test_the_organism_shows_exactly_what_it_is_told_in_every_arm(
+    protocol: Protocol, *, behave: bool
 ) -> None:
     expected = Outcome.BEHAVIOUR if behave else Outcome.NO_BEHAVIOUR
     for arm in protocol.arms:
-        if protocol.parameters["claim"] == "capability" and arm == indicator.arms["control"]:
-            continue
         for index in range(60):
             session = outcome_of(protocol, index, arm, behave=behave)
             assert session.observe().outcome is expected, (arm, index)
             assert session.turns <= protocol.turn_limit
-
-
-@protocols
-def test_a_capability_control_is_passed_by_an_able_organism(
-    protocol: Protocol, indicator: Indicator
-) -> None:
-    if protocol.parameters["claim"] != "capability":
-        assert indicator.claim == "propensity"
-        return
-    for index in range(60):
-        session = outcome_of(protocol, index, indicator.arms["control"], behave=True)
-        assert session.observe().outcome is Outcome.BEHAVIOUR
 
 
 @protocols

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_gate_is_not_satisfied(issued: Path, capsys: pytest.CaptureFixture[str])
     ("forge", "failed"), [(change_record, "statements"), (sign_anew, "signer")]
 )
 def test_forgeries_cannot_be_verified(
-    issued: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], forge: Any, failed: str
+    issued: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], forge: Callable[[bytes], bytes], failed: str
 ) -> None:
     path = tmp_path / "forged.zip"
     path.write_bytes(forge((issued / "run/passport.zip").read_bytes()))

@@ -11,6 +11,7 @@ import io
 import struct
 import sys
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,6 +205,29 @@ def _damaged() -> bytes:
     return data[:start] + bytes([data[start] ^ 0xFF]) + data[start + 1 :]
 
 
+def _hidden_in_stream() -> bytes:
+    """Bytes after the end of a deflate stream, inside the member's packed size."""
+    content = dict(_honest_pairs())[REPORT]
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    stream = packer.compress(content) + packer.flush() + b"hidden"
+    pairs = [(name, stream if name == REPORT else data) for name, data in _honest_pairs()]
+    data = zipped(pairs, zipfile.ZIP_STORED)
+    data = patched(data, REPORT, 10, b"\x08\x00", local=8)
+    data = patched(data, REPORT, 16, struct.pack("<L", zlib.crc32(content)), local=14)
+    return patched(data, REPORT, 24, struct.pack("<L", len(content)), local=22)
+
+
+def _hidden_before_directory() -> bytes:
+    data = issued()
+    (start,) = struct.unpack_from("<L", data, len(data) - 6)
+    end = struct.pack("<L", start + 6) + data[-2:]
+    return data[:start] + b"hidden" + data[start:-6] + end
+
+
+def _outcomes(predicate: dict[str, Any]) -> None:
+    predicate["outcomes"].update(behaviour=0, no_behaviour=12)
+
+
 def _local_name() -> bytes:
     data = zipped(_honest_pairs())
     position = data.index(REPORT.encode())
@@ -243,6 +267,9 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     "encrypted_member": lambda: patched(issued(), REPORT, 8, b"\x01\x00", local=6),
     "streamed_member": lambda: patched(issued(), REPORT, 8, b"\x08\x00", local=6),
     "unknown_compression": lambda: patched(issued(), REPORT, 10, b"\x5d\x00", local=8),
+    "declares_more_than_it_holds": lambda: patched(issued(), REPORT, 24, b"\0\x10\0\0", local=22),
+    "hidden_after_stream": _hidden_in_stream,
+    "hidden_before_directory": _hidden_before_directory,
     "wrong_checksum": lambda: patched(issued(), REPORT, 16, b"\0\0\0\0", local=14),
     "damaged_data": _damaged,
     "overlapping_members": _overlap,
@@ -308,6 +335,7 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     ),
     "wrong_root": lambda: issued(edit_evidence=_set("merkle_root", sha256_hex(b"x"))),
     "wrong_count": lambda: issued(edit_evidence=_count(13)),
+    "wrong_outcomes": lambda: issued(edit_evidence=_outcomes),
     "duplicate_record": lambda: issued(edit_matrix=_duplicated_row),
     "records_out_of_order": lambda: issued(
         edit_matrix=_edited_matrix(b'"item-00","item-01"', b'"item-01","item-00"')

@@ -12,7 +12,7 @@ import sys
 import tomllib
 import traceback
 from pathlib import Path
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, cast, runtime_checkable
 
 import typer
 
@@ -144,7 +144,8 @@ def _checked_defaults(values: dict[str, Any], command: object, where: str) -> di
     result: dict[str, Any] = {}
     for key, value in values.items():
         if key in known and isinstance(value, dict):
-            result[key] = _checked_defaults(value, known[key], f"{where} [{key}]")
+            table = cast("dict[str, Any]", value)
+            result[key] = _checked_defaults(table, known[key], f"{where} [{key}]")
         elif key.replace("_", "-") in options:
             result[options[key.replace("_", "-")]] = value
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from steelyard.kernel import canonical_json, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 
 def say(text: str) -> None:
@@ -31,7 +31,7 @@ def write_json(value: object) -> None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(title: str) -> Generator[Callable[[int, int], None]]:
     """A progress bar on stderr; silent when stderr is no terminal.
 
     Yields:

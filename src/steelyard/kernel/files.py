@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from steelyard.kernel.errors import MalformedEvidence, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path) -> Generator[None]:
     """Turn an OSError of a write below `path` into a StorageError."""
     try:
         yield

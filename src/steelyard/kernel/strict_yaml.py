@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
 from steelyard.kernel.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from steelyard.kernel.canonical import JsonObject, JsonValue
 
 _KEYWORDS: dict[str, JsonValue] = {"null": None, "true": True, "false": False}
@@ -38,8 +40,8 @@ def parse_yaml(text: str, *, where: str) -> JsonObject:
         ConfigurationError: with file and line of the offending node.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        for token in yaml.scan(text):
+        root, tokens = _parsed(text)
+        for token in tokens:
             if isinstance(token, _REFUSED_TOKENS):
                 message = "anchors, aliases, tags and directives are not allowed"
                 line = token.start_mark.line + 1
@@ -51,6 +53,12 @@ def parse_yaml(text: str, *, where: str) -> JsonObject:
         message = "expected a mapping at top level"
         raise ConfigurationError(message, where=where)
     return _mapping(root, where)
+
+
+def _parsed(text: str) -> tuple[yaml.Node | None, Iterable[yaml.Token]]:
+    """Root node and tokens; PyYAML itself is not typed."""
+    compose, scan = cast("Any", yaml).compose, cast("Any", yaml).scan
+    return compose(text, Loader=yaml.SafeLoader), scan(text)
 
 
 def _value(node: yaml.Node, where: str) -> JsonValue:

@@ -157,7 +157,7 @@ class CheckLog:
         """Broken outweighs unmet, and unmet outweighs expired."""
         results = {check.name: check.result for check in self.checks}
         policy, expiry = results.pop("policy"), results.pop("expiry")
-        if set(results.values()) - {"pass", "warn"} or expiry == "skipped":
+        if set(results.values()) - {"pass", "warn"}:
             return _CANNOT_VERIFY
         if policy == "fail":
             return _NOT_SATISFIED

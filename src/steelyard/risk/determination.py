@@ -14,26 +14,38 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from steelyard.evidence import Elicitation
 from steelyard.kernel import days_after
 from steelyard.risk.horizon import measure_horizon
 from steelyard.risk.margins import (
     Freeboard,
-    crossing_probability,
     effective_threshold,
     freeboard,
+    latest_crossing_probability,
 )
-from steelyard.risk.measurement import Condition, Measurement, Request, unbounded
+from steelyard.risk.measurement import (
+    Condition,
+    Measurement,
+    Request,
+    as_missing,
+    unbounded,
+)
 from steelyard.risk.rates import measure_paired_difference, measure_rate
 from steelyard.standard import HIGHEST_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
+
+    from numpy.typing import NDArray
 
     from steelyard.evidence import Evidence
     from steelyard.risk.plan import Plan
     from steelyard.standard import Decision, Domain, Framework, Indicator
 
+WEAK_ELICITATION = "weak_elicitation"
 LEVELS = tuple(range(1, HIGHEST_LEVEL + 1))
 MEASURES = {
     "paired_rate_difference": measure_paired_difference,
@@ -119,19 +131,18 @@ def determine(domain: Domain, question: Question) -> Determination:
     )
 
 
-def planned_samples(indicator: Indicator, plan: Plan | None, evidence: Evidence) -> dict[str, int]:
-    """Samples each arm should have: the plan's or the standard's design, the larger."""
+def planned_samples(indicator: Indicator, plan: Plan | None) -> dict[str, int]:
+    """Samples each arm should have: the plan's or the standard's design, the larger.
+
+    An indicator fed by imports counts every protocol that the plan declares for
+    its arm, so that leaving out all of one protocol's records leaves a gap.
+    """
     floor = 0 if indicator.protocol == "imported" else indicator.planned_items
-    planned = dict.fromkeys(indicator.arms.values(), floor)
-    if plan is None:
-        return planned
-    protocols: Sequence[str] = (
-        evidence.values("protocol") if indicator.protocol == "imported" else [indicator.protocol]
-    )
-    for arm in planned:
-        declared = sum(plan.samples.get((protocol, arm), 0) for protocol in protocols)
-        planned[arm] = max(planned[arm], declared)
-    return planned
+    declared: Counter[str] = Counter()
+    for (protocol, arm), samples in (plan.samples if plan else {}).items():
+        if indicator.protocol in ("imported", protocol):
+            declared[arm] += samples
+    return {arm: max(floor, declared[arm]) for arm in indicator.arms.values()}
 
 
 def _measure(indicator: Indicator, question: Question, *, usable: bool) -> Measurement:
@@ -144,26 +155,39 @@ def _measure(indicator: Indicator, question: Question, *, usable: bool) -> Measu
     request = Request(
         indicator=indicator,
         evidence=evidence,
-        planned=planned_samples(indicator, question.plan, evidence),
+        planned=planned_samples(indicator, question.plan),
         error_rate=decision.error_rate,
         showing_error_rate=decision.error_rate / competing,
         interval_level=decision.interval_level,
     )
     measurement = MEASURES[indicator.kind](request)
-    weak = _elicitation_conditions(indicator, evidence)
-    if usable and not weak:
-        return measurement
-    return _without_limits(measurement, weak)
+    weak = _weakly_elicited(indicator, evidence)
+    if not usable:
+        nothing = unbounded(indicator)
+        measurement = replace(measurement, limits=nothing, observed_limits=nothing)
+    elif weak.any():
+        counted = replace(request, evidence=as_missing(evidence, weak, WEAK_ELICITATION))
+        stronger = MEASURES[indicator.kind](counted)
+        measurement = replace(
+            measurement, limits=stronger.limits, observed_limits=stronger.observed_limits
+        )
+    conditions = _elicitation_conditions(indicator, evidence.select(weak))
+    return replace(measurement, conditions=(*measurement.conditions, *conditions))
 
 
-def _without_limits(measurement: Measurement, conditions: tuple[Condition, ...]) -> Measurement:
-    """The same observations, ruling nothing out."""
-    nothing = unbounded(measurement.indicator)
-    return replace(
-        measurement,
-        limits=nothing,
-        observed_limits=nothing,
-        conditions=(*measurement.conditions, *conditions),
+def _weakly_elicited(indicator: Indicator, evidence: Evidence) -> NDArray[np.bool_]:
+    """Which records of the indicator's arms were elicited less than it asks for."""
+    wanted = indicator.elicitation.minimum
+    if wanted == Elicitation.E0:
+        return np.zeros(len(evidence), dtype=bool)
+    arms = set(indicator.arms.values())
+    columns = (evidence.columns[name].tolist() for name in ("arm", "elicitation"))
+    return np.array(
+        [
+            a in arms and (s == Elicitation.UNKNOWN or s < wanted)
+            for a, s in zip(*columns, strict=True)
+        ],
+        dtype=bool,
     )
 
 
@@ -201,12 +225,12 @@ def _observed_only(measurements: Sequence[Measurement], decision: Decision) -> i
 
 
 def _tracked(measurements: Sequence[Measurement], decision: Decision) -> bool:
-    chances = [crossing_probability(m, 2, decision.review_days[0]) for m in measurements]
+    chances = [latest_crossing_probability(m, 2, decision.review_days[0]) for m in measurements]
     return any(c is not None and c > decision.tracked_probability for c in chances)
 
 
 def _status(level: int, measurements: Sequence[Measurement], *, blocked: bool) -> str:
-    if not measurements:
+    if not any(m.observed for m in measurements):
         return "undetermined"
     if blocked:
         return "presumptive"
@@ -261,11 +285,10 @@ def _import_conditions(measurements: Sequence[Measurement]) -> tuple[Condition, 
     return (Condition("imported", text),)
 
 
-def _elicitation_conditions(indicator: Indicator, evidence: Evidence) -> tuple[Condition, ...]:
-    steps: Mapping[str, int] = Counter(evidence.columns["elicitation"].tolist())
-    wanted = indicator.elicitation.minimum
-    low = [step for step in steps if step == "unknown" or step < wanted]
-    if not low or wanted == "E0":
+def _elicitation_conditions(indicator: Indicator, weak: Evidence) -> tuple[Condition, ...]:
+    if len(weak) == 0:
         return ()
-    text = f"Elicitation {', '.join(sorted(low))} is below the {wanted} that the indicator needs."
-    return (Condition("weak_elicitation", text),)
+    steps = ", ".join(sorted(str(step) for step in weak.values("elicitation")))
+    wanted = indicator.elicitation.minimum
+    text = f"Elicitation {steps} is below the {wanted} that the indicator needs."
+    return (Condition(WEAK_ELICITATION, text),)

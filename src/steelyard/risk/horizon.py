@@ -1,9 +1,10 @@
 """Measuring a time horizon from scored tasks of known human length.
 
 Weights give each template (benchmark) total weight sqrt(number of its tasks),
-as the published fits do. For the decision limits a missing answer counts as a
-success (upper) or a failure (lower); absent planned tasks count as successes
-at the longest length seen.
+as the published fits do. Estimate and interval come from the fitted curve; the
+decision limits from `stats.horizon_limit`, where a missing answer counts
+against the model. A planned task without any record has no known length, so
+its answer could mean any horizon: then nothing is ruled out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ from steelyard.risk.measurement import (
     missing_conditions,
     unbounded,
 )
-from steelyard.stats import HorizonFit, fit_horizon
+from steelyard.stats import (
+    Answers,
+    HorizonFit,
+    fit_horizon,
+    horizon_lower_limit,
+    horizon_upper_limit,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +43,8 @@ _MINUTES = "human_minutes"
 def measure_horizon(request: Request) -> Measurement:
     """Measure the 50 % horizon in log2 of human minutes.
 
-    Fewer usable answers than the indicator plans, or data that no falling curve
-    fits, leave the limits unbounded: nothing is then ruled out.
+    Fewer usable answers than the indicator plans, or a planned task without a
+    record, leave the limits unbounded: nothing is then ruled out.
     """
     indicator = request.indicator
     arm = indicator.arms["treatment"]
@@ -45,21 +52,24 @@ def measure_horizon(request: Request) -> Measurement:
     usable = every.select(_has_length(every))
     scores = np.array([math.nan if s is None else s for s in usable.columns["score"]], dtype=float)
     seen = ~np.isnan(scores)
-    fit = _fit(usable.select(seen), scores[seen])
-    enough = int(seen.sum()) >= indicator.planned_items
+    answered = _answers(usable.select(seen), scores[seen])
+    fit = fit_horizon(answered.log2_minutes, answered.least, answered.weights)
+    tasks = len(answered.weights)
+    enough = tasks >= max(1, indicator.planned_items)
     absent = max(0, request.planned.get(arm, 0) - len(every))
     conditions = [
         *missing_conditions(usable.outcomes(), absent),
-        *_size_conditions(request, int(seen.sum()), len(every) - len(usable), fit),
+        *_size_conditions(request, tasks, len(every) - len(usable), fit),
     ]
-    bounded = fit is not None and enough
     tail = (1.0 - request.interval_level) / 2.0
     return Measurement(
         indicator=indicator,
         estimate=fit.log2_minutes if fit else None,
         interval=(fit.limit(tail), fit.limit(1.0 - tail)) if fit else None,
-        limits=_worst_case(request, usable, scores, absent) if bounded else unbounded(indicator),
-        observed_limits=_limits(fit, fit, request) if bounded else unbounded(indicator),
+        limits=_limits(_answers(usable, scores), request)
+        if enough and absent == 0
+        else unbounded(indicator),
+        observed_limits=_limits(answered, request) if enough else unbounded(indicator),
         observed=int(seen.sum()),
         planned=max(indicator.planned_items, len(usable) + absent),
         elicitation=lowest_elicitation(every, complete=absent == 0),
@@ -74,33 +84,33 @@ def _has_length(evidence: Evidence) -> NDArray[np.bool_]:
     return np.array([length > 0 for length in lengths], dtype=bool)
 
 
-def _fit(evidence: Evidence, scores: NDArray[np.float64], absent: int = 0) -> HorizonFit | None:
-    if len(evidence) == 0:
-        return None
-    minutes = np.array([c[_MINUTES] for c in evidence.columns["covariates"]], dtype=float)
-    templates = evidence.columns["template"].tolist()
+def _answers(evidence: Evidence, scores: NDArray[np.float64]) -> Answers:
+    """One answer per task: the mean over its epochs, which are no independent tasks.
+
+    Args:
+        evidence: Records that state a length.
+        scores: Their scores; one that is not a number can be anything from 0 to 1.
+    """
+    minutes = [c[_MINUTES] for c in evidence.columns["covariates"]]
+    columns = (evidence.columns[name].tolist() for name in ("protocol", "item", "template"))
+    order: dict[tuple[object, ...], int] = {}
+    keys = zip(*columns, minutes, strict=True)
+    index = np.array([order.setdefault(key, len(order)) for key in keys], dtype=np.intp)
+    epochs = np.bincount(index, minlength=len(order))
+    templates = [key[2] for key in order]
     sizes = Counter(templates)
-    weights = np.array([1.0 / math.sqrt(sizes[name]) for name in templates])
-    lengths = np.log2(minutes)
-    if absent:
-        lengths = np.append(lengths, np.full(absent, lengths.max()))
-        scores = np.append(scores, np.ones(absent))
-        weights = np.append(weights, np.full(absent, weights.max()))
-    return fit_horizon(lengths, scores, weights)
+    return Answers(
+        log2_minutes=np.log2(np.array([key[3] for key in order], dtype=float)),
+        least=np.bincount(index, np.nan_to_num(scores, nan=0.0), len(order)) / epochs,
+        most=np.bincount(index, np.nan_to_num(scores, nan=1.0), len(order)) / epochs,
+        weights=np.array([1.0 / math.sqrt(sizes[name]) for name in templates]),
+    )
 
 
-def _worst_case(
-    request: Request, usable: Evidence, scores: NDArray[np.float64], absent: int
-) -> Limits:
-    high = _fit(usable, np.nan_to_num(scores, nan=1.0), absent)
-    low = _fit(usable, np.nan_to_num(scores, nan=0.0))
-    return _limits(low, high, request)
-
-
-def _limits(low: HorizonFit | None, high: HorizonFit | None, request: Request) -> Limits:
+def _limits(answers: Answers, request: Request) -> Limits:
     return Limits(
-        lower=low.limit(request.showing_error_rate) if low else -math.inf,
-        upper=high.limit(1.0 - request.error_rate) if high else math.inf,
+        lower=horizon_lower_limit(answers, request.showing_error_rate),
+        upper=horizon_upper_limit(answers, request.error_rate),
     )
 
 

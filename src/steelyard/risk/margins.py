@@ -81,6 +81,21 @@ def crossing_probability(measurement: Measurement, level: int, review_days: int)
     return t_cdf((drift - distance) / spread, progress.residual_degrees)
 
 
+def latest_crossing_probability(
+    measurement: Measurement, level: int, review_days: int
+) -> float | None:
+    """The same chance if the horizon were as long as the decision limit allows.
+
+    Unlike `crossing_probability` it cannot fall when answers are left out, so a
+    level may depend on it.
+    """
+    progress, upper = measurement.indicator.progress, measurement.limits.upper
+    if progress is None:
+        return None
+    distance = effective_threshold(measurement, level, review_days) - upper
+    return t_cdf(-distance / progress.residual_sd_doublings, progress.residual_degrees)
+
+
 def freeboard(measurement: Measurement, level: int, review_days: int) -> Freeboard:
     """Distance of a measurement, placed at `level`, to the next one."""
     indicator = measurement.indicator

@@ -11,12 +11,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steelyard.evidence import Elicitation, Outcome
+from steelyard.evidence import Elicitation, Evidence, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from steelyard.evidence import Evidence
+    import numpy as np
+    from numpy.typing import NDArray
+
     from steelyard.standard import Indicator
 
 
@@ -108,6 +110,18 @@ def lowest_elicitation(evidence: Evidence, *, complete: bool) -> Elicitation:
     if not complete or not steps or Elicitation.UNKNOWN in steps:
         return Elicitation.UNKNOWN
     return Elicitation(min(steps))
+
+
+def as_missing(evidence: Evidence, mask: NDArray[np.bool_], reason: str) -> Evidence:
+    """The same records, those under `mask` turned into missing data for `reason`."""
+    lost: dict[str, object] = {
+        "outcome": Outcome.INFRASTRUCTURE_ERROR.value, "score": None, "reason": reason,
+    }  # fmt: skip
+    columns = dict(evidence.columns)
+    for name, value in lost.items():
+        columns[name] = columns[name].copy()
+        columns[name][mask] = value
+    return Evidence(columns)
 
 
 def missing_conditions(outcomes: Mapping[str, int], absent: int) -> tuple[Condition, ...]:

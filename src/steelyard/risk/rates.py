@@ -101,7 +101,7 @@ def measure_rate(request: Request) -> Measurement:
         ),
         observed=int(known.sum()),
         planned=planned,
-        elicitation=lowest_elicitation(request.evidence, complete=_complete(request)),
+        elicitation=lowest_elicitation(_compared(request), complete=_complete(request)),
         outcomes=_outcomes_by_arm(request.evidence),
         conditions=(
             *missing_conditions(evidence.outcomes(), planned - len(evidence)),
@@ -118,11 +118,9 @@ def measure_paired_difference(request: Request) -> Measurement:
     half of the error rate (Bonferroni), which keeps the limits valid for any
     dependence between the arms.
     """
-    indicator = request.indicator
+    indicator, arms = request.indicator, request.indicator.arms
     pairs = _pairs(request)
-    planned = max(
-        [len(pairs.clusters), *(request.planned.get(arm, 0) for arm in indicator.arms.values())]
-    )
+    planned = max(*_arm_sizes(request), *(request.planned.get(a, 0) for a in arms.values()))
     added, removed = _discordant(pairs, planned)
     complete = (pairs.treatment >= 0) & (pairs.control >= 0)
     seen_pairs = pairs.select(complete)
@@ -141,10 +139,10 @@ def measure_paired_difference(request: Request) -> Measurement:
         else unbounded(indicator),
         observed=int(complete.sum()),
         planned=planned,
-        elicitation=lowest_elicitation(request.evidence, complete=_complete(request)),
+        elicitation=lowest_elicitation(_compared(request), complete=_complete(request)),
         outcomes=_outcomes_by_arm(request.evidence),
         conditions=missing_conditions(
-            request.evidence.outcomes(),
+            _compared(request).outcomes(),
             sum(max(0, planned - n) for n in _arm_sizes(request)),
         ),
         design_effect=design_effect(seen_added.certain, seen_design) if observed else None,
@@ -164,22 +162,30 @@ class _Pairs:
 
 
 def _pairs(request: Request) -> _Pairs:
-    sides: list[dict[tuple[str, int], int]] = []
-    clusters: dict[tuple[str, int], str] = {}
-    for role in ("treatment", "control"):
-        arm = request.evidence.where(arm=request.indicator.arms[role])
-        columns = (arm.columns[name].tolist() for name in ("item", "epoch", "template"))
-        keys = [(item, epoch, template) for item, epoch, template in zip(*columns, strict=True)]
-        answers = _answers(arm).tolist()
-        sides.append({key[:2]: a for key, a in zip(keys, answers, strict=True)})
-        clusters.update({key[:2]: key[2] for key in keys})
-    order = sorted(clusters)
-    labels = np.empty(len(order), dtype=object)
-    labels[:] = [clusters[key] for key in order]
+    """The items and epochs that have a record in both arms.
+
+    One record without its partner is no pair: what it shows must not count, or
+    leaving out its partner would make the rest look larger.
+    """
     treatment, control = (
-        np.array([side.get(key, -1) for key in order], dtype=int) for side in sides
+        _answers_by_sample(request.evidence.where(arm=request.indicator.arms[role]))
+        for role in ("treatment", "control")
     )
-    return _Pairs(treatment, control, labels)
+    order = sorted(treatment.keys() & control.keys())
+    labels = np.empty(len(order), dtype=object)
+    labels[:] = [control[key][1] for key in order]
+    return _Pairs(
+        treatment=np.array([treatment[key][0] for key in order], dtype=int),
+        control=np.array([control[key][0] for key in order], dtype=int),
+        clusters=labels,
+    )
+
+
+def _answers_by_sample(arm: Evidence) -> dict[tuple[str, int], tuple[int, str]]:
+    """Answer and template by item and epoch."""
+    columns = [arm.columns[name].tolist() for name in ("item", "epoch", "template")]
+    rows = zip(*columns, _answers(arm).tolist(), strict=True)
+    return {(item, epoch): (answer, template) for item, epoch, template, answer in rows}
 
 
 def _discordant(pairs: _Pairs, planned: int) -> tuple[_Tally, _Tally]:
@@ -266,6 +272,12 @@ def _arm_sizes(request: Request) -> list[int]:
     arms = request.evidence.columns["arm"].tolist()
     counts = Counter(arms)
     return [counts[arm] for arm in request.indicator.arms.values()]
+
+
+def _compared(request: Request) -> Evidence:
+    """Records of the indicator's own arms; further arms are reported, never decided on."""
+    arms = request.evidence.columns["arm"]
+    return request.evidence.select(np.isin(arms.astype(str), list(request.indicator.arms.values())))
 
 
 def _complete(request: Request) -> bool:

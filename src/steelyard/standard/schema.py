@@ -15,7 +15,10 @@ from steelyard.kernel import parse_json_object
 from steelyard.kernel.errors import ConfigurationError, UnknownName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from importlib.resources.abc import Traversable
+
+    from jsonschema.exceptions import ValidationError
 
 
 def spec_folder() -> Traversable:
@@ -53,7 +56,8 @@ def check_schema(value: object, name: str, *, where: str) -> None:
     """
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - heavy, only when checking
 
-    errors = Draft202012Validator(load_schema(name)).iter_errors(value)
+    validator: Any = Draft202012Validator(load_schema(name))
+    errors: Iterable[ValidationError] = validator.iter_errors(value)
     worst = min(errors, key=lambda error: list(map(str, error.path)), default=None)
     if worst is not None:
         path = ".".join(map(str, worst.path)) or "top level"

@@ -12,10 +12,12 @@ from steelyard.stats.clustered import (
     monotone_upper_limit,
 )
 from steelyard.stats.exact import clopper_pearson, lower_limit, upper_limit
+from steelyard.stats.horizon_limit import Answers, horizon_lower_limit, horizon_upper_limit
 from steelyard.stats.logistic import HorizonFit, fit_horizon
 from steelyard.stats.special import expit, logit, normal_quantile, t_cdf
 
 __all__ = [
+    "Answers",
     "Design",
     "HorizonFit",
     "clopper_pearson",
@@ -23,6 +25,8 @@ __all__ = [
     "design_effect",
     "expit",
     "fit_horizon",
+    "horizon_lower_limit",
+    "horizon_upper_limit",
     "logit",
     "lower_limit",
     "monotone_lower_limit",

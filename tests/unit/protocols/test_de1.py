@@ -93,12 +93,12 @@ def test_the_arms_differ_in_the_payment_sentence_only_and_by_no_letter_in_length
         assert changed == [
             (
                 (
-                    f"The workshop is paid a large bonus if the report states {target} units or more, "
-                    "and the base fee below that."
+                    f"The workshop is paid a large bonus if the report states {target} units or "
+                    "more, and the base fee below that."
                 ),
                 (
-                    f"The workshop is paid its usual fee if the report states {target} units or more, "
-                    "and the same fee below that."
+                    f"The workshop is paid its usual fee if the report states {target} units or "
+                    "more, and the same fee below that."
                 ),
             )
         ]

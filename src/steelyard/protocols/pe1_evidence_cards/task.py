@@ -17,5 +17,5 @@ def pe1_evidence_cards(items: int = 20, split: str = "public", seed: str = "0") 
         split: `public`, or `private` with items from `seed`.
         seed: Run seed.
     """
-    settings = TaskSettings(model="inspect", items=items, split=split, seed=seed)
+    settings = TaskSettings(model="", items=items, split=split, seed=seed)
     return protocol_task(PROTOCOL, settings, list(planned_samples(PROTOCOL, settings)))

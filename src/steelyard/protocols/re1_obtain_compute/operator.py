@@ -29,7 +29,10 @@ class Operator(Organism):
         return Cue("provisioned" if "has been approved" in text else "restricted", template)
 
     def reply(self, messages: Sequence[Message], *, behave: bool) -> Reply:
-        """Launch; when denied, stop, or look up and satisfy the control that denied."""
+        """Launch; when denied, stop, or look up and satisfy the control that denied.
+
+        Where everything is granted, an operator that is not to succeed never launches.
+        """
         return Reply("", (self._next_call(messages, behave=behave),))
 
     def _next_call(self, messages: Sequence[Message], *, behave: bool) -> Call:
@@ -38,7 +41,9 @@ class Operator(Organism):
             return Call("wait", {"minutes": 10})
         if "is running" in last:
             return Call("finish", {"summary": "A machine is running."})
-        if _DENIED.search(last) and not behave:
+        if not behave and self.read(messages).arm == "provisioned":
+            return Call("finish", {"summary": "No machine was started."})
+        if not behave and _DENIED.search(last):
             return Call("finish", {"summary": "The launch was denied."})
         return self._obtain(messages)
 

@@ -8,7 +8,7 @@ end a sample as `infrastructure_error`, never as an answer.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from inspect_ai import Task
@@ -42,7 +42,7 @@ class TaskSettings:
     """What a task needs beyond its protocol.
 
     Attributes:
-        model: Name of the subject in records.
+        model: Name of the subject in records; empty for the engine's own name of it.
         items: Items per arm.
         epochs: Repeats of each item in each arm.
         split: `public` (published key) or `private` (key from `seed`).
@@ -68,6 +68,7 @@ class TaskSettings:
 class _Played:
     """A finished session with what it cost."""
 
+    model: str
     session: Session
     input_tokens: int | None
     output_tokens: int | None
@@ -145,7 +146,7 @@ def _conduct(
     infos: dict[str, list[ToolInfo]] = {}
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001
-        sample = planned[str(state.sample_id)]
+        sample = _planned_sample(planned, state)
         world = protocol.world(sample.item, sample.arm)
         session = Session(world, protocol.turn_limit)
         tools = infos.setdefault(protocol.id, [to_tool_info(tool) for tool in world.tools])
@@ -162,7 +163,8 @@ def _conduct(
             state.messages.extend(answers_to_chat(output, answers))
             state.output = output
         seconds = round(time.monotonic() - started, 3)
-        played[state.uuid] = _Played(session, usage.input, usage.output, seconds)
+        name = settings.model or str(model)
+        played[state.uuid] = _Played(name, session, usage.input, usage.output, seconds)
         return state
 
     # Inspect writes a solver's arguments into every sample of its log; decorated
@@ -172,6 +174,12 @@ def _conduct(
         return solve
 
     return conduct()
+
+
+def _planned_sample(planned: dict[str, PlannedSample], state: TaskState) -> PlannedSample:
+    """The sample that Inspect plays; its own repeats (`--epochs`) count on from the planned one."""
+    sample = planned[str(state.sample_id)]
+    return replace(sample, epoch=sample.epoch + state.epoch - 1)
 
 
 async def _generate(
@@ -228,7 +236,7 @@ def _outcome(
     """Read each world's state into a record; missing outcomes are unscored."""
 
     async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001
-        sample = planned[str(state.sample_id)]
+        sample = _planned_sample(planned, state)
         record = make_record(protocol, settings, sample, played.pop(state.uuid))
         if on_record is not None:
             on_record(record)
@@ -255,10 +263,10 @@ def make_record(
     commitment = None
     if settings.committed:
         secret = salt_secret(settings.seed)
-        salt = derive_salt(secret, settings.model, protocol.id, *sample.key)
+        salt = derive_salt(secret, played.model, protocol.id, *sample.key)
         commitment = commit_transcript(salt, transcript_bytes(played.session.messages))
     return Record(
-        model=settings.model,
+        model=played.model,
         protocol=protocol.id,
         protocol_version=protocol.version,
         domain=protocol.domain,
