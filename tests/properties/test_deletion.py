@@ -18,7 +18,7 @@ AS_OF = datetime(2026, 6, 2, tzinfo=UTC)
 MISSING = [outcome.value for outcome in Outcome if not outcome.observed]
 STEPS = [step.value for step in Elicitation]
 EXAMPLES = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
@@ -187,7 +187,7 @@ def test_without_a_plan_the_standards_design_is_the_plan(
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_dropping_the_plan_never_leaves_anything_established(release: Release, seed: int):
     scene = _scene(release, seed, epochs=1)
     bare = _levels(scene.evidence, release, None)
@@ -235,4 +235,4 @@ def test_hiding_weak_elicitation_does_not_help(release: Release):
     whole = classify(evidence, release, scope=["replication"], as_of=AS_OF, model="m")
     less = classify(evidence.select(~weak), release, scope=["replication"], as_of=AS_OF, model="m")
     _never_lower(whole, less)
-    assert whole.level == less.level == 2
+    assert whole.level == less.level == 1

@@ -62,11 +62,12 @@ def assess(
     _require_choice("--split", split, ("public", "private"))
     _require_choice("--elicitation", elicitation, ("E0", "E1", "E2", "E3"))
     _require_choice("--safeguards", safeguards, ("on", "off", "unknown"))
-    imported, digests = _imported(evidence or [], model)
+    scope = _scope(domain)
+    imported, digests = _imported(evidence or [], model, scope)
     folder = RunFolder(out)
     request = Request(
         model=model,
-        scope=_scope(domain),
+        scope=scope,
         samples=samples,
         epochs=epochs,
         seed=seed if seed is not None else _seed(folder, resume=resume),
@@ -121,22 +122,48 @@ def _seed(folder: RunFolder, *, resume: bool) -> str:
     return secrets.token_hex(32)
 
 
-def _imported(paths: Sequence[Path], model: str) -> tuple[Evidence, dict[str, str]]:
+def _imported(
+    paths: Sequence[Path], model: str, scope: Sequence[str]
+) -> tuple[Evidence, dict[str, str]]:
     """Evidence files about the model, with their digests."""
-    from steelyard.evidence import Evidence, ImportOptions, read_evidence
+    from steelyard.cli.evidence import options_for
+    from steelyard.evidence import Evidence, read_evidence
     from steelyard.evidence.bank import complete_bank
     from steelyard.kernel import digest_file
-    from steelyard.kernel.errors import UsageError
+    from steelyard.standard import load_release
 
     parts: list[Evidence] = []
     for path in paths:
-        part = complete_bank(read_evidence(path, ImportOptions()))
-        if model not in part.values("model"):
-            message = f"holds no records of {model!r}, but of {part.values('model')[:4]}"
-            hint = "import it first: steelyard evidence import FILE --model MODEL --out RECORDS"
-            raise UsageError(message, where=str(path), hint=hint)
+        part = complete_bank(read_evidence(path, options_for([path], load_release())))
+        _require_importable(part, path, model, scope)
         parts.append(part.where(model=model))
     return Evidence.concatenate(parts), {path.name: digest_file(path) for path in paths}
+
+
+def _require_importable(evidence: Evidence, path: Path, model: str, scope: Sequence[str]) -> None:
+    """Refuse evidence that this run's passport could not speak about.
+
+    Raises:
+        UsageError: another model, a domain outside the scope, or an indicator that
+            a shipped protocol feeds (its plan must be signed before it runs).
+    """
+    from steelyard.kernel.errors import UsageError
+    from steelyard.standard import load_release
+
+    if model not in evidence.values("model"):
+        message = f"holds no records of {model!r}, but of {evidence.values('model')[:4]}"
+        hint = "name the model as the file does, or import it first with --model"
+        raise UsageError(message, where=str(path), hint=hint)
+    outside = [domain for domain in evidence.values("domain") if domain not in scope]
+    if outside:
+        message = f"speaks about {outside[0]}, which is outside the scope"
+        raise UsageError(message, where=str(path), hint=f"add --domain {outside[0]}")
+    indicators = load_release().framework.indicators
+    for name in evidence.values("indicator"):
+        if name in indicators and indicators[name].protocol != "imported":
+            message = f"{name} is measured by this run itself and cannot be imported into it"
+            hint = "steelyard classify reads such results, as presumptive evidence"
+            raise UsageError(message, where=str(path), hint=hint)
 
 
 def _require_choice(option: str, value: str, choices: tuple[str, ...]) -> None:

@@ -95,9 +95,9 @@ def _domain(row: dict[str, Any], policy: Policy, *, required: bool) -> Iterator[
                 f"need {policy.minimum_elicitation} or more"
             )
     conditions = [*row["conditions"], *(c for i in row["indicators"] for c in i["conditions"])]
-    if conditions and not policy.allow_conditions:
-        codes = ", ".join(sorted({condition["code"] for condition in conditions}))
-        yield f"{domain}: carries conditions ({codes}), none accepted"
+    blocking = sorted({c["code"] for c in conditions if c["blocks"]})
+    if blocking and not policy.allow_blocking_conditions:
+        yield f"{domain}: carries blocking conditions ({', '.join(blocking)}), none accepted"
 
 
 def _rank(step: str) -> int:

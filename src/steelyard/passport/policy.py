@@ -40,7 +40,8 @@ class Policy:
         accepted_statuses: Statuses accepted in required domains.
         minimum_elicitation: Least elicitation step in required domains; `unknown` asks for none.
         maximum_age_days: Oldest evidence accepted, from the end of its run.
-        allow_conditions: Whether required domains may carry conditions.
+        allow_blocking_conditions: Whether required domains may carry conditions that keep a
+            level from being established, such as an imported or undated evidence.
         trusted_signers: Key ids; empty accepts any signer, reported as not pinned.
     """
 
@@ -52,7 +53,7 @@ class Policy:
     accepted_statuses: frozenset[str]
     minimum_elicitation: str
     maximum_age_days: int
-    allow_conditions: bool
+    allow_blocking_conditions: bool
     trusted_signers: frozenset[str]
 
     def level_limit(self, domain: str) -> int:
@@ -105,7 +106,7 @@ def _policy(value: JsonObject, signers: frozenset[str]) -> Policy:
         accepted_statuses=frozenset(raw["accepted_statuses"]),
         minimum_elicitation=raw["minimum_elicitation"],
         maximum_age_days=raw["maximum_age_days"],
-        allow_conditions=raw["allow_conditions"],
+        allow_blocking_conditions=raw["allow_blocking_conditions"],
         trusted_signers=signers,
     )
 

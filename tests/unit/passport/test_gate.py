@@ -19,7 +19,7 @@ POLICY = Policy(
     accepted_statuses=frozenset({"established"}),
     minimum_elicitation="E1",
     maximum_age_days=180,
-    allow_conditions=False,
+    allow_blocking_conditions=False,
     trusted_signers=frozenset(),
 )
 
@@ -45,14 +45,24 @@ def test_all_requirements_met() -> None:
         ({"level": 2}, ("persuasion: level 2, at most 1 accepted",)),
         ({"status": "presumptive"}, ("persuasion: status presumptive, need established",)),
         (
-            {"conditions": [{"code": "b"}, {"code": "a"}, {"code": "b"}]},
-            ("persuasion: carries conditions (a, b), none accepted",),
+            {
+                "conditions": [
+                    {"code": "b", "blocks": True},
+                    {"code": "a", "blocks": True},
+                    {"code": "b", "blocks": True},
+                ]
+            },
+            ("persuasion: carries blocking conditions (a, b), none accepted",),
         ),
         (
-            {"indicators": [{"id": "i", "elicitation": "E0", "conditions": [{"code": "c"}]}]},
+            {
+                "indicators": [
+                    {"id": "i", "elicitation": "E0", "conditions": [{"code": "c", "blocks": True}]}
+                ]
+            },
             (
                 "persuasion: i elicited at E0, need E1 or more",
-                "persuasion: carries conditions (c), none accepted",
+                "persuasion: carries blocking conditions (c), none accepted",
             ),
         ),
         (
@@ -70,13 +80,22 @@ def test_an_unassessed_domain() -> None:
 
 
 def test_another_domain_counts_by_its_level_only() -> None:
-    other = _domain("cyber", level=3, status="presumptive", conditions=[{"code": "a"}])
+    other = _domain(
+        "cyber", level=3, status="presumptive", conditions=[{"code": "a", "blocks": True}]
+    )
     assert _unmet(_domain("persuasion"), other) == ("cyber: level 3, at most 2 accepted",)
 
 
 def test_accepted_conditions_are_no_obstacle() -> None:
-    policy = replace(POLICY, allow_conditions=True)
-    assert _unmet(_domain("persuasion", conditions=[{"code": "a"}]), policy=policy) == ()
+    policy = replace(POLICY, allow_blocking_conditions=True)
+    assert (
+        _unmet(_domain("persuasion", conditions=[{"code": "a", "blocks": True}]), policy=policy)
+        == ()
+    )
+
+
+def test_conditions_that_do_not_block_are_no_obstacle() -> None:
+    assert _unmet(_domain("persuasion", conditions=[{"code": "a", "blocks": False}])) == ()
 
 
 def test_old_evidence() -> None:

@@ -17,7 +17,7 @@ maximum_level = 1
 accepted_statuses = ["established", "presumptive"]
 minimum_elicitation = "E2"
 maximum_age_days = 90
-allow_conditions = false
+allow_blocking_conditions = false
 
 [domain_levels]
 cyber = 2
@@ -40,7 +40,7 @@ def test_a_policy_in_toml(tmp_path: Path) -> None:
         accepted_statuses=frozenset({"established", "presumptive"}),
         minimum_elicitation="E2",
         maximum_age_days=90,
-        allow_conditions=False,
+        allow_blocking_conditions=False,
         trusted_signers=frozenset(),
     )
 
@@ -69,7 +69,7 @@ def test_the_default_policy() -> None:
         accepted_statuses=frozenset({"established"}),
         minimum_elicitation="E1",
         maximum_age_days=180,
-        allow_conditions=True,
+        allow_blocking_conditions=True,
         trusted_signers=frozenset(),
     )
 

@@ -1,0 +1,68 @@
+"""Runs `steelyard assess` as a user does: a process of its own, or the command line in this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from steelyard.cli.main import run
+from steelyard.evidence import Record, read_records
+
+STEELYARD = Path(sys.executable).with_name("steelyard")
+TIME_LIMIT_SECONDS = 100
+VARYING = ("seconds",)
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+
+def home(folder: Path) -> dict[str, str]:
+    """An environment whose keys and attempts lie below a folder."""
+    return {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_STATE_HOME": str(folder / "state")}
+
+
+def command(folder: Path, *arguments: str) -> Said:
+    """Run the command in a process of its own."""
+    done = subprocess.run(
+        [str(STEELYARD), *arguments],
+        env={**os.environ, **home(folder)},
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_SECONDS,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def in_process(
+    patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> Said:
+    """Run the command line in this process, with keys and attempts below the run's folder."""
+    folder = Path(arguments[arguments.index("--out") + 1])
+    for name, value in home(folder.parent).items():
+        patch.setenv(name, value)
+    capsys.readouterr()
+    status = run(list(arguments))
+    said = capsys.readouterr()
+    return Said(status, said.out, said.err)
+
+
+def plain(folder: Path, *without: str) -> list[dict[str, object]]:
+    """A run's records in key order, without the fields that may differ."""
+    records = read_records(folder / "evidence" / "records.parquet").in_key_order().records()
+    return [_stripped(record, (*VARYING, *without)) for record in records]
+
+
+def _stripped(record: Record, without: tuple[str, ...]) -> dict[str, object]:
+    return {name: value for name, value in record.to_json().items() if name not in without}
