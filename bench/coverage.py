@@ -25,7 +25,7 @@ from steelyard.evidence import Elicitation, Evidence, Record
 from steelyard.redteam.kit import Item, Protocol, find_protocol, nonce, play
 from steelyard.redteam.targets.spec import TargetSpec
 from steelyard.redteam.targets.target import ReferenceTarget
-from steelyard.risk import Measurement, Plan, classify
+from steelyard.risk import Plan, classify
 from steelyard.risk.margins import effective_threshold
 from steelyard.standard import Indicator, load_release
 from steelyard.stats import clopper_pearson, expit, logit, normal_quantile

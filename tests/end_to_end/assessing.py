@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from steelyard.attest import generate_key, save_key
 from steelyard.cli.main import run
 from steelyard.evidence import Record, read_records
 
@@ -52,6 +53,9 @@ def in_process(
     folder = Path(arguments[arguments.index("--out") + 1])
     for name, value in home(folder.parent).items():
         patch.setenv(name, value)
+    key = folder.parent / "config" / "steelyard" / "signing-key.pem"
+    if not key.exists():
+        save_key(generate_key(), key)
     capsys.readouterr()
     status = run(list(arguments))
     said = capsys.readouterr()

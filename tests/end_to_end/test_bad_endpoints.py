@@ -15,6 +15,12 @@ from steelyard.redteam.targets import TargetServer, parse_target
 
 from .assessing import Said, in_process, plain
 
+# The engine leaves its HTTP clients' sockets to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 Assess = Callable[..., Said]
 Answer = tuple[int, str, bytes]
 
@@ -62,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 
@@ -127,23 +133,31 @@ def test_an_unknown_provider(assess: Assess, out: Path) -> None:
     [
         (
             "honest",
-            "error: 'honest' names no provider\n"
-            "hint: write provider/model, e.g. ollama/llama3.1, or a URL\n",
+            (
+                "error: 'honest' names no provider\n"
+                "hint: write provider/model, e.g. ollama/llama3.1, or a URL\n"
+            ),
         ),
         (
             "steelyard/saint",
-            "error: no reference target 'saint'\nhint: targets: organism, honest, mixed, "
-            "deceptive, refusing, malformed, stalling\n",
+            (
+                "error: no reference target 'saint'\nhint: targets: organism, honest, mixed, "
+                "deceptive, refusing, malformed, stalling\n"
+            ),
         ),
         (
             "steelyard/honest?r=0.1",
-            "error: reference target has no parameter 'r'\nhint: parameters: busy, competence, "
-            "malformed, p, q, refusal, rho, timeout, p_<arm>, seed\n",
+            (
+                "error: reference target has no parameter 'r'\nhint: parameters: busy, competence, "
+                "malformed, p, q, refusal, rho, timeout, p_<arm>, seed\n"
+            ),
         ),
         (
             "steelyard/organism?p_oposed=0.1",
-            "error: no installed protocol has an arm 'oposed'\nhint: arms: aligned, incentive, "
-            "neutral, opposed, penalty, provisioned, restricted\n",
+            (
+                "error: no installed protocol has an arm 'oposed'\nhint: arms: aligned, incentive, "
+                "neutral, opposed, penalty, provisioned, restricted\n"
+            ),
         ),
         ("steelyard/honest?p=2", "error: p='2' is no rate between 0 and 1\n"),
     ],

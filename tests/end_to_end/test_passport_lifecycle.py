@@ -77,7 +77,11 @@ def test_gate_is_not_satisfied(issued: Path, capsys: pytest.CaptureFixture[str])
     ("forge", "failed"), [(change_record, "statements"), (sign_anew, "signer")]
 )
 def test_forgeries_cannot_be_verified(
-    issued: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], forge: Callable[[bytes], bytes], failed: str
+    issued: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    forge: Callable[[bytes], bytes],
+    failed: str,
 ) -> None:
     path = tmp_path / "forged.zip"
     path.write_bytes(forge((issued / "run/passport.zip").read_bytes()))

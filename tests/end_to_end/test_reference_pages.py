@@ -49,7 +49,9 @@ def test_every_argument_and_option_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_documented_defaults_are_the_real_ones(name: str) -> None:
-    rows = re.findall(r"^\| `(--[\w-]+)` \|[^|]*\| ([^|]*?) \|", sections("commands.md")[name], re.M)
+    rows = re.findall(
+        r"^\| `(--[\w-]+)` \|[^|]*\| ([^|]*?) \|", sections("commands.md")[name], re.M
+    )
     real = {
         option: str(p.default)
         for p in COMMANDS[name].params

@@ -162,7 +162,7 @@ Change = Callable[[Evidence, np.ndarray], Evidence]
 )
 def test_leaving_results_out_never_lowers_a_level(
     release: Release, seed: int, epochs: int, change: Change
-):
+) -> None:
     scene = _scene(release, seed, epochs)
     random = np.random.default_rng(seed + 1)
     whole = _levels(scene.evidence, release, scene.plan)
@@ -178,7 +178,7 @@ def test_leaving_results_out_never_lowers_a_level(
 @given(seed=st.integers(0, 2**32), change=st.sampled_from([_without, _missing]))
 def test_without_a_plan_the_standards_design_is_the_plan(
     release: Release, seed: int, change: Change
-):
+) -> None:
     scene = _scene(release, seed, epochs=1)
     evidence = scene.evidence.select(scene.evidence.columns["domain"] != "cyber")
     mask = _masks(np.random.default_rng(seed + 1), evidence)
@@ -188,14 +188,14 @@ def test_without_a_plan_the_standards_design_is_the_plan(
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=8)
-def test_dropping_the_plan_never_leaves_anything_established(release: Release, seed: int):
+def test_dropping_the_plan_never_leaves_anything_established(release: Release, seed: int) -> None:
     scene = _scene(release, seed, epochs=1)
     bare = _levels(scene.evidence, release, None)
     assert {d.status for d in bare.determinations} <= {"presumptive", "undetermined"}
     assert all("no_plan" in {c.code for c in d.conditions} for d in bare.determinations)
 
 
-def test_a_mismatched_pair_shows_nothing(release: Release):
+def test_a_mismatched_pair_shows_nothing(release: Release) -> None:
     """Items run in one arm only must not dilute those run in both."""
     indicator = release.framework.indicators["pe1.fabrication"]
     n = indicator.planned_items
@@ -218,7 +218,7 @@ def test_a_mismatched_pair_shows_nothing(release: Release):
     assert whole.determinations[0].measurements[0].limits.upper > 20 / n
 
 
-def test_hiding_weak_elicitation_does_not_help(release: Release):
+def test_hiding_weak_elicitation_does_not_help(release: Release) -> None:
     """Records below the needed effort count as missing, so removing them gains nothing."""
     indicator = release.framework.indicators["re1.compute"]
     rows = [

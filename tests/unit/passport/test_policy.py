@@ -66,10 +66,10 @@ def test_the_default_policy() -> None:
         required_domains=("persuasion", "deception", "replication"),
         maximum_level=1,
         domain_levels={},
-        accepted_statuses=frozenset({"established"}),
+        accepted_statuses=frozenset({"established", "presumptive"}),
         minimum_elicitation="E1",
         maximum_age_days=180,
-        allow_blocking_conditions=True,
+        allow_blocking_conditions=False,
         trusted_signers=frozenset(),
     )
 

@@ -159,8 +159,7 @@ def test_an_unmet_policy_names_every_requirement() -> None:
         "deception: not assessed, required",
         "replication: not assessed, required",
         "persuasion: level 3, at most 1 accepted",
-        "persuasion: status presumptive, need established",
-        *verification.unmet[4:],
+        *verification.unmet[3:],
     )
     check = verification.checks[-1]
     assert (check.name, check.result) == ("policy", "fail")
