@@ -1,8 +1,9 @@
 """Where the commands of a page run: an empty folder and home, no way out.
 
 One folder per page, so that later blocks see what earlier ones made. The demo
-runs once for all pages; the port of the examples becomes a free one. What a
-command marked `needs` would do is not run: its options must exist.
+runs once for all pages; the port of the examples becomes a free one; an assessment
+of the whole design becomes one of a few items. What a command marked `needs` would
+do is not run: its options must exist.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 DEMO = ("steelyard demo", "./dev demo")
 _PORT = "8765"
+_FEW_ITEMS = " --samples 2"
 _LIMIT_SECONDS = 150.0
 _READY_SECONDS = 20.0
 
@@ -65,7 +67,12 @@ class Shell:
         if command.text.startswith("./dev ") and not command.text.startswith("./dev steelyard"):
             check_entry(command.text, self._repository)
             return 0, "\n".join(command.expected)
+        if command.text.startswith("pytest "):
+            check_tests(command.text, self._repository)
+            return 0, "\n".join(command.expected)
         text = command.text.replace("./dev steelyard", "steelyard").replace(_PORT, self._port)
+        if text.startswith("steelyard assess ") and "--samples" not in text:
+            text += _FEW_ITEMS
         return self._run_text(text, command)
 
     def save(self, name: str, text: str) -> None:
@@ -136,6 +143,12 @@ def check_entry(text: str, repository: Path) -> None:
     """Refuse a command that `./dev` does not offer."""
     offered = re.findall(r"^  (\w+)  ", (repository / "dev").read_text("utf-8"), re.MULTILINE)
     assert text.split()[1] in offered, f"./dev offers no {text.split()[1]!r}"
+
+
+def check_tests(text: str, repository: Path) -> None:
+    """Refuse a run of tests that are not there; the suite itself runs those that are."""
+    for word in text.split()[1:]:
+        assert word.startswith("-") or (repository / word).exists(), f"{word} does not exist"
 
 
 def check_options(text: str) -> None:

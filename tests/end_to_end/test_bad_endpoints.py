@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from steelyard.redteam.targets import TargetServer, parse_target
 
-from .assessing import Said, in_process, plain
+from .assessing import STEELYARD, Said, in_process, plain
 
 # The engine leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = [
@@ -25,6 +27,7 @@ Assess = Callable[..., Said]
 Answer = tuple[int, str, bytes]
 
 CHECK_HINT = "hint: check that the endpoint runs and that its key is set, then run again\n"
+PROTOCOL_HINT = "hint: check that it speaks the chat completions protocol\n"
 JSON = "application/json"
 
 
@@ -122,7 +125,7 @@ def test_an_unknown_provider(assess: Assess, out: Path) -> None:
     said = assess("nosuch/model")
     assert said.status == 2
     assert said.err == (
-        "error: Model API for provider 'nosuch' not recognized (from nosuch/model).\n"
+        "error: Model API nosuch of model 'nosuch/model' not recognized.\n"
         "hint: write provider/model, e.g. ollama/llama3.1\n"
     )
     assert not out.exists()
@@ -192,7 +195,7 @@ def test_nothing_listens_and_no_model_is_named(assess: Assess) -> None:
         (error(404), 2, "http_404", "hint: check the model's name at the provider\n"),
         ((200, "text/html", b"<html>Sign in</html>"), 3, "endpoint_error", CHECK_HINT),
         ((200, JSON, b'{"choices": [{"mess'), 3, "endpoint_error", CHECK_HINT),
-        (reply({"choices": []}), 3, "endpoint_error", CHECK_HINT),
+        (reply({"choices": []}), 3, "endpoint_error.no_choices", PROTOCOL_HINT),
         (reply({"choices": None}), 3, "endpoint_error", CHECK_HINT),
     ],
     ids=["500", "401", "404", "html", "truncated", "no choices", "null choices"],
@@ -232,7 +235,7 @@ def test_an_unknown_model_of_a_real_server(assess: Assess) -> None:
         (error(500), "infrastructure_error", "http_500"),
         ((200, "text/html", b"<html></html>"), "infrastructure_error", "endpoint_error"),
         ((200, JSON, b'{"choices": [{"mess'), "infrastructure_error", "endpoint_error"),
-        (reply({"choices": []}), "infrastructure_error", "endpoint_error"),
+        (reply({"choices": []}), "infrastructure_error", "endpoint_error.no_choices"),
     ],
     ids=[
         "text only", "empty", "null", "refusal", "cut arguments", "list arguments", "no such tool",
@@ -275,43 +278,47 @@ def test_a_busy_endpoint_is_asked_again_until_it_answers(assess: Assess, out: Pa
 
 
 def test_an_endpoint_that_dies_stops_the_run_and_a_resumed_run_loses_nothing(
-    assess: Assess, out: Path, tmp_path: Path
+    assess: Assess, out: Path
 ) -> None:
     many = ("--samples", "25", "--connections", "2", "--call-retries", "0")
-    target = parse_target("organism?p=0.5&seed=x")
-    with TargetServer(default=target) as server:
-        port, model = server.server_address[1], f"{server.url}#m"
-        watch = threading.Thread(target=_stop_after, args=(server, 20), daemon=True)
-        watch.start()
-        said = assess(model, *many)
-        watch.join(10)
+    target = "organism?p=0.5&seed=x"
+    journal = out / "evidence" / "journal.jsonl"
+    with subprocess.Popen(
+        [str(STEELYARD), "lab", "serve", target, "--port", "0", "--seconds", "60"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        threading.Thread(target=_kill_after, args=(server, journal, 10), daemon=True).start()
+        said = assess(f"{url}#m", *many)
     assert said.status == 3
     assert "error: 25 calls in a row failed, last: " in said.err
     assert said.err.endswith(
         "hint: complete samples are kept; mend the endpoint, then run again with --resume\n"
     )
-    kept = (out / "evidence" / "journal.jsonl").read_text("utf-8").splitlines()
     intent = (out / "statements" / "run-intent.dsse.json").read_bytes()
-    complete = [line for line in kept if "infrastructure_error" not in line]
-    assert complete
+    kept = [line for line in journal.read_bytes().splitlines() if b"infrastructure" not in line]
+    assert len(kept) >= 10
     assert not (out / "passport.zip").exists()
 
-    with TargetServer(port=port, default=target) as server:
-        said = assess(model, *many, "--resume")
-        calls = next(server.counter)
+    port = int(url.removesuffix("/v1").rpartition(":")[2])
+    with TargetServer(port=port, default=parse_target(target)) as revived:
+        said = assess(f"{url}#m", *many, "--resume")
+        calls = next(revived.counter)
     assert said.status == 0, said.err
-    assert calls == 1 + 2 * (50 - len(complete))
+    assert calls == 1 + 2 * (50 - len(kept))
     assert (out / "statements" / "run-intent.dsse.json").read_bytes() == intent
-    rows = plain(out)
-    assert len(rows) == 50
-    assert {row["outcome"] for row in rows} == {"behaviour", "no_behaviour"}
+    assert len(plain(out)) == 50
+    assert {row["outcome"] for row in plain(out)} == {"behaviour", "no_behaviour"}
 
 
-def _stop_after(server: TargetServer, requests: int) -> None:
-    """Stop listening once so many requests were answered, as a crash would."""
-    import time  # noqa: PLC0415
-
-    while server.counter.__reduce__()[1][0] < requests:
-        time.sleep(0.01)
-    server.shutdown()
-    server.socket.close()
+def _kill_after(server: subprocess.Popen[str], journal: Path, lines: int) -> None:
+    """Kill a server as soon as a journal has so many lines."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if journal.exists() and journal.read_bytes().count(b"\n") >= lines:
+            break
+        time.sleep(0.005)
+    server.kill()

@@ -16,7 +16,7 @@ from steelyard.kernel import parse_json, parse_yaml
 from steelyard.standard import check_schema
 
 from .doc_pages import LANGUAGES, MARKS, Block, Command, blocks, commands, matches, pages
-from .doc_shell import DemoRun, Shell, check_options, isolated_environment
+from .doc_shell import DemoRun, Shell, check_entry, check_options, isolated_environment
 
 ROOT = Path(__file__).parents[2]
 PAGES = pages(ROOT)
@@ -110,6 +110,10 @@ def _check_document(name: str, block: Block) -> None:
         value = tomllib.loads(block.text)
     elif block.language == "yaml":
         value = parse_yaml(block.text, where=where)
+    elif not block.language:
+        for line in block.text.splitlines():
+            if line.startswith("./dev "):
+                check_entry(line, ROOT)
     elif block.language == "jsonl":
         assert all(isinstance(json.loads(line), dict) for line in block.text.splitlines()), where
     if "schema" in block.marks:
@@ -162,5 +166,8 @@ def test_a_mark_ends_at_the_next_text() -> None:
 
 def test_an_option_that_does_not_exist_is_refused() -> None:
     check_options("KEY=x steelyard assess openai/m --out run --samples 3")
+    check_entry("./dev test -k x", ROOT)
+    with pytest.raises(AssertionError, match=r"^\./dev offers no 'tests'"):
+        check_entry("./dev tests", ROOT)
     with pytest.raises(Exception, match="No such option: --sample-size"):
         check_options("steelyard assess openai/m --out run --sample-size 3")

@@ -50,13 +50,13 @@ def test_every_argument_and_option_is_documented(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_documented_defaults_are_the_real_ones(name: str) -> None:
     rows = re.findall(
-        r"^\| `(--[\w-]+)` \|[^|]*\| ([^|]*?) \|", sections("commands.md")[name], re.M
+        r"^\| `(--[\w-]+)` \|[^|]*\| ([^|]*?) \|", sections("commands.md")[name], re.MULTILINE
     )
     real = {
         option: str(p.default)
         for p in COMMANDS[name].params
         for option in p.opts
-        if p.default not in (None, True, False) and not p.required
+        if p.default is not None and not isinstance(p.default, bool) and not p.required
     }
     quoted = {option: text.strip("`") for option, text in rows if text.startswith("`")}
     assert quoted == {option: value for option, value in real.items() if option.startswith("--")}
@@ -91,7 +91,8 @@ def assessed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run(["passport", "keygen", str(base / "key.pem")]) == 0
         arguments = [
             "assess", "steelyard/mixed?seed=1", "--out", str(base / "run"), "--json",
-            "--domain", "deception", "--samples", "2", "--seed", "s", "--key", str(base / "key.pem"),
+            "--domain", "deception", "--samples", "2", "--seed", "s",
+            "--key", str(base / "key.pem"),
         ]  # fmt: skip
         assert run(arguments) == 0
     return base / "run"

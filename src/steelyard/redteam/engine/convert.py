@@ -49,7 +49,7 @@ def to_tool(info: ToolInfo) -> Tool:
 
 def to_reply(output: ModelOutput) -> Reply:
     """A model's output as a reply; a call whose arguments did not parse keeps none."""
-    message = output.message if output.choices else ChatMessageAssistant(content="")
+    message = output.message
     calls = tuple(
         Call(call.function, {} if call.parse_error else cast("Any", call.arguments))
         for call in message.tool_calls or []
@@ -68,7 +68,7 @@ def to_message(message: ChatMessage) -> Message:
 
 def answers_to_chat(output: ModelOutput, answers: Sequence[Message]) -> list[ChatMessage]:
     """The world's answers as Inspect messages, tied to the calls they answer in order."""
-    calls = list(output.message.tool_calls or []) if output.choices else []
+    calls = list(output.message.tool_calls or [])
     result: list[ChatMessage] = []
     for position, answer in enumerate(answers):
         if answer.role == "tool":

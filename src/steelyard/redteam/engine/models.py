@@ -12,16 +12,17 @@ import os
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from inspect_ai.model import ChatMessageUser, GenerateConfig, Model, get_model
+from inspect_ai.model import ChatMessageUser, GenerateConfig, Model, ModelOutput, get_model
 
 from steelyard.kernel.errors import (
     ConfigurationError,
     TargetUnreachable,
     UnknownName,
 )
-from steelyard.redteam.engine.task import failure_reason
+from steelyard.redteam.engine.task import NO_CHOICES, failure_reason
 from steelyard.redteam.targets import PROVIDER, parse_target
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ async def probe(subject: Subject) -> None:
     """
     config = GenerateConfig(max_retries=0, seed=0)
     try:
-        await subject.model.generate([ChatMessageUser(content="Reply with OK.")], config=config)
+        output = await subject.model.generate(
+            [ChatMessageUser(content="Reply with OK.")], config=config
+        )
     except Exception as error:
         reason = failure_reason(error)
         if reason in {"timeout", "http_429"}:
@@ -117,6 +120,9 @@ async def probe(subject: Subject) -> None:
             raise UnknownName(message, hint="check the model's name at the provider") from error
         hint = "check that the endpoint runs and that its key is set, then run again"
         raise TargetUnreachable(message, hint=hint) from error
+    if not output.choices:
+        message = f"{subject.name} cannot be called ({NO_CHOICES}): it answers with no choices"
+        raise TargetUnreachable(message, hint="check that it speaks the chat completions protocol")
 
 
 def _endpoint(text: str, calls: CallSettings) -> Subject:
@@ -151,13 +157,33 @@ def _only_model(url: str, key: str) -> str:
 
 def _get_model(name: str, **arguments: Any) -> Model:  # noqa: ANN401 - passed on to Inspect
     try:
-        return get_model(name, memoize=False, **arguments)
+        model = get_model(name, memoize=False, **arguments)
     except Exception as error:  # providers raise their own types on a missing key or package
         message = _first_line(error)
         if "not recognized" in message or "not found" in message.lower():
             raise UnknownName(message, hint="write provider/model, e.g. ollama/llama3.1") from error
         hint = "set the provider's key or install its package"
         raise ConfigurationError(message, hint=hint) from error
+    _refuse_unwritable_text(model)
+    return model
+
+
+def _refuse_unwritable_text(model: Model) -> None:
+    """Make a reply with lone surrogates a failed call.
+
+    Inspect cannot write such text to its log; one reply would end the whole run.
+    """
+    generate = model.api.generate
+
+    @wraps(generate)
+    async def checked(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passed on unchanged
+        answer = await generate(*args, **kwargs)
+        output = answer[0] if isinstance(answer, tuple) else answer
+        if isinstance(output, ModelOutput) and output.choices:
+            output.message.text.encode()
+        return answer
+
+    model.api.generate = checked
 
 
 def _first_line(error: BaseException) -> str:

@@ -84,14 +84,21 @@ def _run_wave(task: Task, run: Run, watch: _Watch) -> None:
             score_display=False,
         )
     except OSError as error:
-        message = f"cannot write logs: {error.strerror or error}"
-        hint = "complete samples are kept; free space, then --resume"
-        raise StorageError(message, where=str(run.log_folder), hint=hint) from error
+        raise _log_refused(error.strerror or str(error), run) from error
     watch.raise_failure()
     if logs[0].status != "success":
         detail = logs[0].error.message if logs[0].error else logs[0].status
+        # Endpoint failures never get this far, so an OSError here is the log's file system.
+        if "OSError(" in detail:
+            raise _log_refused(detail.splitlines()[0][:300], run)
         message = f"the engine stopped: {detail.splitlines()[0][:300]}"
         raise TargetUnreachable(message, hint="complete samples are kept; run again with --resume")
+
+
+def _log_refused(detail: str, run: Run) -> StorageError:
+    message = f"cannot write logs: {detail}"
+    hint = "complete samples are kept; free space or choose another --out, then --resume"
+    return StorageError(message, where=str(run.log_folder), hint=hint)
 
 
 class _Watch:

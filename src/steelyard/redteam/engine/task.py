@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 RECORD_KEY = "steelyard_record"
 """Key of a score's metadata that holds the sample's record."""
 
+NO_CHOICES = "endpoint_error.no_choices"
+"""Reason of a sample whose endpoint answered without an answer."""
+
 SampleKey = tuple[str, str, int]
 """Item pseudonym, arm and epoch."""
 
@@ -187,10 +190,14 @@ async def _generate(
 ) -> ModelOutput | None:
     """One model call. The one place where any failure of an endpoint becomes data."""
     try:
-        return await model.generate(state.messages, tools=tools, config=config)
+        output = await model.generate(state.messages, tools=tools, config=config)
     except Exception as error:  # noqa: BLE001 - providers raise their own types
         session.fail(failure_reason(error))
         return None
+    if not output.choices:
+        session.fail(NO_CHOICES)
+        return None
+    return output
 
 
 def failure_reason(error: BaseException) -> str:
