@@ -50,20 +50,23 @@ class Answers:
 def horizon_upper_limit(answers: Answers, error_rate: float) -> float:
     """Upper confidence limit of the 50 % horizon in log2 minutes; infinite where there is none.
 
-    Never decreases when a known answer becomes unknown.
+    Never decreases when a known answer becomes unknown. Infinite, too, where the answers
+    are compatible with (almost) no fall of success with length.
 
     Args:
         answers: At least one task.
         error_rate: Probability that the true horizon lies above the limit.
     """
     main = normal_quantile(1.0 - error_rate * (1.0 - 2.0 * _NUISANCE_SHARE))
-    support = normal_quantile(1.0 - error_rate * _NUISANCE_SHARE)
+    quantiles = (main, normal_quantile(1.0 - error_rate * _NUISANCE_SHARE))
     highest = math.ceil((answers.log2_minutes.max() + _ABOVE) / STEP)
     lowest = math.floor((answers.log2_minutes.min() - _BELOW) / STEP)
+    if _accepted(np.arange(lowest, highest + 1) * STEP, _SLOPES[:1], answers, quantiles).any():
+        return math.inf  # not even shown that longer tasks are harder
     size = max(1, _CELLS // (len(_SLOPES) * len(answers.weights)))
     for top in range(highest, lowest, -size):
         rows = np.arange(top, max(top - size, lowest), -1)
-        kept = _kept(np.asarray(rows * STEP, dtype=np.float64), answers, main, support)
+        kept = _accepted(rows * STEP, _SLOPES, answers, quantiles).any(axis=-1)
         if kept.any():
             row = int(rows[int(np.argmax(kept))])
             return math.inf if row == highest else (row + 1) * STEP
@@ -78,13 +81,17 @@ def horizon_lower_limit(answers: Answers, error_rate: float) -> float:
     return -horizon_upper_limit(mirrored, error_rate)
 
 
-def _kept(
-    horizons: NDArray[np.float64], answers: Answers, main: float, support: float
+def _accepted(
+    horizons: NDArray[np.floating],
+    slopes: NDArray[np.floating],
+    answers: Answers,
+    quantiles: tuple[float, float],
 ) -> NDArray[np.bool_]:
-    """Whether some slope makes each horizon acceptable; shape [horizons]."""
+    """Which points no test rejects; shape [horizons, slopes]."""
+    main, support = quantiles
     x, weights = answers.log2_minutes, answers.weights
     distance = horizons[:, None, None] - x
-    log_odds = np.clip(_SLOPES[:, None] * distance, -_LARGEST_LOG_ODDS, _LARGEST_LOG_ODDS)
+    log_odds = np.clip(slopes[:, None] * distance, -_LARGEST_LOG_ODDS, _LARGEST_LOG_ODDS)
     expected = 1.0 / (1.0 + np.exp(-log_odds))
     noise = expected * (1.0 - expected)
     information = weights * noise
@@ -96,7 +103,7 @@ def _kept(
     accepted = _not_below(weights * (spread + beyond * centred), expected, noise, answers, main)
     accepted &= _not_below(weights * centred, expected, noise, answers, support)
     accepted &= _not_below(np.broadcast_to(weights, noise.shape), expected, noise, answers, support)
-    return accepted.any(axis=-1)
+    return accepted
 
 
 def _not_below(

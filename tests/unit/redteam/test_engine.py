@@ -38,7 +38,9 @@ def test_a_journal_gives_back_what_was_appended_and_drops_a_cut_line(tmp_path: P
     assert list(again.records.values()) == [record("x")]
     again.append(record("z"))
     again.close()
-    assert [r.item for r in Journal(path).records.values()] == ["x", "z"]
+    last = Journal(path)
+    assert [r.item for r in last.records.values()] == ["x", "z"]
+    last.close()
 
 
 def test_a_failed_sample_runs_again_and_its_last_record_counts(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def _words(found: Determination) -> dict[str, str]:
     [
         (0, 0, "established"),
         (20, 2, "presumptive"),
-        (70, 2, "established"),
+        (70, 3, "presumptive"),
         (110, 3, "established"),
     ],
 )

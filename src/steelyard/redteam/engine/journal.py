@@ -33,11 +33,11 @@ class Journal:
         self.records: dict[tuple[str, str, str, int], Record] = {}
         self.failure: StorageError | None = None
         kept = self._read() if path.exists() else b""
+        self._add(kept)
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = path.open("ab")
             self._stream.truncate(len(kept))
-        self._add(kept)
 
     def append(self, record: Record) -> None:
         """Write a record through to the operating system.

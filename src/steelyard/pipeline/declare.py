@@ -1,0 +1,209 @@
+"""Declaring a run: everything that is fixed and signed before the first model call.
+
+Finds the model, plans the protocols, and signs who is tested and what will be
+done. A resumed run keeps the intent that it signed when it began.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, cast
+
+from steelyard import __version__
+from steelyard.attest import open_envelope
+from steelyard.evidence import Elicitation, Evidence
+from steelyard.kernel import (
+    keyed_digest,
+    parse_instant,
+    read_bytes,
+    sha256_hex,
+    write_atomically,
+)
+from steelyard.kernel.errors import UsageError
+from steelyard.passport import (
+    Identity,
+    Intent,
+    PlannedSamples,
+    endpoint_digest,
+    sign_identity,
+    sign_intent,
+)
+from steelyard.pipeline.attempts import next_attempt
+from steelyard.pipeline.folder import RunFolder
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from steelyard.kernel import JsonObject
+    from steelyard.pipeline.request import Request, Surroundings
+    from steelyard.redteam.engine import Subject, TaskSettings
+    from steelyard.redteam.kit import Protocol
+    from steelyard.standard import Release
+
+    Planned = list[tuple[Protocol, TaskSettings]]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A run that has been declared and signed, but not begun.
+
+    Attributes:
+        planned: Protocols to run, each with its settings.
+        statements: Signed statements so far, by kind.
+    """
+
+    request: Request
+    release: Release
+    subject: Subject
+    planned: Planned
+    identity: Identity
+    intent: Intent
+    folder: RunFolder
+    statements: dict[str, bytes]
+
+
+def declare(
+    request: Request, release: Release, imported: Evidence, around: Surroundings
+) -> Declared:
+    """Fix and sign what will be done.
+
+    Raises:
+        UsageError: nothing to run and nothing imported, or the folder holds another run.
+        UnknownName: no such model.
+    """
+    subject = _find_subject(request, around)
+    planned = _plan_protocols(request, release, subject)
+    _require_something(planned, imported, request)
+    folder = RunFolder(around.out)
+    folder.open(request, resume=around.resume)
+    identity = _identify(request, subject)
+    intent = _intend(request, release, planned, imported, around)
+    statements = _sign(folder, identity, intent, around)
+    return Declared(request, release, subject, planned, identity, intent, folder, statements)
+
+
+def _find_subject(request: Request, around: Surroundings) -> Subject:
+    from steelyard.redteam.engine import CallSettings, resolve_model
+
+    calls = CallSettings(around.call_timeout_seconds, around.call_retries, around.connections)
+    return resolve_model(request.model, calls)
+
+
+def _plan_protocols(request: Request, release: Release, subject: Subject) -> Planned:
+    """Which protocols to run, each with its settings."""
+    from steelyard.redteam.engine import TaskSettings
+    from steelyard.redteam.kit import installed_protocols
+
+    planned: Planned = []
+    for protocol in installed_protocols().values():
+        indicator = release.framework.indicators.get(protocol.indicator)
+        if protocol.domain not in request.scope or indicator is None:
+            continue
+        settings = TaskSettings(
+            model=subject.name,
+            items=request.samples or indicator.planned_items,
+            epochs=request.epochs,
+            split=request.split,
+            seed=request.seed,
+            elicitation=Elicitation(request.elicitation),
+            committed=True,
+        )
+        planned.append((protocol, settings))
+    return planned
+
+
+def _require_something(planned: Planned, imported: Evidence, request: Request) -> None:
+    if not planned and not len(imported):
+        domains = ", ".join(request.scope)
+        message = f"no installed protocol and no evidence speaks about: {domains}"
+        raise UsageError(message, hint="add --evidence FILE, or another --domain")
+
+
+def _identify(request: Request, subject: Subject) -> Identity:
+    salt = keyed_digest(request.seed.encode(), "steelyard/identity-salt/1")
+    endpoint = subject.endpoint.get("base_url") or subject.endpoint["model"]
+    generation: JsonObject = {"sampling": "provider defaults", "seeded": True}
+    digest = request.weights or endpoint_digest(subject.name, str(endpoint), generation, salt)
+    kind = "reference" if subject.kind == "reference" else "hosted"
+    return Identity(
+        model=subject.name,
+        kind="weights" if request.weights else kind,
+        digest=digest,
+        safeguards=cast("Any", request.safeguards),
+        generation=generation,
+        endpoint=str(endpoint),
+        salt=None if request.weights else salt,
+    )
+
+
+def _intend(
+    request: Request,
+    release: Release,
+    planned: Planned,
+    imported: Evidence,
+    around: Surroundings,
+) -> Intent:
+    """The intent of this run; a resumed run keeps the one it signed."""
+    folder = RunFolder(around.out)
+    created, attempt = around.now(), 0
+    saved = folder.statement("run-intent")
+    if saved.exists():
+        created, attempt = _signed_intent(saved, around)
+    else:
+        attempt = next_attempt(around.attempts, request.model, request.scope, created)
+    rows = [
+        PlannedSamples(protocol.id, protocol.version, arm, settings.items, settings.epochs)
+        for protocol, settings in planned
+        for arm in protocol.arms
+    ]
+    return Intent(
+        created=created,
+        release=release,
+        scope=request.scope,
+        elicitation=request.elicitation,
+        planned=(*rows, *_imported_rows(imported)),
+        attempt=attempt,
+        split=cast("Any", request.split),
+        seed_commitment=sha256_hex(b"steelyard/seed/1\x00" + request.seed.encode()),
+        engine={
+            "inspect_ai": version("inspect_ai"),
+            "python": platform.python_version(),
+            "steelyard": __version__,
+        },
+    )
+
+
+def _signed_intent(saved: Path, around: Surroundings) -> tuple[datetime, int]:
+    keys = {around.key.public_key.key_id: around.key.public_key}
+    predicate = cast("Any", open_envelope(read_bytes(saved), keys, where=str(saved)).predicate)
+    return parse_instant(predicate["created"]), predicate["attempt"]
+
+
+def _imported_rows(imported: Evidence) -> list[PlannedSamples]:
+    columns = ("protocol", "protocol_version", "arm")
+    groups = sorted(set(zip(*(imported.columns[name] for name in columns), strict=True)))
+    rows: list[PlannedSamples] = []
+    for protocol, protocol_version, arm in groups:
+        part = imported.where(protocol=protocol, protocol_version=protocol_version, arm=arm)
+        epochs = max(part.columns["epoch"])
+        rows.append(
+            PlannedSamples(protocol, protocol_version, arm, len(part.values("item")), epochs)
+        )
+    return rows
+
+
+def _sign(
+    folder: RunFolder, identity: Identity, intent: Intent, around: Surroundings
+) -> dict[str, bytes]:
+    statements = {
+        "model-identity": sign_identity(identity, around.key),
+        "run-intent": sign_intent(intent, identity, around.key),
+    }
+    key = around.key.public_key
+    write_atomically(folder.path / "statements" / f"{key.key_id}.pem", key.pem)
+    for kind, envelope in statements.items():
+        write_atomically(folder.statement(kind), envelope)
+    return statements

@@ -1,0 +1,83 @@
+"""Issuing: sign the evidence and the claim, write report and passport.
+
+What is classified is the matrix, exactly as a verifier will read it, never the
+richer records beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from steelyard.kernel import canonical_json, write_atomically
+from steelyard.passport import (
+    Claim,
+    Run,
+    build_matrix,
+    sign_classification,
+    sign_evidence,
+    write_passport,
+)
+from steelyard.passport.report import ReportInput, render_report
+from steelyard.risk import Classification, Plan, classify
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from steelyard.evidence import Evidence
+    from steelyard.kernel import JsonObject
+    from steelyard.pipeline.declare import Declared
+    from steelyard.pipeline.request import Surroundings
+
+
+def issue(declared: Declared, evidence: Evidence, around: Surroundings) -> Classification:
+    """Classify the evidence and write everything that follows from it."""
+    finished, matrix = around.now(), build_matrix(evidence)
+    run = _describe(declared, evidence, finished)
+    statements = dict(declared.statements)
+    statements["evaluation-evidence"] = sign_evidence(
+        run, matrix, statements["run-intent"], around.key
+    )
+    classification = classify(
+        matrix.evidence,
+        declared.release,
+        scope=declared.request.scope,
+        as_of=finished,
+        plan=Plan.from_predicate(declared.intent.predicate()),
+    )
+    claim = classification.to_json()
+    report = render_report(
+        ReportInput(
+            classification=claim,
+            identity=declared.identity.predicate(),
+            intent=declared.intent.predicate(),
+            evidence=run.predicate(matrix, statements["run-intent"]),
+            crosswalk=declared.release.crosswalk,
+            signer_key_id=around.key.public_key.key_id,
+            framework=cast("JsonObject", declared.release.content["framework"]),
+        )
+    ).encode()
+    statements["classification"] = sign_classification(
+        Claim(claim, finished, report), declared.identity, matrix, statements, around.key
+    )
+    passport = write_passport(statements, matrix, declared.release, report, [around.key.public_key])
+    folder = declared.folder
+    for kind, envelope in statements.items():
+        write_atomically(folder.statement(kind), envelope)
+    write_atomically(folder.classification, canonical_json(claim) + b"\n")
+    write_atomically(folder.report, report)
+    write_atomically(folder.passport, passport)
+    return classification
+
+
+def _describe(declared: Declared, evidence: Evidence, finished: datetime) -> Run:
+    return Run(
+        started=declared.intent.created,
+        finished=finished,
+        release=declared.release,
+        usage={
+            name: round(sum(value or 0 for value in evidence.columns[name].tolist()), 3)
+            for name in ("input_tokens", "output_tokens", "seconds")
+        },
+        harness={**declared.intent.engine, "adapter": "inspect"},
+        imported=declared.request.imported,
+    )
