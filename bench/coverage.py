@@ -224,7 +224,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     print(
-        "indicator        level  rho refusal  truth  runs method     coverage   cleared   width  ratio"
+        "indicator        level  rho refusal  truth  runs method     "
+        "coverage   cleared   width  ratio"
     )
     refuted: list[str] = []
     for protocol in PROTOCOLS:

@@ -78,6 +78,7 @@ def assess(
         weights=manifest_root(weights) if weights else None,
         release=CURRENT_RELEASE,
     )
+    _warn_if_undersized(samples, scope)
     with progress_bar("assessing") as progress:
         around = Surroundings(
             out=out,
@@ -113,6 +114,19 @@ def _scope(domains: Sequence[str] | None) -> tuple[str, ...]:
             message = f"no domain {name!r}"
             raise UnknownName(message, hint=f"domains: {', '.join(known)}")
     return tuple(name for name in known if not domains or name in domains)
+
+
+def _warn_if_undersized(samples: int | None, scope: Sequence[str]) -> None:
+    from steelyard.standard import load_release
+
+    known = load_release().framework.indicators.values()
+    own = [i for i in known if i.domain in scope and i.protocol != "imported"]
+    designs = [i.planned_items for i in own]
+    if samples is not None and designs and samples < max(designs):
+        say(
+            f"note: the standard's design asks for up to {max(designs)} items per arm, this run has "
+            f"{samples}; items short of the design count against the model"
+        )
 
 
 def _seed(folder: RunFolder, *, resume: bool) -> str:

@@ -50,7 +50,9 @@ def import_(
     )
     evidence = complete_bank(Evidence.concatenate([read_evidence(p, options) for p in paths]))
     write_records(evidence, out)
-    say(f"{len(evidence)} records of {len(evidence.values('model'))} models -> {out}")
+    models = evidence.values("model")
+    named = models[0] if len(models) == 1 else f"{len(models)} models"
+    say(f"{len(evidence)} records of {named} -> {out}")
 
 
 @app.command()

@@ -56,4 +56,9 @@ def targets(
         return
     for row in rows:
         truth = ", ".join(f"{name} {value:g}" for name, value in row["truth"].items())
-        write(f"steelyard/{row['name']}: {truth}")
+        shares = ", ".join(
+            f"{name} {row[name]:g}"
+            for name in ("refusal", "malformed", "timeout", "busy", "rho")
+            if row[name]
+        )
+        write(f"steelyard/{row['name']}: {truth}{f'; {shares}' if shares else ''}")

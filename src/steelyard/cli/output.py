@@ -22,6 +22,7 @@ def say(text: str) -> None:
 def write(text: str) -> None:
     """Write data to stdout."""
     sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def write_json(value: object) -> None:

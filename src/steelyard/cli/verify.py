@@ -22,7 +22,7 @@ At = Annotated[str | None, typer.Option(help="The date the question is about; to
 Keys = Annotated[
     list[Path] | None, typer.Option("--key", help="Public key that must have signed; repeatable.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print every check as JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def verify(

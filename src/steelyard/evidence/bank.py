@@ -51,5 +51,3 @@ def _first_rows(evidence: Evidence) -> dict[tuple[object, ...], tuple[object, ..
     for key, row in zip(keys, rows, strict=True):
         first.setdefault(key, row)
     return first
-
-

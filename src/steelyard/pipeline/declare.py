@@ -80,7 +80,7 @@ def declare(
     folder = RunFolder(around.out)
     folder.open(request, resume=around.resume)
     identity = _identify(request, subject)
-    intent = _intend(request, release, planned, imported, around)
+    intent = _intend(request, release, (subject, planned), imported, around)
     statements = _sign(folder, identity, intent, around)
     return Declared(request, release, subject, planned, identity, intent, folder, statements)
 
@@ -142,18 +142,19 @@ def _identify(request: Request, subject: Subject) -> Identity:
 def _intend(
     request: Request,
     release: Release,
-    planned: Planned,
+    run: tuple[Subject, Planned],
     imported: Evidence,
     around: Surroundings,
 ) -> Intent:
     """The intent of this run; a resumed run keeps the one it signed."""
+    subject, planned = run
     folder = RunFolder(around.out)
     created, attempt = around.now(), 0
     saved = folder.statement("run-intent")
     if saved.exists():
         created, attempt = _signed_intent(saved, around)
     else:
-        attempt = next_attempt(around.attempts, request.model, request.scope, created)
+        attempt = next_attempt(around.attempts, subject.name, request.scope, created)
     rows = [
         PlannedSamples(protocol.id, protocol.version, arm, settings.items, settings.epochs)
         for protocol, settings in planned

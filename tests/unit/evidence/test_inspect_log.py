@@ -131,12 +131,12 @@ def test_options_cannot_relabel_carried_records(inspect_log: Callable[[str], Pat
         (
             ImportOptions(metric="match"),
             "the file does not state its domain",
-            "name the risk domain with --domain and the indicator with --indicator",
+            "name the indicator with --indicator; its domain follows",
         ),
         (
             ImportOptions(metric="match", domain="cyber"),
             "the file does not state its indicator",
-            "name the risk domain with --domain and the indicator with --indicator",
+            "name the indicator with --indicator; its domain follows",
         ),
         (
             ImportOptions(domain="cyber", indicator="x.y"),

@@ -83,7 +83,7 @@ def test_domain_and_indicator_are_asked_for(tmp_path: Path) -> None:
         read_evidence(path, ImportOptions())
     assert caught.value.message == "the file does not state its domain"
     assert caught.value.hint == (
-        "name the risk domain with --domain and the indicator with --indicator"
+        "name the indicator with --indicator; its domain follows"
     )
 
 

@@ -48,8 +48,8 @@ _SELECTING = ("metric", "template_field")
 IDENTITY_FIELDS = tuple(f.name for f in fields(ImportOptions) if f.name not in _SELECTING)
 _DEFAULTS = {"protocol_version": UNKNOWN, "elicitation": UNKNOWN}
 _NEEDED = {
-    "domain": "name the risk domain with --domain and the indicator with --indicator",
-    "indicator": "name the risk domain with --domain and the indicator with --indicator",
+    "domain": "name the indicator with --indicator; its domain follows",
+    "indicator": "name the indicator with --indicator; its domain follows",
     "protocol": "name the protocol or task with --protocol",
     "model": "name the model under test with --model",
 }

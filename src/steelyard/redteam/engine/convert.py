@@ -59,9 +59,8 @@ def to_reply(output: ModelOutput) -> Reply:
 
 def to_message(message: ChatMessage) -> Message:
     """Any of Inspect's messages in the kit's type."""
-    calls = tuple(
-        Call(call.function, call.arguments) for call in getattr(message, "tool_calls", None) or []
-    )
+    made = message.tool_calls if isinstance(message, ChatMessageAssistant) else None
+    calls = tuple(Call(call.function, call.arguments) for call in made or [])
     tool = message.function or "" if isinstance(message, ChatMessageTool) else ""
     return Message(message.role, message.text, calls, tool)
 

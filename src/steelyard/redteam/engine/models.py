@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ _API_KEY_VARIABLE = "STEELYARD_API_KEY"
 _LOCAL_PROVIDERS = frozenset({"hf", "vllm", "sglang", "ollama", "llama-cpp-python"})
 _LISTING_TIMEOUT_SECONDS = 20
 _NOT_FOUND = 404
+# The engine writes some messages for a terminal: [bold][blue]NAME[/blue][/bold].
+_MARKUP = re.compile(r"\[/?[a-z]+(?: [a-z]+)*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ async def probe(subject: Subject) -> None:
         reason = failure_reason(error)
         if reason in {"timeout", "http_429"}:
             return
-        message = f"{subject.name} cannot be called ({reason}): {_first_line(error)}"
+        message = f"{subject.name} cannot be called ({reason}): {_plain_text(error)}"
         if reason == f"http_{_NOT_FOUND}":
             raise UnknownName(message, hint="check the model's name at the provider") from error
         hint = "check that the endpoint runs and that its key is set, then run again"
@@ -144,7 +147,7 @@ def _only_model(url: str, key: str) -> str:
         with urllib.request.urlopen(request, timeout=_LISTING_TIMEOUT_SECONDS) as answer:  # noqa: S310
             names = [str(entry["id"]) for entry in json.load(answer)["data"]]
     except (urllib.error.URLError, TimeoutError, ValueError, KeyError, TypeError) as error:
-        message = f"{url} does not list its models: {_first_line(error)}"
+        message = f"{url} does not list its models: {_plain_text(error)}"
         hint = (
             f"give the base URL that ends in /v1, the model after '#', a key in {_API_KEY_VARIABLE}"
         )
@@ -159,7 +162,7 @@ def _get_model(name: str, **arguments: Any) -> Model:  # noqa: ANN401 - passed o
     try:
         model = get_model(name, memoize=False, **arguments)
     except Exception as error:  # providers raise their own types on a missing key or package
-        message = _first_line(error)
+        message = _plain_text(error)
         if "not recognized" in message or "not found" in message.lower():
             raise UnknownName(message, hint="write provider/model, e.g. ollama/llama3.1") from error
         hint = "set the provider's key or install its package"
@@ -186,6 +189,6 @@ def _refuse_unwritable_text(model: Model) -> None:
     model.api.generate = checked
 
 
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+def _plain_text(error: BaseException) -> str:
+    lines = [line.strip() for line in _MARKUP.sub("", str(error)).splitlines() if line.strip()]
+    return ": ".join(lines[:2]).removeprefix("ERROR: ")[:300] or type(error).__name__

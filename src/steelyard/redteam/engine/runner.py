@@ -12,7 +12,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inspect_ai import eval as inspect_eval
+from inspect_ai import eval as inspect_eval  # pyright: ignore[reportUnknownVariableType]
 
 from steelyard.evidence import Outcome, Record
 from steelyard.kernel.errors import SteelyardError, StorageError, TargetUnreachable

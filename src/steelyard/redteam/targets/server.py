@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
     # Without this, headers and body leave in two packets and each reply waits
     # for a delayed acknowledgement (about 40 ms on loopback).
     disable_nagle_algorithm = True
-    server: TargetServer
+    server: TargetServer  # pyright: ignore[reportIncompatibleVariableOverride] - ours serves it
 
     def do_GET(self) -> None:
         """List the models."""
@@ -121,7 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(429, _error("rate limit, try again"), {"Retry-After": "0"})
             return
         messages = [_message(raw) for raw in request["messages"]]
-        tools = [_tool(raw) for raw in request.get("tools") or []]
+        offered: list[dict[str, Any]] = request.get("tools") or []
+        tools = [_tool(raw) for raw in offered]
         try:
             reply = target.answer(messages, tools, request.get("seed"))
         except TimeoutError:
@@ -147,14 +148,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _message(raw: dict[str, Any]) -> Message:
-    content = raw.get("content") or ""
+    content: Any = raw.get("content") or ""
     if isinstance(content, list):
-        content = "".join(part.get("text", "") for part in content)
+        parts = cast("list[dict[str, Any]]", content)
+        content = "".join(part.get("text", "") for part in parts)
+    made: list[dict[str, Any]] = raw.get("tool_calls") or []
     calls = tuple(
-        Call(c["function"]["name"], parse_json_object(c["function"]["arguments"]))
-        for c in raw.get("tool_calls") or []
+        Call(c["function"]["name"], parse_json_object(c["function"]["arguments"])) for c in made
     )
-    role = {"developer": "system"}.get(raw["role"], raw["role"])
+    role: Any = "system" if raw["role"] == "developer" else raw["role"]
     return Message(role, content, calls)
 
 
