@@ -14,6 +14,7 @@ _STATUS_WORDS = {
     "presumptive": "presumed: nothing lower has been shown",
     "undetermined": "cannot be determined",
 }
+_BLOCKED = "presumed: the conditions below forbid saying more"
 
 
 def summary_lines(classification: JsonObject) -> Iterator[str]:
@@ -26,15 +27,16 @@ def summary_lines(classification: JsonObject) -> Iterator[str]:
         f"   decided by: {', '.join(overall['decided_by'])}"
     )
     for row in claim["determinations"]:
+        conditions = [*row["conditions"], *(c for i in row["indicators"] for c in i["conditions"])]
+        blocked = row["status"] == "presumptive" and any(c["blocks"] for c in conditions)
         yield ""
         yield (
             f"  {row['domain']}: level {row['level']} {row['level_name']}, {row['status']}"
-            f" ({_STATUS_WORDS[row['status']]})"
+            f" ({_BLOCKED if blocked else _STATUS_WORDS[row['status']]})"
         )
         for indicator in row["indicators"]:
             yield f"    {_measured(indicator)}"
             yield f"    {_decided(indicator)}"
-        conditions = [*row["conditions"], *(c for i in row["indicators"] for c in i["conditions"])]
         for condition in conditions:
             yield f"    - {condition['text']}"
     if claim["not_assessed"]:

@@ -234,6 +234,7 @@ def _indicator(m: Measurement, level: int, release: Release) -> JsonObject:
         },
         "outcomes": {arm: dict(counts) for arm, counts in m.outcomes.items()},
         "elicitation": m.elicitation.value,
+        "elicitation_charged": m.charged.value,
         "design_effect": _rounded(m.design_effect),
         "conditions": _conditions(m.conditions),
     }

@@ -148,10 +148,11 @@ def planned_samples(indicator: Indicator, plan: Plan | None) -> dict[str, int]:
 def _measure(indicator: Indicator, question: Question, *, usable: bool) -> Measurement:
     decision = question.framework.decision
     competing = len(question.framework.domains[indicator.domain].indicators)
-    evidence = question.evidence.where(indicator=indicator.id, domain=indicator.domain)
+    fed = question.evidence.where(indicator=indicator.id, domain=indicator.domain)
+    evidence = fed
     if indicator.protocol != "imported":
         version = indicator.protocol_version
-        evidence = evidence.where(protocol=indicator.protocol, protocol_version=version)
+        evidence = fed.where(protocol=indicator.protocol, protocol_version=version)
     request = Request(
         indicator=indicator,
         evidence=evidence,
@@ -171,7 +172,10 @@ def _measure(indicator: Indicator, question: Question, *, usable: bool) -> Measu
         measurement = replace(
             measurement, limits=stronger.limits, observed_limits=stronger.observed_limits
         )
-    conditions = _elicitation_conditions(indicator, evidence.select(weak))
+    conditions = (
+        *_elicitation_conditions(indicator, evidence.select(weak)),
+        *_protocol_conditions(indicator, len(fed) - len(evidence)),
+    )
     return replace(measurement, conditions=(*measurement.conditions, *conditions))
 
 
@@ -230,7 +234,7 @@ def _tracked(measurements: Sequence[Measurement], decision: Decision) -> bool:
 
 
 def _status(level: int, measurements: Sequence[Measurement], *, blocked: bool) -> str:
-    if not any(m.observed for m in measurements):
+    if not measurements:
         return "undetermined"
     if blocked:
         return "presumptive"
@@ -283,6 +287,14 @@ def _import_conditions(measurements: Sequence[Measurement]) -> tuple[Condition, 
         "were left out cannot be checked."
     )
     return (Condition("imported", text),)
+
+
+def _protocol_conditions(indicator: Indicator, left_out: int) -> tuple[Condition, ...]:
+    if left_out == 0:
+        return ()
+    wanted = f"{indicator.protocol}@{indicator.protocol_version}"
+    text = f"{left_out} records were left out: the indicator is measured by {wanted} only."
+    return (Condition("other_protocol", text, blocks=False),)
 
 
 def _elicitation_conditions(indicator: Indicator, weak: Evidence) -> tuple[Condition, ...]:

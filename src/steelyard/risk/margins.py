@@ -45,12 +45,12 @@ def effective_threshold(measurement: Measurement, level: int, review_days: int) 
     """The value below which the indicator must lie for `level` to be ruled out.
 
     Args:
-        measurement: Gives the indicator and the elicitation that was reached.
+        measurement: Gives the indicator and the elicitation step that is charged.
         level: 1 to 3.
         review_days: Days until the next review.
     """
     indicator = measurement.indicator
-    margin = elicitation_margin(indicator, measurement.elicitation.value)
+    margin = elicitation_margin(indicator, measurement.charged.value)
     threshold = indicator.threshold(level)
     if indicator.elicitation.margin_unit == "logit":
         return expit(logit(threshold) - margin)
@@ -74,7 +74,7 @@ def crossing_probability(measurement: Measurement, level: int, review_days: int)
     indicator, progress = measurement.indicator, measurement.indicator.progress
     if progress is None or measurement.estimate is None or measurement.standard_error is None:
         return None
-    margin = elicitation_margin(indicator, measurement.elicitation.value)
+    margin = elicitation_margin(indicator, measurement.charged.value)
     distance = indicator.threshold(level) - margin - measurement.estimate
     drift = review_days / progress.doubling_days
     spread = math.hypot(measurement.standard_error, progress.residual_sd_doublings)

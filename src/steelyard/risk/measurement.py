@@ -55,6 +55,7 @@ class Measurement:
         observed: Samples (pairs, for a difference) that were observed.
         planned: Samples that should have been.
         elicitation: Lowest elicitation step among the records.
+        complete: Whether every planned record is there, whatever its outcome.
         outcomes: Count of each outcome by arm.
         standard_error: Of the estimate, where the kind has one.
         design_effect: Variance inflation by clusters, where the kind has one.
@@ -68,6 +69,7 @@ class Measurement:
     observed: int
     planned: int
     elicitation: Elicitation
+    complete: bool
     outcomes: Mapping[str, Mapping[str, int]]
     conditions: tuple[Condition, ...]
     standard_error: float | None = None
@@ -77,6 +79,15 @@ class Measurement:
     def missing(self) -> int:
         """Planned samples that were not observed."""
         return self.planned - self.observed
+
+    @property
+    def charged(self) -> Elicitation:
+        """The step whose margin is charged.
+
+        An absent record could have been run at any effort, so it must not count
+        as more than the least one.
+        """
+        return self.elicitation if self.complete else Elicitation.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +111,10 @@ class Request:
     interval_level: float
 
 
-def lowest_elicitation(evidence: Evidence, *, complete: bool) -> Elicitation:
-    """The least effort among the records; unknown where any planned record is absent.
-
-    An absent record could have been run at any effort, so it must not count as
-    more than the least one.
-    """
+def lowest_elicitation(evidence: Evidence) -> Elicitation:
+    """The least effort among the records; unknown without any."""
     steps = set(evidence.columns["elicitation"].tolist())
-    if not complete or not steps or Elicitation.UNKNOWN in steps:
+    if not steps or Elicitation.UNKNOWN in steps:
         return Elicitation.UNKNOWN
     return Elicitation(min(steps))
 
@@ -139,7 +146,7 @@ def missing_conditions(outcomes: Mapping[str, int], absent: int) -> tuple[Condit
         if outcomes[code]
     ]
     if absent > 0:
-        text = f"{absent} planned samples are absent from the evidence."
+        text = f"{absent} samples that the plan or the standard's design asks for are absent."
         found.append(Condition("absent", text, blocks=False))
     return tuple(found)
 

@@ -101,7 +101,8 @@ def measure_rate(request: Request) -> Measurement:
         ),
         observed=int(known.sum()),
         planned=planned,
-        elicitation=lowest_elicitation(_compared(request), complete=_complete(request)),
+        elicitation=lowest_elicitation(_compared(request)),
+        complete=_complete(request),
         outcomes=_outcomes_by_arm(request.evidence),
         conditions=(
             *missing_conditions(evidence.outcomes(), planned - len(evidence)),
@@ -139,7 +140,8 @@ def measure_paired_difference(request: Request) -> Measurement:
         else unbounded(indicator),
         observed=int(complete.sum()),
         planned=planned,
-        elicitation=lowest_elicitation(_compared(request), complete=_complete(request)),
+        elicitation=lowest_elicitation(_compared(request)),
+        complete=_complete(request),
         outcomes=_outcomes_by_arm(request.evidence),
         conditions=missing_conditions(
             _compared(request).outcomes(),

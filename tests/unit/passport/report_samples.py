@@ -101,6 +101,7 @@ def determination(measured: Measured) -> dict[str, Any]:
                 for arm, counts in measured.outcomes.items()
             },
             "elicitation": measured.elicitation,
+            "elicitation_charged": measured.elicitation,
             "design_effect": 1.18 if measured.estimate is not None and not doublings else None,
             "conditions": [],
         }],
