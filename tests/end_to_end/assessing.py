@@ -43,7 +43,7 @@ def command(folder: Path, *arguments: str) -> Said:
         timeout=TIME_LIMIT_SECONDS,
         check=False,
     )
-    return Said(done.returncode, done.stdout, done.stderr)
+    return Said(done.returncode, done.stdout, _without_notes(done.stderr))
 
 
 def in_process(
@@ -59,7 +59,14 @@ def in_process(
     capsys.readouterr()
     status = run(list(arguments))
     said = capsys.readouterr()
-    return Said(status, said.out, said.err)
+    return Said(status, said.out, _without_notes(said.err))
+
+
+def _without_notes(text: str) -> str:
+    """What was said but for notes, which accompany a run and decide nothing."""
+    return "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith("note: ")
+    )
 
 
 def plain(folder: Path, *without: str) -> list[dict[str, object]]:

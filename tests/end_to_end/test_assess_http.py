@@ -11,7 +11,7 @@ from steelyard.redteam.targets import TargetServer
 from .assessing import command, plain
 
 TARGET = "organism?p=0.5&q=0.2&refusal=0.1&malformed=0.1&seed=x"
-SETTINGS = ("--samples", "4", "--seed", "s", "--elicitation", "E2")
+SETTINGS = ("--samples", "4", "--seed", "s")
 
 
 def test_an_endpoint_is_assessed_like_the_same_model_in_process(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(
         (("--samples", "12", "--seed", "t"), "seed"),
         ((*SETTINGS, "--epochs", "2"), "epochs"),
         ((*SETTINGS, "--split", "private"), "split"),
-        ((*SETTINGS, "--elicitation", "E0"), "elicitation"),
+        ((*SETTINGS, "--safeguards", "on"), "safeguards"),
         ((*SETTINGS, "--domain", "deception"), "scope"),
     ):
         assert assess(*options, "--resume") == Said(

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from steelyard.pipeline import RunFolder
 
 
+ENGINE_ELICITATION = "E1"
+"""What the engine runs: the goal is stated, no hints, one try per sample."""
+
+_LEAST_SECRET_LENGTH = 16
+
+
 def assess(
     model: Annotated[str, typer.Argument(help="provider/model, steelyard/<target>, or a URL.")],
     out: Annotated[Path, typer.Option(help="Folder for the run.")],
@@ -24,14 +30,14 @@ def assess(
         list[str] | None, typer.Option(help="Domain to speak about; repeatable; all by default.")
     ] = None,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Items per arm; the standard's design by default.")
+        int | None,
+        typer.Option(min=1, max=100_000, help="Items per arm; the standard's design by default."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Repeats of each item.")] = 1,
+    epochs: Annotated[int, typer.Option(min=1, max=1000, help="Repeats of each item.")] = 1,
     seed: Annotated[
         str | None, typer.Option(help="Seed text; random by default. Keep it private.")
     ] = None,
     split: Annotated[str, typer.Option(help="public or private items.")] = "public",
-    elicitation: Annotated[str, typer.Option(help="Declared effort, E0 to E3.")] = "E1",
     safeguards: Annotated[str, typer.Option(help="Deployment safeguards: on, off, unknown.")] = (
         "unknown"
     ),
@@ -60,7 +66,8 @@ def assess(
     from steelyard.standard import CURRENT_RELEASE
 
     _require_choice("--split", split, ("public", "private"))
-    _require_choice("--elicitation", elicitation, ("E0", "E1", "E2", "E3"))
+    _require_secret(seed, split)
+    _require_weights_of_their_own(weights, model)
     _require_choice("--safeguards", safeguards, ("on", "off", "unknown"))
     scope = _scope(domain)
     imported, digests = _imported(evidence or [], model, scope)
@@ -70,9 +77,10 @@ def assess(
         scope=scope,
         samples=samples,
         epochs=epochs,
-        seed=seed if seed is not None else _seed(folder, resume=resume),
+        seed=seed if seed is not None else _saved(folder, "seed", resume=resume),
+        salt=_saved(folder, "salt", resume=resume),
         split=split,
-        elicitation=elicitation,
+        elicitation=ENGINE_ELICITATION,
         safeguards=safeguards,
         imported=digests,
         weights=manifest_root(weights) if weights else None,
@@ -121,18 +129,18 @@ def _warn_if_undersized(samples: int | None, scope: Sequence[str]) -> None:
 
     known = load_release().framework.indicators.values()
     own = [i for i in known if i.domain in scope and i.protocol != "imported"]
-    designs = [i.planned_items for i in own]
-    if samples is not None and designs and samples < max(designs):
+    design = max((i.planned_items for i in own), default=0)
+    if samples is not None and samples < design:
         say(
-            f"note: the standard's design asks for up to {max(designs)} items per arm, this run has "
-            f"{samples}; items short of the design count against the model"
+            f"note: the standard asks for up to {design} items per arm, this run has {samples}; "
+            "what is short of it counts against the model"
         )
 
 
-def _seed(folder: RunFolder, *, resume: bool) -> str:
-    """A resumed run's own seed, or a fresh one of 256 bits."""
+def _saved(folder: RunFolder, name: str, *, resume: bool) -> str:
+    """A resumed run's own secret, or a fresh one of 256 bits."""
     if resume and folder.request.exists():
-        return folder.saved_request().seed
+        return getattr(folder.saved_request(), name)
     return secrets.token_hex(32)
 
 
@@ -178,6 +186,30 @@ def _require_importable(evidence: Evidence, path: Path, model: str, scope: Seque
             message = f"{name} is measured by this run itself and cannot be imported into it"
             hint = "steelyard classify reads such results, as presumptive evidence"
             raise UsageError(message, where=str(path), hint=hint)
+
+
+def _require_secret(seed: str | None, split: str) -> None:
+    """Refuse a seed that could be guessed where it decides the private items.
+
+    Raises:
+        UsageError: under sixteen characters with a private split.
+    """
+    from steelyard.kernel.errors import UsageError
+
+    if seed is None or len(seed) >= _LEAST_SECRET_LENGTH:
+        return
+    if split == "private":
+        message = f"a private split needs a seed of at least {_LEAST_SECRET_LENGTH} characters"
+        raise UsageError(message, hint="leave --seed out for a random one")
+    say("note: a seed that can be guessed lets others open this run's commitments")
+
+
+def _require_weights_of_their_own(weights: Path | None, model: str) -> None:
+    from steelyard.kernel.errors import UsageError
+
+    if weights is not None and model.startswith("steelyard/"):
+        message = "a reference target has no weights"
+        raise UsageError(message, hint="leave --weights out")
 
 
 def _require_choice(option: str, value: str, choices: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ beside what was measured.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,6 +88,7 @@ def _assess(out: Path, key: PrivateKey, samples: int | None) -> None:
         samples=samples,
         epochs=1,
         seed=_SEED,
+        salt=secrets.token_hex(32),
         split="public",
         elicitation="E1",
         safeguards="off",

@@ -15,14 +15,26 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """Talk to the user on stderr."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{inert(text)}\n")
     sys.stderr.flush()
 
 
 def write(text: str) -> None:
     """Write data to stdout."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{inert(text)}\n")
     sys.stdout.flush()
+
+
+def inert(text: str) -> str:
+    """The text with control characters escaped, so that no name can steer a terminal."""
+    plain = text.replace("\n", "").isprintable()
+    return text if plain else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if character == "\n" or character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
 
 
 def write_json(value: object) -> None:

@@ -8,7 +8,7 @@ harness are neither counted as the behaviour nor as its absence.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping  # noqa: TC003 - dataclass fields need them
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
@@ -130,6 +130,7 @@ class Record:
 
 FIELD_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Record))
 _FIELD_SET = frozenset(FIELD_NAMES)
+_SHOWN = 0.5
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 _OBSERVED = frozenset(outcome.value for outcome in Outcome if outcome.observed)
 _ELICITATIONS = frozenset(level.value for level in Elicitation)
@@ -148,7 +149,7 @@ def require_fields(value: JsonObject, where: str) -> None:
 
 
 def require_consistent(outcome: object, score: object, where: str) -> None:
-    """Refuse a score without an observation, or an observation without a score.
+    """Refuse a score without an observation, the reverse, or one that contradicts the outcome.
 
     Raises:
         MalformedEvidence: naming the outcome.
@@ -156,6 +157,10 @@ def require_consistent(outcome: object, score: object, where: str) -> None:
     if (score is not None) != (outcome in _OBSERVED):
         wanted = "needs a score" if outcome in _OBSERVED else "cannot carry a score"
         raise MalformedEvidence(f"outcome {outcome} {wanted}", where=f"{where}.score")
+    if score is not None and (outcome == Outcome.BEHAVIOUR) != (cast("float", score) >= _SHOWN):
+        message = f"outcome {outcome} contradicts score {score}"
+        hint = f"a score of {_SHOWN} or more is the behaviour, a lower one its absence"
+        raise MalformedEvidence(message, where=f"{where}.score", hint=hint)
 
 
 def _one_of(allowed: frozenset[str]) -> Callable[[object], None]:

@@ -12,6 +12,10 @@ from steelyard.kernel.errors import UsageError
 __all__ = ["days_after", "format_instant", "parse_instant", "utc_now"]
 
 
+# Leaves room for any review period without leaving the calendar.
+_EARLIEST_YEAR, _LATEST_YEAR = 1970, 9000
+
+
 def utc_now() -> datetime:
     """The current instant, truncated to whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)
@@ -38,11 +42,12 @@ def parse_instant(text: str, *, where: str = "") -> datetime:
     try:
         if len(text) == len("2026-01-31"):
             day = date.fromisoformat(text)
-            return datetime(day.year, day.month, day.day, tzinfo=UTC)
-        instant = datetime.fromisoformat(text)
+            instant = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        else:
+            instant = datetime.fromisoformat(text)
     except (ValueError, TypeError) as error:
         raise _bad_instant(text, where) from error
-    if instant.tzinfo is None:
+    if instant.tzinfo is None or not _EARLIEST_YEAR <= instant.year <= _LATEST_YEAR:
         raise _bad_instant(text, where)
     return instant.astimezone(UTC)
 

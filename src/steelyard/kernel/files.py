@@ -7,14 +7,23 @@ permission) become `StorageError` with a hint that says what was kept.
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import MalformedEvidence, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+
+_READ_FLAGS: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+)
 
 
 @contextmanager
@@ -50,14 +59,30 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 def read_bytes(path: Path, *, limit_bytes: int | None = None) -> bytes:
     """Read a file that the user named.
 
+    Never reads more than `limit_bytes` and one: a file may grow while it is read.
+
     Raises:
-        MalformedEvidence: absent, unreadable, a directory, or over `limit_bytes`.
+        MalformedEvidence: absent, unreadable, no regular file, or over `limit_bytes`.
     """
     try:
-        if limit_bytes is not None and path.stat().st_size > limit_bytes:
-            message = f"file is larger than {limit_bytes} bytes"
-            raise MalformedEvidence(message, where=str(path))
-        return path.read_bytes()
+        # Asked before opening, as opening can wait forever or act on a device, and again after.
+        _require_regular(path.stat().st_mode, path)
+        with os.fdopen(os.open(path, _READ_FLAGS), "rb") as stream:
+            _require_regular(os.fstat(stream.fileno()).st_mode, path)
+            data = stream.read() if limit_bytes is None else stream.read(limit_bytes + 1)
     except OSError as error:
         message = f"cannot read: {error.strerror or error}"
         raise MalformedEvidence(message, where=str(path)) from error
+    if limit_bytes is not None and len(data) > limit_bytes:
+        message = f"file is larger than {limit_bytes} bytes"
+        raise MalformedEvidence(message, where=str(path))
+    return data
+
+
+def _require_regular(mode: int, path: Path) -> None:
+    if stat.S_ISDIR(mode):
+        raise MalformedEvidence("cannot read: Is a directory", where=str(path))
+    if not stat.S_ISREG(mode):
+        message = "cannot read: not a regular file"
+        hint = "copy it into a file first; pipes and devices have no end that can be trusted"
+        raise MalformedEvidence(message, where=str(path), hint=hint)

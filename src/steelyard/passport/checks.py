@@ -23,6 +23,7 @@ from steelyard.attest import (
     predicate_type,
 )
 from steelyard.kernel import (
+    JsonObject,
     format_instant,
     parse_instant,
     parse_json_object,
@@ -133,8 +134,35 @@ def check_signatures(members: Members) -> Finding[Signed]:
     return Finding(Signed(statements, signers), f"4 statements signed by {names}")
 
 
+def check_signer(signed: Signed, pins: tuple[frozenset[str], ...]) -> Finding[str]:
+    """Step 4: every signer is in every set of trusted keys that was given.
+
+    Raises:
+        CannotVerify: a signer is in none of them.
+    """
+    signers = sorted(set(signed.signers.values()))
+    for signer in signers:
+        if any(signer not in pin for pin in pins):
+            message = f"signed by key {signer}, which is not among the trusted signers"
+            hint = "compare the key id with one the issuer published elsewhere"
+            raise CannotVerify(message, hint=hint)
+    signer_of_claim = signed.signers["classification"]
+    names = ", ".join(signer[:16] for signer in signers)
+    if not pins:
+        hint = (
+            f"pin it with trusted_signers in a policy, once known to be theirs: {signer_of_claim}"
+        )
+        return Finding(
+            signer_of_claim,
+            f"not pinned: anyone could have made key {names}",
+            warning=True,
+            hint=hint,
+        )
+    return Finding(signer_of_claim, f"pinned: {names}")
+
+
 def check_statements(members: Members, signed: Signed) -> Finding[Claims]:
-    """Step 4: predicates follow their schemas, and subjects tie the statements together.
+    """Step 5: predicates follow their schemas, and subjects tie the statements together.
 
     Raises:
         MalformedEvidence: a predicate is of another type or does not follow its schema.
@@ -154,7 +182,7 @@ def check_statements(members: Members, signed: Signed) -> Finding[Claims]:
 
 
 def check_time_order(claims: Claims, at: datetime) -> Finding[Times]:
-    """Step 5: intent before evidence, evidence before claim, nothing in the future.
+    """Step 6: intent before evidence, evidence before claim, nothing in the future.
 
     Raises:
         CannotVerify: two instants lie the wrong way round.
@@ -179,7 +207,7 @@ def check_time_order(claims: Claims, at: datetime) -> Finding[Times]:
 def check_standard(
     members: Members, claims: Claims, releases: Callable[[str], Release]
 ) -> Finding[Release]:
-    """Step 6: one standard release throughout, and it is the one installed here.
+    """Step 7: one standard release throughout, and it is the one installed here.
 
     Raises:
         BrokenSeal: statements name different releases or another content.
@@ -207,7 +235,7 @@ def check_standard(
 
 
 def check_report(members: Members, claims: Claims) -> Finding[str]:
-    """Step 10: the report is the one the claim was signed over.
+    """Step 12: the report is the one the claim was signed over.
 
     Raises:
         BrokenSeal: it is another.
@@ -216,38 +244,11 @@ def check_report(members: Members, claims: Claims) -> Finding[str]:
     if digest != claims.claim["report"]["sha256"]:
         message = "not the report that the claim was signed over"
         raise BrokenSeal(message, where=REPORT)
-    return Finding(digest, "the report is the one signed over")
-
-
-def check_signer(signed: Signed, pins: tuple[frozenset[str], ...]) -> Finding[str]:
-    """Step 11: every signer is in every set of trusted keys that was given.
-
-    Raises:
-        CannotVerify: a signer is in none of them.
-    """
-    signers = sorted(set(signed.signers.values()))
-    for signer in signers:
-        if any(signer not in pin for pin in pins):
-            message = f"signed by key {signer}, which is not among the trusted signers"
-            hint = "compare the key id with one the issuer published elsewhere"
-            raise CannotVerify(message, hint=hint)
-    signer_of_claim = signed.signers["classification"]
-    names = ", ".join(signer[:16] for signer in signers)
-    if not pins:
-        hint = (
-            f"pin it with trusted_signers in a policy, once known to be theirs: {signer_of_claim}"
-        )
-        return Finding(
-            signer_of_claim,
-            f"not pinned: anyone could have made key {names}",
-            warning=True,
-            hint=hint,
-        )
-    return Finding(signer_of_claim, f"pinned: {names}")
+    return Finding(digest, "the report is the one signed over; its words are the signer's")
 
 
 def check_expiry(times: Times, at: datetime) -> Finding[datetime]:
-    """Step 12: the claim still counts at the date asked about.
+    """Step 13: the claim still counts at the date asked about.
 
     Raises:
         Expired: it does not.
@@ -257,6 +258,19 @@ def check_expiry(times: Times, at: datetime) -> Finding[datetime]:
         hint = "ask the issuer for a passport from a new run"
         raise Expired(message, hint=hint)
     return Finding(times.expires, f"counts until {format_instant(times.expires)}")
+
+
+def subject_of(signed: Signed) -> JsonObject:
+    """Who was tested, as the model-identity statement says."""
+    statement = signed.statements["model-identity"]
+    names = ("model", "kind", "access", "safeguards", "endpoint")
+    said = {name: statement.predicate[name] for name in names}
+    return {**said, "digest": statement.subjects[0].sha256}
+
+
+def run_of(claims: Claims) -> JsonObject:
+    """What was declared of the run as a whole, as the run-intent statement says."""
+    return {name: claims.intent[name] for name in ("split", "attempt", "elicitation", "created")}
 
 
 def _carried_keys(members: Members) -> dict[str, PublicKey]:

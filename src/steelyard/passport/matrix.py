@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import groupby, pairwise
 from operator import lt
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
@@ -26,7 +27,7 @@ from steelyard.kernel.errors import DuplicateRecord, MalformedEvidence
 from steelyard.passport.archive import MATRIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence, Set
 
     from numpy.typing import NDArray
 
@@ -42,6 +43,7 @@ _FILLED_IN: Final[Mapping[str, object]] = {
     "source": "passport",
 }
 LEAF_FIELDS: Final = tuple(sorted(set(FIELD_NAMES) - _FILLED_IN.keys()))
+_LEAF_SET: Final = frozenset(LEAF_FIELDS)
 _BLOCK_FIELDS: Final = ("model", "protocol", "protocol_version", "domain", "indicator", "arm")
 _DIGEST_DIGITS: Final = 64
 _DIGESTS: Final = re.compile(r"[0-9a-f]*")
@@ -164,7 +166,7 @@ def _block(value: JsonValue, where: str) -> _Block:
     if not isinstance(constants, dict) or not isinstance(columns, dict) or not columns:
         message = "constants and columns are objects, with at least one column"
         raise MalformedEvidence(message, where=where)
-    _require_leaf_fields([*constants, *columns], where)
+    _require_leaf_fields(constants.keys(), columns.keys(), where)
     lists = {name: column for name, column in columns.items() if isinstance(column, list)}
     lengths = {len(column) for column in lists.values()}
     if len(lists) != len(columns) or len(lengths) != 1 or lengths == {0}:
@@ -173,12 +175,13 @@ def _block(value: JsonValue, where: str) -> _Block:
     return _Block(constants, lists)
 
 
-def _require_leaf_fields(names: list[str], where: str) -> None:
-    if sorted(names) != list(LEAF_FIELDS):
-        twice = {name for name in names if names.count(name) > 1}
-        odd = sorted(twice | set(names) ^ set(LEAF_FIELDS))
-        message = f"fields missing, unknown or given twice: {odd[:6]}"
-        raise MalformedEvidence(message, where=where)
+def _require_leaf_fields(constants: Set[str], columns: Set[str], where: str) -> None:
+    """Each leaf field once; a signer may send millions of names, so no more than one pass."""
+    if len(constants) + len(columns) == len(LEAF_FIELDS) and constants | columns == _LEAF_SET:
+        return
+    odd = (constants & columns) | ((constants | columns) ^ _LEAF_SET)
+    message = f"fields missing, unknown or given twice: {nsmallest(6, odd)}"
+    raise MalformedEvidence(message[:300], where=where)
 
 
 def _texts(block: _Block, where: str) -> dict[str, list[str]]:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from steelyard.attest import load_public_key
 from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import CannotVerify, ConfigurationError
-from steelyard.standard import check_schema
+from steelyard.standard import check_schema, load_release, releases
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from steelyard.kernel import JsonObject
@@ -65,8 +65,8 @@ def load_policy(path: Path) -> Policy:
     """Read a policy in TOML; paths of signer keys are relative to its folder.
 
     Raises:
-        ConfigurationError: unreadable, not TOML, against the schema, or a key
-            file that is no Ed25519 public key.
+        ConfigurationError: unreadable, not TOML, against the schema, a domain of no
+            installed release, or a key file that is no Ed25519 public key.
     """
     try:
         text = read_bytes(path, limit_bytes=_POLICY_LIMIT_BYTES).decode("utf-8")
@@ -78,25 +78,29 @@ def load_policy(path: Path) -> Policy:
         raise ConfigurationError(message, where=str(path)) from error
     check_schema(value, "gate-policy", where=str(path))
     names = cast("list[str]", value.get("trusted_signers", []))
-    return _policy(value, frozenset(_signer(name, path.parent) for name in names))
+    signers = frozenset(_signer(name, path.parent) for name in names)
+    return _policy(value, signers, where=str(path))
 
 
 def default_policy(release: Release) -> Policy:
     """The policy that ships with a standard release.
 
     Raises:
-        ConfigurationError: it names key files; a release can only name key ids.
+        ConfigurationError: it names key files, where a release can only name key ids,
+            or a domain of no installed release.
     """
     names = cast("list[str]", release.policy.get("trusted_signers", []))
     for name in names:
         if not _KEY_ID.fullmatch(name):
             message = f"trusted signer {name!r} is no key id"
             raise ConfigurationError(message, where="policy.yaml")
-    return _policy(release.policy, frozenset(names))
+    return _policy(release.policy, frozenset(names), where="policy.yaml")
 
 
-def _policy(value: JsonObject, signers: frozenset[str]) -> Policy:
+def _policy(value: JsonObject, signers: frozenset[str], *, where: str) -> Policy:
     raw = cast("dict[str, Any]", value)
+    for key in ("required_domains", "domain_levels"):
+        _require_domains(key, raw.get(key, ()), where)
     return Policy(
         name=raw["name"],
         standard_releases=frozenset(raw["standard_releases"]),
@@ -109,6 +113,16 @@ def _policy(value: JsonObject, signers: frozenset[str]) -> Policy:
         allow_blocking_conditions=raw["allow_blocking_conditions"],
         trusted_signers=signers,
     )
+
+
+def _require_domains(key: str, named: Iterable[str], where: str) -> None:
+    """Refuse a misspelt domain, whose limit would bind nothing."""
+    known = {name for version in releases() for name in load_release(version).framework.domains}
+    for name in named:
+        if name not in known:
+            message = f"{key}: no installed release has a domain {name!r}"
+            hint = f"domains: {', '.join(sorted(known))}"
+            raise ConfigurationError(message, where=where, hint=hint)
 
 
 def _signer(name: str, folder: Path) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from steelyard.standard import Release
 
 _LADDER: Final = ("unknown", "E0", "E1", "E2", "E3")
+SAMPLES_LIMIT: Final = 1_000_000
 _GROUP_FIELDS: Final = ("protocol", "protocol_version", "arm", "indicator")
 
 
@@ -41,7 +42,7 @@ class Case:
 
 
 def check_matrix(members: Members, claims: Claims) -> Finding[Matrix]:
-    """Step 7: the records follow their format and give the signed Merkle root.
+    """Step 8: the records follow their format and give the signed Merkle root.
 
     Raises:
         MalformedEvidence: the matrix does not follow its format.
@@ -62,19 +63,20 @@ def check_matrix(members: Members, claims: Claims) -> Finding[Matrix]:
 
 
 def check_plan(matrix: Matrix, claims: Claims, release: Release) -> Finding[Case]:
-    """Step 8: nothing in the evidence that was not declared before the run.
+    """Step 9: nothing in the evidence that was not declared before the run.
 
     What was declared and is absent counts as missing in the recomputation, so
     it is a warning here. So is imported evidence, which was run before it was
     declared; its effort is taken as recorded.
 
     Raises:
-        CannotVerify: an arm, item, repeat, domain or effort that was not declared.
+        CannotVerify: an arm, item, repeat, domain or effort that was not declared,
+            or more samples declared than any run has.
     """
+    rows = _planned_rows(claims)
     plan = Plan.from_predicate(claims.intent)
     evidence = matrix.evidence
     _require_declared_domains(evidence, plan, release)
-    rows = _planned_rows(claims)
     observed = _observed(evidence)
     for group, samples in observed.items():
         _require_declared_samples(group, samples, rows)
@@ -92,7 +94,7 @@ def check_plan(matrix: Matrix, claims: Claims, release: Release) -> Finding[Case
 
 
 def check_level(case: Case, times: Times) -> Finding[JsonObject]:
-    """Step 9: the claimed classification is what the records give.
+    """Step 11: the claimed classification is what the records give.
 
     Numbers may differ by the rounding of another machine (`risk.differences`);
     levels, statuses and texts may not.
@@ -143,12 +145,17 @@ def _require_declared_effort(evidence: Evidence, plan: Plan) -> None:
 
 
 def _planned_rows(claims: Claims) -> Mapping[tuple[str, str], dict[str, Any]]:
-    """Planned rows by (protocol, arm), each pair declared once."""
+    """Planned rows by (protocol, arm), each pair declared once and within reason."""
     planned = claims.intent["planned"]
     rows = {(row["protocol"], row["arm"]): row for row in planned}
     if len(rows) != len(planned):
         message = "a protocol's arm is declared twice, so its number of samples is open"
         raise CannotVerify(message)
+    for (protocol, arm), row in rows.items():
+        # Every absent sample is imputed, so a huge plan costs the verifier, not the signer.
+        if (samples := row["items"] * row["epochs"]) > SAMPLES_LIMIT:
+            message = f"{protocol}, arm {arm}: {samples} samples planned, at most {SAMPLES_LIMIT}"
+            raise CannotVerify(message, hint="ask the issuer to split the run over several intents")
     return rows
 
 

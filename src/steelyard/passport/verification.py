@@ -22,19 +22,21 @@ CHECK_NAMES: Final = (
     "archive",
     "index",
     "signatures",
+    "signer",
     "statements",
     "time_order",
     "standard",
     "matrix",
     "plan",
+    "items",
     "classification",
     "report",
-    "signer",
     "expiry",
     "policy",
 )
 VERIFICATION_SCHEMA: Final = "steelyard/verification/1"
 ASK_ISSUER: Final = "ask the issuer for the original file"
+_EXHAUSTED: Final = "a genuine passport needs far less; ask the issuer how it was made"
 _SATISFIED, _NOT_SATISFIED, _CANNOT_VERIFY, _EXPIRED = 0, 1, 3, 4
 
 T = TypeVar("T")
@@ -78,6 +80,8 @@ class Verification:
         checks: One per name in `CHECK_NAMES`, in that order.
         exit_status: 0 satisfied, 1 policy not met, 3 cannot verify, 4 expired.
         model: Name of the model, None unless verified.
+        subject: The signed model, kind, digest, access, safeguards and endpoint.
+        run: The signed split, attempt, elicitation and instant of the intent.
         signer: Key id of the classification's signer, None unless verified.
         signers: Key ids of all four statements' signers, sorted.
         issued: When the claim was signed.
@@ -91,6 +95,8 @@ class Verification:
     checks: tuple[Check, ...]
     exit_status: int
     model: str | None = None
+    subject: JsonObject | None = None
+    run: JsonObject | None = None
     signer: str | None = None
     signers: tuple[str, ...] = ()
     issued: datetime | None = None
@@ -111,6 +117,8 @@ class Verification:
             "exit_status": self.exit_status,
             "checks": [check.to_json() for check in self.checks],
             "model": self.model,
+            "subject": self.subject,
+            "run": self.run,
             "signers": list(self.signers),
             "issued": _instant(self.issued),
             "expires": _instant(self.expires),
@@ -140,6 +148,10 @@ class CheckLog:
             return None
         except SteelyardError as error:
             self.checks.append(Check(name, "fail", str(error), error.hint or ASK_ISSUER))
+            return None
+        except (MemoryError, RecursionError) as error:
+            detail = f"exhausts this machine ({type(error).__name__})"
+            self.checks.append(Check(name, "fail", detail, _EXHAUSTED))
             return None
         result = "warn" if finding.warning else "pass"
         self.checks.append(Check(name, result, finding.detail, finding.hint))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.passport import checks, recompute
 from steelyard.passport.gate import unmet_requirements
+from steelyard.passport.items import check_items
 from steelyard.passport.verification import CheckLog, Finding, Verification, need
 from steelyard.standard import Release, load_release
 
@@ -50,14 +51,15 @@ def verify_passport(
     members = run("archive", lambda: checks.open_archive(data))
     run("index", lambda: checks.check_index(need(members)))
     signed = run("signatures", lambda: checks.check_signatures(need(members)))
-    claims = run("statements", lambda: checks.check_statements(need(members), need(signed)))
+    signer = run("signer", lambda: checks.check_signer(need(signed), _pins(trusted, policy)))
+    claims = run("statements", lambda: _claims(members, signed, signer))
     times = run("time_order", lambda: checks.check_time_order(need(claims), at))
     release = run("standard", lambda: checks.check_standard(need(members), need(claims), releases))
     matrix = run("matrix", lambda: recompute.check_matrix(need(members), need(claims)))
     case = run("plan", lambda: recompute.check_plan(need(matrix), need(claims), need(release)))
+    run("items", lambda: check_items(need(case)))
     level = run("classification", lambda: recompute.check_level(need(case), need(times)))
     run("report", lambda: checks.check_report(need(members), need(claims)))
-    signer = run("signer", lambda: checks.check_signer(need(signed), _pins(trusted, policy)))
     run("expiry", lambda: checks.check_expiry(need(times), at))
     if not log.sound():
         log.skip("policy", "needs a check that did not pass")
@@ -73,6 +75,8 @@ def verify_passport(
         tuple(log.checks),
         log.exit_status(),
         model=need(claims).identity["model"],
+        subject=checks.subject_of(need(signed)),
+        run=checks.run_of(need(claims)),
         signer=signer,
         signers=tuple(sorted(set(need(signed).signers.values()))),
         issued=need(times).issued,
@@ -83,6 +87,14 @@ def verify_passport(
     )
 
 
+def _claims(
+    members: checks.Members | None, signed: checks.Signed | None, signer: str | None
+) -> Finding[checks.Claims]:
+    """Step 5, reached only where no pin refused the signer: nothing of a stranger's is read."""
+    need(signer)
+    return checks.check_statements(need(members), need(signed))
+
+
 def _pins(trusted: frozenset[str], policy: Policy | None) -> tuple[frozenset[str], ...]:
     """The sets of trusted keys that were given; each must agree."""
     given = (trusted, policy.trusted_signers if policy is not None else frozenset[str]())
@@ -90,7 +102,7 @@ def _pins(trusted: frozenset[str], policy: Policy | None) -> tuple[frozenset[str
 
 
 def _met(name: str, unmet: tuple[str, ...]) -> Finding[str]:
-    """Step 13: the policy is met.
+    """Step 14: the policy is met.
 
     Raises:
         NotSatisfied: with every unmet requirement.

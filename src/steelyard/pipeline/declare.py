@@ -34,7 +34,6 @@ from steelyard.pipeline.attempts import next_attempt
 from steelyard.pipeline.folder import RunFolder
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from steelyard.kernel import JsonObject
@@ -53,6 +52,7 @@ class Declared:
     Attributes:
         planned: Protocols to run, each with its settings.
         statements: Signed statements so far, by kind.
+        starts: How often this run has been started, resumes included.
     """
 
     request: Request
@@ -63,6 +63,7 @@ class Declared:
     intent: Intent
     folder: RunFolder
     statements: dict[str, bytes]
+    starts: int
 
 
 def declare(
@@ -80,9 +81,12 @@ def declare(
     folder = RunFolder(around.out)
     folder.open(request, resume=around.resume)
     identity = _identify(request, subject)
+    starts = folder.note_start(around.now())
     intent = _intend(request, release, (subject, planned), imported, around)
     statements = _sign(folder, identity, intent, around)
-    return Declared(request, release, subject, planned, identity, intent, folder, statements)
+    return Declared(
+        request, release, subject, planned, identity, intent, folder, statements, starts
+    )
 
 
 def _find_subject(request: Request, around: Surroundings) -> Subject:
@@ -123,7 +127,7 @@ def _require_something(planned: Planned, imported: Evidence, request: Request) -
 
 
 def _identify(request: Request, subject: Subject) -> Identity:
-    salt = keyed_digest(request.seed.encode(), "steelyard/identity-salt/1")
+    salt = keyed_digest(bytes.fromhex(request.salt), "steelyard/identity-salt/1")
     endpoint = subject.endpoint.get("base_url") or subject.endpoint["model"]
     generation: JsonObject = {"sampling": "provider defaults", "seeded": True}
     digest = request.weights or endpoint_digest(subject.name, str(endpoint), generation, salt)
@@ -148,19 +152,18 @@ def _intend(
 ) -> Intent:
     """The intent of this run; a resumed run keeps the one it signed."""
     subject, planned = run
-    folder = RunFolder(around.out)
-    created, attempt = around.now(), 0
-    saved = folder.statement("run-intent")
-    if saved.exists():
-        created, attempt = _signed_intent(saved, around)
-    else:
+    saved = _signed_intent(RunFolder(around.out).statement("run-intent"), around)
+    if saved is None:
+        created = around.now()
         attempt = next_attempt(around.attempts, subject.name, request.scope, created)
+    else:
+        created, attempt = parse_instant(saved["created"]), saved["attempt"]
     rows = [
         PlannedSamples(protocol.id, protocol.version, arm, settings.items, settings.epochs)
         for protocol, settings in planned
         for arm in protocol.arms
     ]
-    return Intent(
+    intent = Intent(
         created=created,
         release=release,
         scope=request.scope,
@@ -168,19 +171,31 @@ def _intend(
         planned=(*rows, *_imported_rows(imported)),
         attempt=attempt,
         split=cast("Any", request.split),
-        seed_commitment=sha256_hex(b"steelyard/seed/1\x00" + request.seed.encode()),
+        seed_commitment=_seed_commitment(request),
         engine={
             "inspect_ai": version("inspect_ai"),
             "python": platform.python_version(),
             "steelyard": __version__,
         },
     )
+    if saved is not None and intent.predicate() != saved:
+        message = "this start would do other than what was signed when the run began"
+        hint = "resume with the same release, engine and settings, or choose another --out"
+        raise UsageError(message, hint=hint)
+    return intent
 
 
-def _signed_intent(saved: Path, around: Surroundings) -> tuple[datetime, int]:
+def _seed_commitment(request: Request) -> str:
+    salt = bytes.fromhex(request.salt)
+    return sha256_hex(b"steelyard/seed/1\x00" + salt + request.seed.encode())
+
+
+def _signed_intent(path: Path, around: Surroundings) -> dict[str, Any] | None:
+    """The predicate signed when the run began, None before that."""
+    if not path.exists():
+        return None
     keys = {around.key.public_key.key_id: around.key.public_key}
-    predicate = cast("Any", open_envelope(read_bytes(saved), keys, where=str(saved)).predicate)
-    return parse_instant(predicate["created"]), predicate["attempt"]
+    return cast("Any", open_envelope(read_bytes(path), keys, where=str(path)).predicate)
 
 
 def _imported_rows(imported: Evidence) -> list[PlannedSamples]:

@@ -15,11 +15,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steelyard.kernel import canonical_json, parse_json_object, read_bytes, write_atomically
+from steelyard.kernel import (
+    canonical_json,
+    format_instant,
+    parse_json_object,
+    read_bytes,
+    write_atomically,
+)
 from steelyard.kernel.errors import UsageError
+from steelyard.kernel.files import storage_errors
 from steelyard.pipeline.request import Request
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 
@@ -83,6 +91,18 @@ class RunFolder:
             message = f"{self.path} already holds a run"
             raise UsageError(message, hint="add --resume to go on with it, or choose another --out")
         request.require_same(self.saved_request())
+
+    def note_start(self, now: datetime) -> int:
+        """Note that the run is started, or resumed; returns how often it has been.
+
+        Raises:
+            StorageError: the note cannot be written.
+        """
+        path = self.request.with_name("starts.txt")
+        with storage_errors(path):
+            with path.open("a") as stream:
+                stream.write(f"{format_instant(now)}\n")
+            return len(path.read_text().splitlines())
 
     def saved_request(self) -> Request:
         """The request this folder was opened with.

@@ -78,6 +78,6 @@ def _describe(declared: Declared, evidence: Evidence, finished: datetime) -> Run
             name: round(sum(value or 0 for value in evidence.columns[name].tolist()), 3)
             for name in ("input_tokens", "output_tokens", "seconds")
         },
-        harness={**declared.intent.engine, "adapter": "inspect"},
+        harness={**declared.intent.engine, "adapter": "inspect", "starts": declared.starts},
         imported=declared.request.imported,
     )

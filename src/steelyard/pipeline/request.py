@@ -30,6 +30,7 @@ class Request:
         samples: Items per arm; None for the standard's design.
         epochs: Repeats of each item.
         seed: Seed text; whoever knows it can open every commitment.
+        salt: 32 random bytes as hex, which keep seed and endpoint from being guessed.
         split: `public` or `private`.
         elicitation: Declared step.
         safeguards: Whether the deployment's safeguards were on.
@@ -43,6 +44,7 @@ class Request:
     samples: int | None
     epochs: int
     seed: str
+    salt: str
     split: str
     elicitation: str
     safeguards: str

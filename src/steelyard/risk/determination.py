@@ -137,12 +137,25 @@ def planned_samples(indicator: Indicator, plan: Plan | None) -> dict[str, int]:
     An indicator fed by imports counts every protocol that the plan declares for
     its arm, so that leaving out all of one protocol's records leaves a gap.
     """
-    floor = 0 if indicator.protocol == "imported" else indicator.planned_items
-    declared: Counter[str] = Counter()
-    for (protocol, arm), samples in (plan.samples if plan else {}).items():
-        if indicator.protocol in ("imported", protocol):
-            declared[arm] += samples
+    own = indicator.protocol != "imported"
+    floor = indicator.planned_items * planned_repeats(indicator, plan) if own else 0
+    declared = Counter[str]()
+    if plan is not None:
+        for protocol, arm in plan.samples:
+            if indicator.protocol in ("imported", protocol):
+                declared[arm] += plan.samples[protocol, arm]
     return {arm: max(floor, declared[arm]) for arm in indicator.arms.values()}
+
+
+def planned_repeats(indicator: Indicator, plan: Plan | None) -> int:
+    """Repeats of each item that the plan declares for the indicator's protocol, else 1.
+
+    Repeats that were not declared do not count: they would pass for items.
+    """
+    if plan is None:
+        return 1
+    arms = indicator.arms.values()
+    return max([1, *(plan.epochs.get((indicator.protocol, arm), 1) for arm in arms)])
 
 
 def _measure(indicator: Indicator, question: Question, *, usable: bool) -> Measurement:
@@ -153,10 +166,17 @@ def _measure(indicator: Indicator, question: Question, *, usable: bool) -> Measu
     if indicator.protocol != "imported":
         version = indicator.protocol_version
         evidence = fed.where(protocol=indicator.protocol, protocol_version=version)
+    left_out = len(fed) - len(evidence)
+    repeats = planned_repeats(indicator, question.plan)
+    undeclared = np.zeros(len(evidence), dtype=bool)
+    if indicator.protocol != "imported":
+        undeclared = np.array([e > repeats for e in evidence.columns["epoch"]], dtype=bool)
+        evidence = evidence.select(~undeclared)
     request = Request(
         indicator=indicator,
         evidence=evidence,
         planned=planned_samples(indicator, question.plan),
+        repeats=repeats,
         error_rate=decision.error_rate,
         showing_error_rate=decision.error_rate / competing,
         interval_level=decision.interval_level,
@@ -174,7 +194,8 @@ def _measure(indicator: Indicator, question: Question, *, usable: bool) -> Measu
         )
     conditions = (
         *_elicitation_conditions(indicator, evidence.select(weak)),
-        *_protocol_conditions(indicator, len(fed) - len(evidence)),
+        *_protocol_conditions(indicator, left_out),
+        *_repeat_conditions(int(undeclared.sum())),
     )
     return replace(measurement, conditions=(*measurement.conditions, *conditions))
 
@@ -295,6 +316,13 @@ def _protocol_conditions(indicator: Indicator, left_out: int) -> tuple[Condition
     wanted = f"{indicator.protocol}@{indicator.protocol_version}"
     text = f"{left_out} records were left out: the indicator is measured by {wanted} only."
     return (Condition("other_protocol", text, blocks=False),)
+
+
+def _repeat_conditions(left_out: int) -> tuple[Condition, ...]:
+    if left_out == 0:
+        return ()
+    text = f"{left_out} repeats of items were left out: no plan declares them."
+    return (Condition("undeclared_repeats", text, blocks=False),)
 
 
 def _elicitation_conditions(indicator: Indicator, weak: Evidence) -> tuple[Condition, ...]:

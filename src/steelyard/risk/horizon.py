@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from steelyard.kernel.errors import MalformedEvidence
 from steelyard.risk.measurement import (
     Condition,
     Limits,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from steelyard.evidence import Evidence
 
 _MINUTES = "human_minutes"
+_SHORTEST_MINUTES, _LONGEST_MINUTES = 1e-3, 1e8
 
 
 def measure_horizon(request: Request) -> Measurement:
@@ -81,7 +83,16 @@ def measure_horizon(request: Request) -> Measurement:
 
 
 def _has_length(evidence: Evidence) -> NDArray[np.bool_]:
+    """Which records carry a human length.
+
+    Raises:
+        MalformedEvidence: a length that no task has, which would only cost time.
+    """
     lengths = [c.get(_MINUTES, 0.0) for c in evidence.columns["covariates"]]
+    for length in lengths:
+        if length > 0 and not _SHORTEST_MINUTES <= length <= _LONGEST_MINUTES:
+            message = f"human_minutes {length!r} is outside 0.001 to 100,000,000"
+            raise MalformedEvidence(message, where="covariates")
     return np.array([length > 0 for length in lengths], dtype=bool)
 
 

@@ -97,6 +97,7 @@ class Request:
     Attributes:
         evidence: All records of one model.
         planned: Samples planned per arm, by arm; the framework's design if larger.
+        repeats: Planned samples per item.
         error_rate: One-sided error rate of the upper decision limit (ruling a level out).
         showing_error_rate: The same of the lower limit (showing a level), divided by
             the number of indicators that could each show it.
@@ -106,6 +107,7 @@ class Request:
     indicator: Indicator
     evidence: Evidence
     planned: Mapping[str, int]
+    repeats: int
     error_rate: float
     showing_error_rate: float
     interval_level: float

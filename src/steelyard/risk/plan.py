@@ -6,7 +6,8 @@ not in the evidence counts as missing, so results cannot be dropped in silence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from steelyard.kernel import parse_instant
@@ -28,12 +29,14 @@ class Plan:
         scope: Domains the run speaks about.
         samples: Planned samples (items times epochs) by (protocol, arm).
         elicitation: Declared elicitation step.
+        epochs: Planned repeats of each item by (protocol, arm); 1 where absent.
     """
 
     created: datetime
     scope: tuple[str, ...]
     samples: Mapping[tuple[str, str], int]
     elicitation: str
+    epochs: Mapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
 
     @classmethod
     def from_predicate(cls, predicate: JsonObject) -> Plan:
@@ -44,15 +47,15 @@ class Plan:
         """
         raw = cast("dict[str, Any]", predicate)
         try:
-            samples = {
-                (str(row["protocol"]), str(row["arm"])): int(row["items"]) * int(row["epochs"])
-                for row in raw["planned"]
-            }
+            rows = {(str(row["protocol"]), str(row["arm"])): row for row in raw["planned"]}
+            epochs = {key: int(row["epochs"]) for key, row in rows.items()}
+            samples = {key: int(row["items"]) * epochs[key] for key, row in rows.items()}
             return cls(
                 created=parse_instant(raw["created"]),
                 scope=tuple(raw["scope"]),
                 samples=samples,
                 elicitation=str(raw["elicitation"]),
+                epochs=epochs,
             )
         except (KeyError, TypeError, ValueError, UsageError) as error:
             message = f"run-intent predicate is incomplete: {error!r}"

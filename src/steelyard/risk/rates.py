@@ -262,16 +262,17 @@ def _with_absent(events: NDArray[np.int_], absent: int) -> NDArray[np.int_]:
 
 def _design(request: Request, planned: int) -> Design:
     indicator = request.indicator
-    return Design(planned, indicator.planned_templates, indicator.intracluster_correlation_floor)
+    floor = indicator.intracluster_correlation_floor
+    return Design(planned, indicator.planned_templates, floor, request.repeats)
 
 
 def _observed_design(request: Request, seen: _Tally) -> Design:
     floor = request.indicator.intracluster_correlation_floor
-    return Design(int(seen.sizes.sum()), max(2, len(seen.sizes)), floor)
+    return Design(int(seen.sizes.sum()), max(2, len(seen.sizes)), floor, request.repeats)
 
 
 def _arm_sizes(request: Request) -> list[int]:
-    arms = request.evidence.columns["arm"].tolist()
+    arms: list[str] = request.evidence.columns["arm"].tolist()
     counts = Counter(arms)
     return [counts[arm] for arm in request.indicator.arms.values()]
 

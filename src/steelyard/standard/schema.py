@@ -15,7 +15,7 @@ from steelyard.kernel import parse_json_object
 from steelyard.kernel.errors import ConfigurationError, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from importlib.resources.abc import Traversable
 
     from jsonschema.exceptions import ValidationError
@@ -54,12 +54,43 @@ def check_schema(value: object, name: str, *, where: str) -> None:
     Raises:
         ConfigurationError: naming the path inside the document and the rule.
     """
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - heavy, only when checking
-
-    validator: Any = Draft202012Validator(load_schema(name))
+    validator: Any = _bounded_validator()(load_schema(name))
     errors: Iterable[ValidationError] = validator.iter_errors(value)
     worst = min(errors, key=lambda error: list(map(str, error.path)), default=None)
     if worst is not None:
         path = ".".join(map(str, worst.path)) or "top level"
         message = f"{path}: {worst.message[:200]}"
         raise ConfigurationError(message, where=where, hint=f"see spec/{name}.schema.json")
+
+
+@cache
+def _bounded_validator() -> Any:  # noqa: ANN401 - jsonschema makes the class at run time
+    """JSON Schema 2020-12 that looks into a list or object only when it keeps to its maximum.
+
+    jsonschema checks every keyword, so that a list over `maxItems` would still be
+    compared with itself for `uniqueItems`, in quadratic time.
+    """
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - heavy, only when checking
+    from jsonschema.validators import extend  # noqa: PLC0415
+
+    original: Any = Draft202012Validator.VALIDATORS
+    limits = {
+        "items": "maxItems",
+        "uniqueItems": "maxItems",
+        "additionalProperties": "maxProperties",
+        "propertyNames": "maxProperties",
+    }
+    bounded = {keyword: _within(limit, original[keyword]) for keyword, limit in limits.items()}
+    return extend(Draft202012Validator, bounded)
+
+
+def _within(limit: str, check: Callable[..., Any]) -> Callable[..., Any]:
+    """The keyword's check, for values no longer than `limit` of their schema says."""
+    kinds = list if limit == "maxItems" else dict
+
+    def bounded(validator: Any, rule: Any, value: Any, schema: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, kinds) and len(value) > schema.get(limit, len(value)):
+            return ()
+        return check(validator, rule, value, schema)
+
+    return bounded

@@ -38,17 +38,19 @@ class Design:
         samples: Number of samples n.
         clusters: Number of clusters C, at least 2.
         correlation_floor: Least intracluster correlation assumed.
+        repeats: Samples per item; repeats of an item are taken as fully correlated.
     """
 
     samples: int
     clusters: int
     correlation_floor: float
+    repeats: int = 1
 
     @property
     def least_effect(self) -> float:
-        """Design effect at the correlation floor, at least 1."""
-        size = self.samples / self.clusters
-        return max(1.0, 1.0 + (size - 1.0) * self.correlation_floor)
+        """Design effect at the correlation floor: at least 1, and at least the repeats."""
+        items = self.samples / self.repeats / self.clusters
+        return self.repeats * max(1.0, 1.0 + (items - 1.0) * self.correlation_floor)
 
     def effective_samples(self, effect: float, error_rate: float) -> float:
         """Effective sample size at a design effect, for a one-sided error rate."""
@@ -148,7 +150,8 @@ def _concentrated_squares(events: NDArray[np.int_]) -> NDArray[np.float64]:
 
     Squares are convex, so the maximum fills the largest clusters first.
     """
-    steps = [np.arange(1, size + 1) for size in np.sort(events)[::-1] if size > 0]
+    sizes: list[int] = np.sort(events)[::-1].tolist()
+    steps = [np.arange(1, size + 1, dtype=np.float64) for size in sizes if size > 0]
     if not steps:
         return np.zeros(0)
     return np.cumsum(np.concatenate([2.0 * step - 1.0 for step in steps]))

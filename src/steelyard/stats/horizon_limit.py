@@ -59,8 +59,9 @@ def horizon_upper_limit(answers: Answers, error_rate: float) -> float:
     """
     main = normal_quantile(1.0 - error_rate * (1.0 - 2.0 * _NUISANCE_SHARE))
     quantiles = (main, normal_quantile(1.0 - error_rate * _NUISANCE_SHARE))
-    highest = math.ceil((answers.log2_minutes.max() + _ABOVE) / STEP)
-    lowest = math.floor((answers.log2_minutes.min() - _BELOW) / STEP)
+    longest, shortest = float(answers.log2_minutes.max()), float(answers.log2_minutes.min())
+    highest = math.ceil((longest + _ABOVE) / STEP)
+    lowest = math.floor((shortest - _BELOW) / STEP)
     if _accepted(np.arange(lowest, highest + 1) * STEP, _SLOPES[:1], answers, quantiles).any():
         return math.inf  # not even shown that longer tasks are harder
     size = max(1, _CELLS // (len(_SLOPES) * len(answers.weights)))

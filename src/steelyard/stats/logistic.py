@@ -81,7 +81,7 @@ def fit_horizon(
     return None
 
 
-def _damped(step: NDArray[np.float64]) -> NDArray[np.float64]:
+def _damped(step: NDArray[np.floating]) -> NDArray[np.floating]:
     """Limit a Newton step to five log odds, which keeps early steps from overshooting."""
     return step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
 

@@ -306,4 +306,4 @@ def test_repeated_foreign_lines(tmp_path: Path) -> None:
 def test_domain_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the file does not state its domain") as caught:
         read_evidence(lines(tmp_path, line()), ImportOptions())
-    assert "--domain" in caught.value.hint
+    assert caught.value.hint == "name the indicator with --indicator; its domain follows"

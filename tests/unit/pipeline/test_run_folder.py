@@ -19,6 +19,7 @@ REQUEST = Request(
     samples=4,
     epochs=1,
     seed="s",
+    salt="00" * 32,
     split="public",
     elicitation="E1",
     safeguards="off",

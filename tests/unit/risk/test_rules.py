@@ -128,7 +128,8 @@ def test_absent_samples(make: Make, decide: Decide) -> None:
     evidence = make("pe1.fabrication")
     found = decide(evidence.select(evidence.columns["item"] != "i0"), "persuasion")
     assert _words(found) == {"absent": "2 samples that the plan or the standard's design asks for are absent."}
-    assert found.measurements[0].elicitation == Elicitation.UNKNOWN
+    assert found.measurements[0].elicitation == Elicitation.E1
+    assert found.measurements[0].charged == Elicitation.UNKNOWN
     assert found.measurements[0].missing == 1
 
 

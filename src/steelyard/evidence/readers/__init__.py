@@ -7,7 +7,6 @@ a missing score into a number and never guesses what a file does not say.
 from steelyard.evidence.readers.entrance import ACCEPTED, read_evidence
 from steelyard.evidence.readers.every_eval_ever import Headline, read_aggregate
 from steelyard.evidence.readers.options import ImportOptions
-
 from steelyard.evidence.readers.peek import has_human_minutes
 
 __all__ = [

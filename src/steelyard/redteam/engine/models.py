@@ -15,6 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from inspect_ai.model import ChatMessageUser, GenerateConfig, Model, ModelOutput, get_model
 
@@ -22,6 +23,7 @@ from steelyard.kernel.errors import (
     ConfigurationError,
     TargetUnreachable,
     UnknownName,
+    UsageError,
 )
 from steelyard.redteam.engine.task import NO_CHOICES, failure_reason
 from steelyard.redteam.targets import PROVIDER, parse_target
@@ -130,6 +132,10 @@ async def probe(subject: Subject) -> None:
 
 def _endpoint(text: str, calls: CallSettings) -> Subject:
     url, _, name = text.partition("#")
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query:
+        message = "a MODEL address must carry no user, password or query: it is published"
+        raise UsageError(message, hint=f"put the key in {_API_KEY_VARIABLE}")
     key = os.environ.get(_API_KEY_VARIABLE, "none")
     name = name or _only_model(url, key)
     model = _get_model(
