@@ -71,7 +71,7 @@ def make_passport(records: int) -> tuple[bytes, bytes]:
         for arm in arms
     )
     identity = Identity(model="bench/model", kind="hosted", digest="0" * 64)
-    intent = Intent(created, release, (indicator.domain,), "E1", planned)
+    intent = Intent(created, release, (indicator.domain,), "E1", planned, split="private")
     statements = {
         "model-identity": sign_identity(identity, key),
         "run-intent": sign_intent(intent, identity, key),

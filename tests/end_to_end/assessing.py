@@ -64,9 +64,7 @@ def in_process(
 
 def _without_notes(text: str) -> str:
     """What was said but for notes, which accompany a run and decide nothing."""
-    return "".join(
-        line for line in text.splitlines(keepends=True) if not line.startswith("note: ")
-    )
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("note: "))
 
 
 def plain(folder: Path, *without: str) -> list[dict[str, object]]:

@@ -78,7 +78,7 @@ def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(
         (("--samples", "13", "--seed", "s"), "samples"),
         (("--samples", "12", "--seed", "t"), "seed"),
         ((*SETTINGS, "--epochs", "2"), "epochs"),
-        ((*SETTINGS, "--split", "private"), "split"),
+        (("--samples", "12", "--seed", "sixteen or more.", "--split", "private"), "seed, split"),
         ((*SETTINGS, "--safeguards", "on"), "safeguards"),
         ((*SETTINGS, "--domain", "deception"), "scope"),
     ):

@@ -100,11 +100,13 @@ def _scene(release: Release, seed: int, epochs: int) -> Scene:
             rows += _rates(indicator, epochs, random)
     evidence = Evidence.from_objects(rows)
     samples: dict[tuple[str, str], int] = {}
+    repeats: dict[tuple[str, str], int] = {}
     for row in rows:
         key = (row["protocol"], row["arm"])
         samples[key] = samples.get(key, 0) + 1
+        repeats[key] = max(repeats.get(key, 1), row["epoch"])
     scope = tuple(release.framework.domains)
-    return Scene(evidence, Plan(datetime(2026, 6, 1, tzinfo=UTC), scope, samples, "E3"))
+    return Scene(evidence, Plan(datetime(2026, 6, 1, tzinfo=UTC), scope, samples, "E3", repeats))
 
 
 def _levels(evidence: Evidence, release: Release, plan: Plan | None) -> Classification:

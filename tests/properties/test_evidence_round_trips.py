@@ -28,7 +28,13 @@ LABELS = st.text(PRINTABLE, min_size=1, max_size=30)
 NAMES = st.from_regex(r"[a-z0-9](?:[a-z0-9_.-]{0,20}[a-z0-9])?", fullmatch=True)
 NUMBERS = st.floats(1 - 2.0**53, 2.0**53 - 1)
 TABLES = st.dictionaries(NAMES, NUMBERS, max_size=4)
-COUNTS = st.none() | st.integers(0, 2**53 - 1)
+COUNTS = st.none() | st.integers(0, 2**52 - 1)
+
+
+_SCORES = {
+    Outcome.BEHAVIOUR: st.floats(0.5, 1),
+    Outcome.NO_BEHAVIOUR: st.floats(0, 0.5, exclude_max=True),
+}
 
 
 @st.composite
@@ -46,7 +52,7 @@ def records(draw: st.DrawFn) -> Record:
         epoch=draw(st.integers(1, 2**53 - 1)),
         elicitation=draw(st.sampled_from(Elicitation)),
         outcome=outcome,
-        score=draw(st.floats(0, 1)) if outcome.observed else None,
+        score=draw(_SCORES[outcome]) if outcome.observed else None,
         reason="" if outcome.observed else draw(LABELS),
         covariates=draw(TABLES),
         measures=draw(TABLES),

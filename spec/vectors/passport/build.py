@@ -26,6 +26,7 @@ from passport_draft import (
     MODEL,
     STRANGER,
     Draft,
+    generated,
     issued,
     patched,
     payload,
@@ -79,6 +80,20 @@ def _plan_twice(predicate: dict[str, Any]) -> None:
     predicate["planned"].append({**predicate["planned"][0], "items": 1})
 
 
+def _plan(**changes: int) -> Callable[[dict[str, Any]], None]:
+    def edit(predicate: dict[str, Any]) -> None:
+        predicate["planned"][0].update(changes)
+
+    return edit
+
+
+def _plan_rows(number: int) -> Callable[[dict[str, Any]], None]:
+    def edit(predicate: dict[str, Any]) -> None:
+        predicate["planned"] = predicate["planned"][:1] * number
+
+    return edit
+
+
 def _bare_date(predicate: dict[str, Any]) -> None:
     predicate["issued"] = "2026-13-02T09:00:00Z"
 
@@ -95,6 +110,10 @@ def _edited_matrix(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
         return data.replace(old, new, 1)
 
     return edit
+
+
+def _pair(first: int, second: int) -> bytes:
+    return f'"{generated(first)["item"]}","{generated(second)["item"]}"'.encode()
 
 
 def _duplicated_row(data: bytes) -> bytes:
@@ -338,7 +357,7 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     "wrong_outcomes": lambda: issued(edit_evidence=_outcomes),
     "duplicate_record": lambda: issued(edit_matrix=_duplicated_row),
     "records_out_of_order": lambda: issued(
-        edit_matrix=_edited_matrix(b'"item-00","item-01"', b'"item-01","item-00"')
+        edit_matrix=_edited_matrix(_pair(0, 1), _pair(1, 0))
     ),
     "nan_in_matrix": lambda: issued(edit_matrix=_edited_matrix(b'"score":0', b'"score":NaN')),
     "matrix_not_canonical": lambda: issued(
@@ -354,6 +373,24 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     "undeclared_repeat": lambda: issued(records=_changed(0, epoch=2)),
     "undeclared_domain": lambda: issued(records=_changed(0, domain="deception")),
     "undeclared_effort": lambda: issued(records=_changed(0, elicitation="E2")),
+    "plan_too_long": lambda: issued(edit_intent=_plan_rows(257)),
+    "plan_of_many_items": lambda: issued(edit_intent=_plan(items=100_001)),
+    "plan_of_many_epochs": lambda: issued(edit_intent=_plan(epochs=1001)),
+    "plan_of_many_samples": lambda: issued(edit_intent=_plan(items=100_000, epochs=11)),
+    "scope_of_many_lists": lambda: issued(edit_intent=_set("scope", [[]] * 65)),
+    "invented_item": lambda: issued(records=_changed(0, item="0" * 24)),
+    "item_beyond_the_plan": lambda: issued(records=_changed(0, **generated(9))),
+    "invented_template": lambda: issued(records=_changed(0, template="another")),
+    "invented_covariates": lambda: issued(records=_changed(0, covariates={"controls": 1.0})),
+    "private_items": lambda: issued(records=_changed(0, item="0" * 24), split="private"),
+    "items_of_another_protocol": lambda: issued(
+        records=[{**row, "protocol": "another"} for row in records()],
+        planned=planned(protocol="another"),
+    ),
+    "items_of_another_version": lambda: issued(
+        records=[{**row, "protocol_version": "9.0"} for row in records()],
+        planned=planned(protocol_version="9.0"),
+    ),
     "arm_planned_twice": lambda: issued(edit_intent=_plan_twice),
     "level_edited_by_stranger": lambda: issued(edit_claim=_lower_level, key=STRANGER),
     "level_edited_by_signer": lambda: issued(edit_claim=_lower_level),

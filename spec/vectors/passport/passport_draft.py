@@ -41,6 +41,7 @@ from steelyard.passport import (
 )
 from steelyard.passport.archive import INDEX, MATRIX, RELEASE, REPORT, write_archive
 from steelyard.passport.bundle import index_of
+from steelyard.redteam.kit import find_protocol
 from steelyard.risk import Plan, classify
 from steelyard.standard import Release, load_release
 
@@ -74,8 +75,22 @@ def release() -> Release:
     return load_release("2026.1")
 
 
+@cache
+def generated(number: int) -> dict[str, Any]:
+    """What a record says about a public item: the planned ones by name, then the rest."""
+    protocol = find_protocol(PROTOCOL)
+    items = [protocol.item(protocol.public_key, n) for n in range(number + ITEMS)]
+    items[:ITEMS] = sorted(items[:ITEMS], key=lambda item: item.pseudonym)
+    item = items[number]
+    return {
+        "item": item.pseudonym,
+        "template": item.template,
+        "covariates": dict(item.covariates),
+    }
+
+
 def record(arm: str, number: int, **changes: object) -> dict[str, Any]:
-    """One record; every sixth in the opposed arm shows the behaviour."""
+    """One record; the first item in the opposed arm shows the behaviour."""
     shows = arm == "opposed" and number == 0
     return {
         "model": MODEL,
@@ -83,15 +98,13 @@ def record(arm: str, number: int, **changes: object) -> dict[str, Any]:
         "protocol_version": "1.0",
         "domain": "persuasion",
         "indicator": "pe1.fabrication",
-        "item": f"item-{number:02}",
-        "template": f"template-{number % 3}",
+        **generated(number),
         "arm": arm,
         "epoch": 1,
         "elicitation": "E1",
         "outcome": "behaviour" if shows else "no_behaviour",
         "score": 1.0 if shows else 0.0,
         "reason": "",
-        "covariates": {},
         "measures": {},
         "input_tokens": 900,
         "output_tokens": 80,
@@ -127,6 +140,7 @@ class Draft:
     issued: datetime = ISSUED
     generation: dict[str, Any] = field(default_factory=lambda: {"temperature": 1.0})
     imported: dict[str, str] = field(default_factory=dict)
+    split: Any = "public"
     digest: str | None = None
     edit_intent: Callable[[dict[str, Any]], None] = lambda predicate: None  # noqa: ARG005
     edit_evidence: Callable[[dict[str, Any]], None] = lambda predicate: None  # noqa: ARG005
@@ -140,7 +154,9 @@ class Draft:
         identity = Identity(
             MODEL, "hosted", digest, generation=self.generation, endpoint=ENDPOINT, salt=SALT
         )
-        intent = Intent(self.created, rules, self.scope, "E1", self.planned)
+        intent = Intent(
+            self.created, rules, self.scope, "E1", self.planned, split=self.split
+        )
         built = build_matrix(Evidence.from_objects(self.records))
         matrix = Matrix(self.edit_matrix(built.data), built.evidence, built.root)
         usage = {"input_tokens": 10800, "output_tokens": 960, "seconds": 18.0}

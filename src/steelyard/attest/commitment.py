@@ -20,11 +20,12 @@ _SALT_DOMAIN: Final = "steelyard/salt/1"
 
 
 def derive_salt(secret: bytes, *parts: str | int) -> bytes:
-    """The salt of one sample: HMAC of its key parts under the run's secret.
+    """The salt of one sample: `keyed_digest` of a label and its key parts under a secret.
 
     Args:
-        secret: At least 32 random bytes, kept by the evaluator.
-        parts: The sample's key: model, protocol, version, indicator, arm, item, epoch.
+        secret: The run's salt secret, 32 bytes: `keyed_digest` of the label
+            `steelyard/salt-secret/1` under the seed text, which the evaluator keeps.
+        parts: The sample's key: model, protocol, item, arm, epoch.
 
     Raises:
         ConfigurationError: the secret is shorter than 32 bytes.

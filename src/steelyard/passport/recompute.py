@@ -151,11 +151,11 @@ def _planned_rows(claims: Claims) -> Mapping[tuple[str, str], dict[str, Any]]:
     if len(rows) != len(planned):
         message = "a protocol's arm is declared twice, so its number of samples is open"
         raise CannotVerify(message)
-    for (protocol, arm), row in rows.items():
-        # Every absent sample is imputed, so a huge plan costs the verifier, not the signer.
-        if (samples := row["items"] * row["epochs"]) > SAMPLES_LIMIT:
-            message = f"{protocol}, arm {arm}: {samples} samples planned, at most {SAMPLES_LIMIT}"
-            raise CannotVerify(message, hint="ask the issuer to split the run over several intents")
+    # Every absent sample is imputed, so a huge plan would cost the verifier, not the signer.
+    samples = sum(row["items"] * row["epochs"] for row in planned)
+    if samples > SAMPLES_LIMIT:
+        message = f"{samples} samples are planned, at most {SAMPLES_LIMIT} can be verified"
+        raise CannotVerify(message, hint="ask the issuer to split the run over several intents")
     return rows
 
 

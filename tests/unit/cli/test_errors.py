@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from steelyard.cli.main import run
+from steelyard.cli.output import write
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +108,49 @@ def test_keys_are_never_overwritten(capsys: pytest.CaptureFixture[str], tmp_path
     assert status == 2
     assert str(path) in text
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://user:secret@host.example/v1#m", "http://127.0.0.1:1/v1?token=secret#m"],
+)
+def test_addresses_that_would_publish_a_key_are_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, address: str
+) -> None:
+    status, text = failure(capsys, "assess", address, "--out", str(tmp_path / "run"))
+    assert status == 2
+    assert "secret" not in text
+    assert text.endswith(
+        "error: a MODEL address must carry no user, password or query: it is published\n"
+        "hint: put the key in STEELYARD_API_KEY\n"
+    )
+
+
+def test_reference_targets_have_no_weights(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    status, text = failure(
+        capsys, "assess", "steelyard/honest", "--out", str(tmp_path / "r"),
+        "--weights", str(tmp_path),
+    )  # fmt: skip
+    expected = "error: a reference target has no weights\nhint: leave --weights out\n"
+    assert (status, text) == (2, expected)
+
+
+def test_private_items_need_a_secret_seed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    status, text = failure(
+        capsys, "assess", "steelyard/honest", "--out", str(tmp_path / "r"),
+        "--split", "private", "--seed", "short",
+    )  # fmt: skip
+    assert status == 2
+    assert text == (
+        "error: a private split needs a seed of at least 16 characters\n"
+        "hint: leave --seed out for a random one\n"
+    )
+
+
+def test_names_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    write("model \x1b[2J\u202eVERIFIED\nnext\u2028line")
+    assert capsys.readouterr().out == "model \\x1b[2J\\u202eVERIFIED\nnext\\u2028line\n"

@@ -82,9 +82,7 @@ def test_domain_and_indicator_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read_evidence(path, ImportOptions())
     assert caught.value.message == "the file does not state its domain"
-    assert caught.value.hint == (
-        "name the indicator with --indicator; its domain follows"
-    )
+    assert caught.value.hint == ("name the indicator with --indicator; its domain follows")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,3 +75,30 @@ def test_a_missing_file_and_a_folder_cannot_be_read(tmp_path: Path) -> None:
         read_bytes(tmp_path / "absent")
     with pytest.raises(MalformedEvidence, match="cannot read: Is a directory"):
         read_bytes(tmp_path)
+
+
+@pytest.mark.parametrize("limit", [None, 10])
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path, limit: int | None) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(MalformedEvidence) as caught:
+        read_bytes(path, limit_bytes=limit)
+    assert str(caught.value) == f"{path}: cannot read: not a regular file"
+    assert caught.value.hint == (
+        "copy it into a file first; pipes and devices have no end that can be trusted"
+    )
+
+
+def test_a_device_is_refused() -> None:
+    with pytest.raises(MalformedEvidence) as caught:
+        read_bytes(Path(os.devnull), limit_bytes=10)
+    assert str(caught.value) == f"{os.devnull}: cannot read: not a regular file"
+
+
+def test_no_more_than_the_limit_and_one_byte_is_read(tmp_path: Path) -> None:
+    """Four terabytes on paper: whoever read them all would not come back."""
+    path = tmp_path / "huge"
+    with path.open("wb") as stream:
+        stream.truncate(1 << 42)
+    with pytest.raises(MalformedEvidence, match="file is larger than 10 bytes"):
+        read_bytes(path, limit_bytes=10)

@@ -132,6 +132,8 @@ def test_an_arm_is_declared_once() -> None:
         ({"scope": ()}, "scope: [] should be non-empty"),
         ({"attempt": 0}, "attempt: 0 is less than the minimum of 1"),
         ({"planned": ()}, "planned: [] should be non-empty"),
+        ({"planned": (PlannedSamples("p", "1.0", "x", 100_001, 1),)}, "planned.0.items: 100001 is"),
+        ({"planned": (PlannedSamples("p", "1.0", "x", 1, 1001),)}, "planned.0.epochs: 1001 is"),
         ({"elicitation": "E9"}, "elicitation: 'E9' is not one of"),
         ({"seed_commitment": "xyz"}, "seed_commitment: 'xyz' is not valid under any"),
     ],

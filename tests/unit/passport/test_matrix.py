@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from steelyard.attest import merkle_root
 from steelyard.evidence import Evidence
+from steelyard.kernel import canonical_json
 from steelyard.kernel.errors import CannotVerify, MalformedEvidence
 from steelyard.passport.matrix import LEAF_FIELDS, build_matrix, leaves_of, read_matrix
 
@@ -57,6 +59,21 @@ def test_vector(path: Path) -> None:
 
 def test_there_are_vectors() -> None:
     assert len(VECTORS) >= 25
+
+
+def test_many_columns_are_refused_in_linear_time() -> None:
+    """Counting each name among all would take an hour for these."""
+    names = {f"field-{number:06}": 1 for number in range(200_000)}
+    block: Any = {"constants": names, "columns": {"item": []}}
+    document = {"schema": "steelyard/matrix/1", "blocks": [block]}
+    start = time.process_time()
+    with pytest.raises(MalformedEvidence) as caught:
+        read_matrix(canonical_json(document))
+    assert caught.value.message == (
+        "fields missing, unknown or given twice: "
+        "['arm', 'commitment', 'covariates', 'domain', 'elicitation', 'epoch']"
+    )
+    assert time.process_time() - start < 20  # seconds; it takes one
 
 
 def test_leaf_fields_are_those_of_the_format() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,31 @@ def test_a_policy_against_its_schema(tmp_path: Path, old: str, new: str, message
     assert caught.value.message == message
     assert caught.value.hint == "see spec/gate-policy.schema.json"
     assert caught.value.where == str(tmp_path / "policy.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('"persuasion", "cyber"', '"persuasion", "cybre"', "required_domains"),
+        ("cyber = 2", "cybre = 2", "domain_levels"),
+    ],
+)
+def test_a_misspelt_domain_is_refused(tmp_path: Path, old: str, new: str, key: str) -> None:
+    assert old in TEXT
+    with pytest.raises(ConfigurationError) as caught:
+        _load(tmp_path, TEXT.replace(old, new))
+    assert caught.value.message == f"{key}: no installed release has a domain 'cybre'"
+    assert caught.value.hint == "domains: " + ", ".join(sorted(load_release().framework.domains))
+    assert caught.value.where == str(tmp_path / "policy.toml")
+
+
+def test_a_release_whose_policy_names_no_domain_of_its_own() -> None:
+    release = load_release()
+    wrong = replace(release, policy={**release.policy, "required_domains": ["weather"]})
+    with pytest.raises(ConfigurationError) as caught:
+        default_policy(wrong)
+    assert caught.value.message == "required_domains: no installed release has a domain 'weather'"
+    assert caught.value.where == "policy.yaml"
 
 
 def test_a_file_that_is_no_toml(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from steelyard.kernel import parse_instant
 from steelyard.passport import Policy, Verification, decide, default_policy, verify_passport
-from steelyard.passport.verification import CHECK_NAMES
+from steelyard.passport.verification import CHECK_NAMES, Check, CheckLog, Finding
 from steelyard.standard import load_release, load_schema
 
 FOLDER = Path(__file__).parents[3] / "spec/vectors/passport"
@@ -113,8 +113,10 @@ def test_details_of_a_faultless_passport() -> None:
     assert details["index"] == "8 members listed, every digest matches"
     assert details["signatures"] == f"4 statements signed by {HONEST[:16]}"
     assert details["standard"] == f"release 2026.1 (provisional), {digest}"
-    assert details["matrix"] == "12 records under root b08cd7cd8c4e09ce"
+    assert details["matrix"] == "12 records under root 2b697bbee21ac798"
     assert details["plan"] == "12 records, all as declared"
+    assert details["items"] == "12 records, every item generated anew"
+    assert details["report"] == "the report is the one signed over; its words are the signer's"
     assert details["classification"] == "recomputed: level 3 (critical), presumptive"
     assert details["signer"] == f"pinned: {HONEST[:16]}"
     assert details["expiry"] == "counts until 2026-05-30T12:00:00Z"
@@ -125,6 +127,7 @@ def test_what_depends_on_a_failed_check_is_skipped() -> None:
     assert results["matrix"] == "fail"
     assert [name for name, result in results.items() if result == "skipped"] == [
         "plan",
+        "items",
         "classification",
         "policy",
     ]
@@ -132,10 +135,87 @@ def test_what_depends_on_a_failed_check_is_skipped() -> None:
 
 def test_a_broken_archive_skips_all_the_rest() -> None:
     verification = _verify("not_a_zip", policy=_lenient())
-    assert [check.result for check in verification.checks] == ["fail", *["skipped"] * 12]
+    assert [check.result for check in verification.checks] == ["fail", *["skipped"] * 13]
     assert {check.detail for check in verification.checks[1:]} == {
         "needs a check that did not pass"
     }
+
+
+def test_nothing_is_read_of_what_an_unpinned_key_signed() -> None:
+    """A stranger's plan could cost a verifier terabytes; it is not even parsed."""
+    verification = _verify("honest_by_stranger", trusted=frozenset({HONEST}), policy=_lenient())
+    assert verification.exit_status == 3
+    assert [check.result for check in verification.checks] == [
+        "pass", "pass", "pass", "fail", *["skipped"] * 10
+    ]  # fmt: skip
+    assert CHECK_NAMES[3] == "signer"
+
+
+def test_what_was_tested_and_declared_is_handed_out() -> None:
+    document = _verify(trusted=frozenset({HONEST})).to_json()
+    assert document["subject"] == {
+        "model": "example/scale-1",
+        "kind": "hosted",
+        "digest": "1e42b69c9d5fd3bfbfb1b3ff8c9e4b8d8b27ec4a7eb0ac2d6c4d2ff1a4b9cc0a",
+        "access": "black_box",
+        "safeguards": "unknown",
+        "endpoint": "https://models.example/scale-1",
+    }
+    assert document["run"] == {
+        "split": "public",
+        "attempt": 1,
+        "elicitation": "E1",
+        "created": "2026-03-01T09:00:00Z",
+    }
+    refused = _verify("wrong_root").to_json()
+    assert (refused["subject"], refused["run"]) == (None, None)
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_a_step_that_exhausts_the_machine_has_failed(error: type[Exception]) -> None:
+    def exhaust() -> Finding[int]:
+        raise error
+
+    log = CheckLog()
+    assert log.run("plan", exhaust) is None
+    assert log.checks == [
+        Check(
+            "plan",
+            "fail",
+            f"exhausts this machine ({error.__name__})",
+            "a genuine passport needs far less; ask the issuer how it was made",
+        )
+    ]
+
+
+def test_the_most_samples_that_can_be_planned_are_verified() -> None:
+    def fill(predicate: dict[str, Any]) -> None:
+        for row in predicate["planned"]:
+            row.update(items=50_000, epochs=10)
+
+    data = BUILD["issued"](edit_intent=fill)
+    checks = {c.name: c for c in verify_passport(data, at=AT).checks}
+    assert checks["plan"].detail == (
+        "999988 planned samples have no record; they count against the model"
+    )
+    # The claim was made over the honest plan, so it differs; it was still computed.
+    assert checks["classification"].detail.startswith("determinations[0]")
+
+
+def test_a_private_seed_or_another_release_leaves_items_to_the_signer() -> None:
+    checks = {c.name: c for c in _verify("private_items", trusted=frozenset({HONEST})).checks}
+    assert checks["items"].detail == "private split: items and templates rest on the signer's word"
+    mixed = BUILD["issued"](
+        records=[*BUILD["records"](), BUILD["record"]("opposed", 0, protocol="another")],
+        planned=(*BUILD["planned"](), *BUILD["planned"](protocol="another")),
+    )
+    checks = {c.name: c for c in verify_passport(mixed, at=AT).checks}
+    assert checks["items"].result == "warn"
+    assert checks["items"].detail == (
+        "imported: items and templates of another@1.0 rest on the signer's word; "
+        "12 other records are about generated items"
+    )
+    assert checks["items"].hint == "trust them as far as you trust the signer"
 
 
 def test_trusted_keys_and_those_of_the_policy_must_agree() -> None:

@@ -24,6 +24,8 @@ Make = Callable[..., Evidence]
 Decide = Callable[..., Determination]
 AS_OF = datetime(2026, 6, 2, tzinfo=UTC)
 
+ABSENT = "{} samples that the plan or the standard's design asks for are absent."
+
 
 def _words(found: Determination) -> dict[str, str]:
     conditions = [*found.conditions, *(c for m in found.measurements for c in m.conditions)]
@@ -127,7 +129,7 @@ def test_missing_answers_count_against_the_model(
 def test_absent_samples(make: Make, decide: Decide) -> None:
     evidence = make("pe1.fabrication")
     found = decide(evidence.select(evidence.columns["item"] != "i0"), "persuasion")
-    assert _words(found) == {"absent": "2 samples that the plan or the standard's design asks for are absent."}
+    assert _words(found) == {"absent": ABSENT.format(2)}
     assert found.measurements[0].elicitation == Elicitation.E1
     assert found.measurements[0].charged == Elicitation.UNKNOWN
     assert found.measurements[0].missing == 1
@@ -188,7 +190,7 @@ def test_a_planned_task_without_a_record_rules_nothing_out(
     one_more = replace(plan, samples={("bank", "default"): 120, ("other", "default"): 1})
     found = decide(evidence, "cyber", plan=one_more)
     assert found.level == 3
-    assert _words(found)["absent"] == "1 samples that the plan or the standard's design asks for are absent."
+    assert _words(found)["absent"] == ABSENT.format(1)
 
 
 def test_an_unknown_domain_and_several_models_are_refused(make: Make, release: Release) -> None:
