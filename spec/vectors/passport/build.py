@@ -356,9 +356,7 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     "wrong_count": lambda: issued(edit_evidence=_count(13)),
     "wrong_outcomes": lambda: issued(edit_evidence=_outcomes),
     "duplicate_record": lambda: issued(edit_matrix=_duplicated_row),
-    "records_out_of_order": lambda: issued(
-        edit_matrix=_edited_matrix(_pair(0, 1), _pair(1, 0))
-    ),
+    "records_out_of_order": lambda: issued(edit_matrix=_edited_matrix(_pair(0, 1), _pair(1, 0))),
     "nan_in_matrix": lambda: issued(edit_matrix=_edited_matrix(b'"score":0', b'"score":NaN')),
     "matrix_not_canonical": lambda: issued(
         edit_matrix=_edited_matrix(b'"score":0', b'"score":0.0')

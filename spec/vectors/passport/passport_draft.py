@@ -154,9 +154,7 @@ class Draft:
         identity = Identity(
             MODEL, "hosted", digest, generation=self.generation, endpoint=ENDPOINT, salt=SALT
         )
-        intent = Intent(
-            self.created, rules, self.scope, "E1", self.planned, split=self.split
-        )
+        intent = Intent(self.created, rules, self.scope, "E1", self.planned, split=self.split)
         built = build_matrix(Evidence.from_objects(self.records))
         matrix = Matrix(self.edit_matrix(built.data), built.evidence, built.root)
         usage = {"input_tokens": 10800, "output_tokens": 960, "seconds": 18.0}

@@ -27,7 +27,8 @@ from steelyard.kernel.errors import DuplicateRecord, MalformedEvidence
 from steelyard.passport.archive import MATRIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence, Set
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
@@ -175,7 +176,9 @@ def _block(value: JsonValue, where: str) -> _Block:
     return _Block(constants, lists)
 
 
-def _require_leaf_fields(constants: Set[str], columns: Set[str], where: str) -> None:
+def _require_leaf_fields(
+    constants: AbstractSet[str], columns: AbstractSet[str], where: str
+) -> None:
     """Each leaf field once; a signer may send millions of names, so no more than one pass."""
     if len(constants) + len(columns) == len(LEAF_FIELDS) and constants | columns == _LEAF_SET:
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from steelyard.kernel import parse_json_object
 from steelyard.kernel.errors import ConfigurationError, UnknownName
@@ -70,10 +70,10 @@ def _bounded_validator() -> Any:  # noqa: ANN401 - jsonschema makes the class at
     jsonschema checks every keyword, so that a list over `maxItems` would still be
     compared with itself for `uniqueItems`, in quadratic time.
     """
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - heavy, only when checking
-    from jsonschema.validators import extend  # noqa: PLC0415
+    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 - heavy
 
     original: Any = Draft202012Validator.VALIDATORS
+    extend: Any = cast("Any", validators).extend
     limits = {
         "items": "maxItems",
         "uniqueItems": "maxItems",
@@ -86,10 +86,10 @@ def _bounded_validator() -> Any:  # noqa: ANN401 - jsonschema makes the class at
 
 def _within(limit: str, check: Callable[..., Any]) -> Callable[..., Any]:
     """The keyword's check, for values no longer than `limit` of their schema says."""
-    kinds = list if limit == "maxItems" else dict
+    kind: type = list if limit == "maxItems" else dict
 
     def bounded(validator: Any, rule: Any, value: Any, schema: Any) -> Any:  # noqa: ANN401
-        if isinstance(value, kinds) and len(value) > schema.get(limit, len(value)):
+        if type(value) is kind and len(value) > schema.get(limit, len(value)):
             return ()
         return check(validator, rule, value, schema)
 

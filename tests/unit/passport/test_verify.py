@@ -156,7 +156,7 @@ def test_what_was_tested_and_declared_is_handed_out() -> None:
     assert document["subject"] == {
         "model": "example/scale-1",
         "kind": "hosted",
-        "digest": "1e42b69c9d5fd3bfbfb1b3ff8c9e4b8d8b27ec4a7eb0ac2d6c4d2ff1a4b9cc0a",
+        "digest": "e2df335ce7f68785a91022703b6a6f7798e8c3336d00adeaf90b9561ddc24809",
         "access": "black_box",
         "safeguards": "unknown",
         "endpoint": "https://models.example/scale-1",

@@ -120,3 +120,64 @@ def test_an_unpinned_row_says_why_and_a_pinned_row_needs_no_excuse() -> None:
     assert refused(crosswalk, "standard-crosswalk") == (
         "rows.0: 'sha256_note' is a required property"
     )
+
+
+def _arrays(schema: object) -> list[dict[str, Any]]:
+    """Every subschema of a list."""
+    if isinstance(schema, list):
+        return [found for part in schema for found in _arrays(part)]
+    if not isinstance(schema, dict):
+        return []
+    own = [schema] if schema.get("type") == "array" else []
+    return own + [found for part in schema.values() for found in _arrays(part)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "classification",
+        "classification-statement",
+        "evaluation-evidence",
+        "gate-policy",
+        "model-identity",
+        "passport",
+        "run-intent",
+    ],
+)
+def test_every_list_that_verification_reads_is_limited(name: str) -> None:
+    for array in _arrays(load_schema(name)):
+        most = 64 if array.get("uniqueItems") else 4096
+        assert array["maxItems"] <= most
+
+
+def test_a_list_over_its_limit_is_not_compared_with_itself() -> None:
+    """These 60,000 lists and numbers cannot be sorted, so comparing pairs would take minutes."""
+    policy = {
+        **document("policy"),
+        "required_domains": [[n] if n % 2 else n for n in range(60_000)],
+    }
+    message = refused(policy, "gate-policy")
+    assert message.startswith("required_domains: [0, [1], 2, [3], ")
+
+
+def test_an_object_over_its_limit_is_not_looked_into() -> None:
+    schema = load_schema("run-intent")["properties"]["engine"]
+    assert schema["maxProperties"] == 64
+    engine = {f"{n:03}": 0 for n in range(65)}
+    intent = {
+        "attempt": 1,
+        "created": "2026-03-01T09:00:00Z",
+        "elicitation": "E1",
+        "engine": engine,
+        "planned": [
+            {"protocol": "p", "protocol_version": "1", "arm": "a", "items": 1, "epochs": 1}
+        ],
+        "scope": ["deception"],
+        "seed_commitment": None,
+        "split": "public",
+        "standard": {"digest": "0" * 64, "release": "2026.1"},
+        "stopping_rule": "fixed",
+    }
+    assert refused(intent, "run-intent").startswith("engine: {'000': 0, '001': 0, ")
+    del engine["000"]
+    assert refused(intent, "run-intent") == "engine.001: 0 is not of type 'string'"
