@@ -201,7 +201,7 @@ def compare(pairs: int, items: int) -> float:
 def peak_memory_mib(samples: int) -> float:
     """Peak memory of a fresh process that plays so many samples with our adapter."""
     command = [sys.executable, __file__, "--only-play", str(samples // 2)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:  # noqa: S603 - ourselves
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

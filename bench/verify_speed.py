@@ -121,7 +121,9 @@ def main() -> int:
         path.write_bytes(data)
         print(f"{records} records, passport {len(data) / 1e6:.1f} MB")
     evidence, at = read_matrix(matrix).evidence, utc_now()
-    assert verify_passport(data, at=at).exit_status == 0
+    if verify_passport(data, at=at).exit_status != 0:
+        print("the passport does not verify; nothing was measured")
+        return 1
     ours = [cpu_seconds(verify_passport, data, at=at) for _ in range(ROUNDS)]
     peer = [cpu_seconds(naive_root, evidence) for _ in range(ROUNDS)]
     mine, theirs = statistics.median(ours), statistics.median(peer)

@@ -7,17 +7,24 @@ must give is in manifest.json beside this file.
 
 from __future__ import annotations
 
-import io
-import struct
 import sys
 import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from archive_faults import (
+    bomb,
+    damaged,
+    extra_field,
+    hidden_before_directory,
+    hidden_in_stream,
+    honest_pairs,
+    local_name,
+    overlap,
+)
 from passport_draft import (
     FINISHED,
     HONEST,
@@ -56,10 +63,6 @@ from steelyard.standard import Release, release_from_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def _honest_pairs() -> list[tuple[str, bytes]]:
-    return sorted(Draft().members().items())
 
 
 def _drop(predicate: dict[str, Any]) -> None:
@@ -192,93 +195,36 @@ def _key_member(key: PublicKey) -> str:
     return f"keys/{key.key_id}.pem"
 
 
-def _bomb() -> bytes:
-    """Sixty MiB of spaces that declare to be one KiB."""
-    members = dict(Draft().members())
-    members[REPORT] = b" " * (60 << 20)
-    data = zipped(sorted(members.items()))
-    return patched(data, REPORT, 24, struct.pack("<L", 1024), local=22)
-
-
-def _overlap() -> bytes:
-    """Two members that share one local header's data."""
-    data = zipped(_honest_pairs(), zipfile.ZIP_STORED)
-    name = statement("run-intent")
-    start = data.rindex(b"PK\x01\x02", 0, data.rindex(MATRIX.encode()))
-    return patched(data, name, 42, data[start + 42 : start + 46])
-
-
-def _extra_field(kind: int) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in _honest_pairs():
-            info = zipfile.ZipInfo(name)
-            info.extra = struct.pack("<2H4s", kind, 4, b"evil") if name == REPORT else b""
-            archive.writestr(info, data)
-    return buffer.getvalue()
-
-
-def _damaged() -> bytes:
-    data = issued()
-    start = data.index(MATRIX.encode()) + len(MATRIX) + 40
-    return data[:start] + bytes([data[start] ^ 0xFF]) + data[start + 1 :]
-
-
-def _hidden_in_stream() -> bytes:
-    """Bytes after the end of a deflate stream, inside the member's packed size."""
-    content = dict(_honest_pairs())[REPORT]
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    stream = packer.compress(content) + packer.flush() + b"hidden"
-    pairs = [(name, stream if name == REPORT else data) for name, data in _honest_pairs()]
-    data = zipped(pairs, zipfile.ZIP_STORED)
-    data = patched(data, REPORT, 10, b"\x08\x00", local=8)
-    data = patched(data, REPORT, 16, struct.pack("<L", zlib.crc32(content)), local=14)
-    return patched(data, REPORT, 24, struct.pack("<L", len(content)), local=22)
-
-
-def _hidden_before_directory() -> bytes:
-    data = issued()
-    (start,) = struct.unpack_from("<L", data, len(data) - 6)
-    end = struct.pack("<L", start + 6) + data[-2:]
-    return data[:start] + b"hidden" + data[start:-6] + end
-
-
 def _outcomes(predicate: dict[str, Any]) -> None:
     predicate["outcomes"].update(behaviour=0, no_behaviour=12)
 
 
-def _local_name() -> bytes:
-    data = zipped(_honest_pairs())
-    position = data.index(REPORT.encode())
-    return data[:position] + b"Report.html" + data[position + len(REPORT) :]
-
-
 VECTORS: dict[str, Callable[[], bytes]] = {
     "honest": issued,
-    "honest_rezipped": lambda: zipped(_honest_pairs()[::-1], zipfile.ZIP_STORED),
+    "honest_rezipped": lambda: zipped(honest_pairs()[::-1], zipfile.ZIP_STORED),
     "honest_by_stranger": lambda: issued(key=STRANGER),
     "fewer_samples_than_planned": lambda: issued(records=records()[:-2]),
     "imported_evidence": lambda: issued(imported={"log.eval": sha256_hex(b"log")}),
     "not_a_zip": lambda: b"%PDF-1.7\n" + bytes(40),
-    "path_traversal": lambda: zipped([*_honest_pairs(), ("../../etc/cron.d/x", b"x")]),
-    "absolute_path": lambda: zipped([*_honest_pairs(), ("/etc/passwd", b"x")]),
-    "backslash_path": lambda: zipped([*_honest_pairs(), ("keys\\x.pem", b"x")]),
-    "drive_letter": lambda: zipped([*_honest_pairs(), ("C:report.html", b"x")]),
-    "folder_member": lambda: zipped([*_honest_pairs(), ("keys/", b"")]),
-    "unknown_member": lambda: zipped([*_honest_pairs(), ("setup.py", b"x")]),
-    "name_not_ascii": lambda: zipped([*_honest_pairs(), ("rep\u00f6rt.html", b"x")]),
-    "missing_member": lambda: zipped([p for p in _honest_pairs() if p[0] != REPORT]),
+    "path_traversal": lambda: zipped([*honest_pairs(), ("../../etc/cron.d/x", b"x")]),
+    "absolute_path": lambda: zipped([*honest_pairs(), ("/etc/passwd", b"x")]),
+    "backslash_path": lambda: zipped([*honest_pairs(), ("keys\\x.pem", b"x")]),
+    "drive_letter": lambda: zipped([*honest_pairs(), ("C:report.html", b"x")]),
+    "folder_member": lambda: zipped([*honest_pairs(), ("keys/", b"")]),
+    "unknown_member": lambda: zipped([*honest_pairs(), ("setup.py", b"x")]),
+    "name_not_ascii": lambda: zipped([*honest_pairs(), ("rep\u00f6rt.html", b"x")]),
+    "missing_member": lambda: zipped([p for p in honest_pairs() if p[0] != REPORT]),
     "too_many_members": lambda: zipped(
-        [*_honest_pairs(), *((f"keys/{n:064x}.pem", b"x") for n in range(4))]
+        [*honest_pairs(), *((f"keys/{n:064x}.pem", b"x") for n in range(4))]
     ),
-    "duplicate_member": lambda: zipped([*_honest_pairs(), (REPORT, b"another")]),
-    "duplicate_member_by_case": lambda: zipped([*_honest_pairs(), ("REPORT.html", b"x")]),
+    "duplicate_member": lambda: zipped([*honest_pairs(), (REPORT, b"another")]),
+    "duplicate_member_by_case": lambda: zipped([*honest_pairs(), ("REPORT.html", b"x")]),
     "symlink_member": lambda: zipped(
-        _honest_pairs(), mode=lambda name: 0o120777 if name == REPORT else 0o100644
+        honest_pairs(), mode=lambda name: 0o120777 if name == REPORT else 0o100644
     ),
-    "zip_bomb_declared_small": _bomb,
-    "huge_ratio": lambda: zipped([*_honest_pairs()[:-6], *_padded(7 << 20)]),
-    "huge_member": lambda: zipped([*_honest_pairs()[:-6], *_padded(9 << 20)]),
+    "zip_bomb_declared_small": bomb,
+    "huge_ratio": lambda: zipped([*honest_pairs()[:-6], *_padded(7 << 20)]),
+    "huge_member": lambda: zipped([*honest_pairs()[:-6], *_padded(9 << 20)]),
     "trailing_bytes": lambda: issued() + b"\n",
     "prepended_bytes": lambda: prefixed(issued(), b"#!/bin/sh\n", shift=True),
     "prepended_bytes_unshifted": lambda: b"#!/bin/sh\n" + issued(),
@@ -287,14 +233,14 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     "streamed_member": lambda: patched(issued(), REPORT, 8, b"\x08\x00", local=6),
     "unknown_compression": lambda: patched(issued(), REPORT, 10, b"\x5d\x00", local=8),
     "declares_more_than_it_holds": lambda: patched(issued(), REPORT, 24, b"\0\x10\0\0", local=22),
-    "hidden_after_stream": _hidden_in_stream,
-    "hidden_before_directory": _hidden_before_directory,
+    "hidden_after_stream": hidden_in_stream,
+    "hidden_before_directory": hidden_before_directory,
     "wrong_checksum": lambda: patched(issued(), REPORT, 16, b"\0\0\0\0", local=14),
-    "damaged_data": _damaged,
-    "overlapping_members": _overlap,
-    "local_name_differs": _local_name,
-    "zip64_extra_field": lambda: _extra_field(0x0001),
-    "unicode_path_extra_field": lambda: _extra_field(0x7075),
+    "damaged_data": damaged,
+    "overlapping_members": overlap,
+    "local_name_differs": local_name,
+    "zip64_extra_field": lambda: extra_field(0x0001),
+    "unicode_path_extra_field": lambda: extra_field(0x7075),
     "index_twin_key": lambda: _raw_index(
         lambda data: data.replace(b'"schema":', b'"schema":"x","schema":', 1)
     ),
@@ -404,7 +350,7 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt
 
 def _padded(size: int) -> list[tuple[str, bytes]]:
     """The last six members, the report among them blown up with spaces."""
-    return [(n, b" " * size if n == REPORT else d) for n, d in _honest_pairs()[-6:]]
+    return [(n, b" " * size if n == REPORT else d) for n, d in honest_pairs()[-6:]]
 
 
 def _raw_index(edit: Callable[[bytes], bytes]) -> bytes:
