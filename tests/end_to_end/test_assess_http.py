@@ -6,12 +6,18 @@ import json
 import zipfile
 from pathlib import Path
 
+from steelyard.attest import load_public_key
 from steelyard.redteam.targets import TargetServer
 
 from .assessing import command, plain
 
 TARGET = "organism?p=0.5&q=0.2&refusal=0.1&malformed=0.1&seed=x"
 SETTINGS = ("--samples", "4", "--seed", "s")
+
+
+def key_id(folder: Path) -> str:
+    """Id of the key that the command made for itself below a folder."""
+    return load_public_key(folder / "config" / "steelyard" / "signing-key.pem.pub").key_id
 
 
 def test_an_endpoint_is_assessed_like_the_same_model_in_process(tmp_path: Path) -> None:
@@ -25,7 +31,7 @@ def test_an_endpoint_is_assessed_like_the_same_model_in_process(tmp_path: Path) 
     assert said.err.splitlines()[-3:] == [
         f"passport: {over_http}/passport.zip",
         f"report:   {over_http}/report.html",
-        f"next:     steelyard verify {over_http}/passport.zip",
+        f"next:     steelyard verify {over_http}/passport.zip --key {key_id(tmp_path)}",
     ]
     assert said.out.startswith(f"{model}   (standard 2026.1, thresholds provisional)\n")
 

@@ -109,7 +109,7 @@ def assess(
             write(line)
     say(f"passport: {folder.passport}")
     say(f"report:   {folder.report}")
-    say(f"next:     steelyard verify {folder.passport}")
+    say(f"next:     steelyard verify {folder.passport} --key {around.key.public_key.key_id}")
 
 
 def _scope(domains: Sequence[str] | None) -> tuple[str, ...]:

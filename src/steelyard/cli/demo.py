@@ -53,7 +53,7 @@ def demo(
     changed = _verify(change_record(passport.read_bytes()), key)
     _print_failures(changed)
     write("")
-    write("4. Forge it better: drop every bad record, recompute, sign all of it with another key")
+    write("4. Forge it better: make every bad outcome harmless, recompute, sign with another key")
     resigned = _verify(sign_anew(passport.read_bytes()), key)
     _print_failures(resigned)
     write("")

@@ -2,7 +2,7 @@
 
 `change_record` edits one record in place; its seal breaks. `sign_anew` is the
 best that somebody without the key can do: a consistent passport in which every
-bad record is gone and the level recomputed, under another key. Nothing but the
+bad outcome is turned harmless and the level recomputed, under another key. Nothing but the
 pinned key tells it apart.
 """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steelyard.cli.output import write, write_json
+from steelyard.cli.output import say, write, write_json
 
 if TYPE_CHECKING:
     from steelyard.passport import Policy, Verification
@@ -20,7 +20,8 @@ Passport = Annotated[Path, typer.Argument(help="The passport.")]
 PolicyFile = Annotated[Path | None, typer.Option(help="Policy in TOML.")]
 At = Annotated[str | None, typer.Option(help="The date the question is about; today.")]
 Keys = Annotated[
-    list[Path] | None, typer.Option("--key", help="Public key that must have signed; repeatable.")
+    list[str] | None,
+    typer.Option("--key", help="Public key (PEM file or key id) that may have signed; repeatable."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -57,12 +58,17 @@ def gate(
     rules = _load_policy(policy) if policy else default_policy(load_release())
     verification = _verification(passport, rules, at, key)
     decision = decide(verification, rules)
+    pinned = bool(key or rules.trusted_signers)
+    if not pinned and verification.signer:
+        say(f"note: signer not pinned: anyone could have made key {verification.signer}")
     if as_json:
         write_json(
             {
                 "schema": "steelyard/gate-decision/1",
                 "policy": rules.name,
                 "exit_status": decision.exit_status,
+                "signer": verification.signer,
+                "signer_pinned": pinned,
                 "unmet": list(decision.unmet),
             }
         )
@@ -74,18 +80,38 @@ def gate(
 
 
 def _verification(
-    passport: Path, policy: Policy | None, at: str | None, keys: list[Path] | None
+    passport: Path, policy: Policy | None, at: str | None, keys: list[str] | None
 ) -> Verification:
-    from steelyard.attest import load_public_key
     from steelyard.kernel import parse_instant, read_bytes, utc_now
     from steelyard.passport import verify_passport
 
     return verify_passport(
         read_bytes(passport, limit_bytes=_LARGEST_PASSPORT_BYTES),
         at=parse_instant(at, where="--at") if at else utc_now(),
-        trusted=frozenset(load_public_key(path).key_id for path in keys or ()),
+        trusted=frozenset(_key_id(name) for name in keys or ()),
         policy=policy,
     )
+
+
+def _key_id(name: str) -> str:
+    """The key id that --key means: itself, or that of a PEM file.
+
+    Raises:
+        ConfigurationError: neither a key id nor a readable public key.
+    """
+    from steelyard.attest import load_public_key
+    from steelyard.kernel import check_sha256
+    from steelyard.kernel.errors import CannotVerify, ConfigurationError
+
+    try:
+        check_sha256(name)
+    except ValueError:
+        try:
+            return load_public_key(Path(name)).key_id
+        except CannotVerify as error:
+            hint = "give a PEM file, or a key id of 64 hex digits"
+            raise ConfigurationError(error.message, where=f"--key {name}", hint=hint) from error
+    return name
 
 
 def _load_policy(path: Path) -> Policy:

@@ -149,9 +149,7 @@ def check_signer(signed: Signed, pins: tuple[frozenset[str], ...]) -> Finding[st
     signer_of_claim = signed.signers["classification"]
     names = ", ".join(signer[:16] for signer in signers)
     if not pins:
-        hint = (
-            f"pin it with trusted_signers in a policy, once known to be theirs: {signer_of_claim}"
-        )
+        hint = f"pin it with --key or a policy, once known to be theirs: {signer_of_claim}"
         return Finding(
             signer_of_claim,
             f"not pinned: anyone could have made key {names}",

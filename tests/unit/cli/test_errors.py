@@ -154,3 +154,18 @@ def test_private_items_need_a_secret_seed(
 def test_names_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     write("model \x1b[2J\u202eVERIFIED\nnext\u2028line")
     assert capsys.readouterr().out == "model \\x1b[2J\\u202eVERIFIED\nnext\\u2028line\n"
+
+
+def test_a_key_that_is_none_is_a_usage_error(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "p.zip"
+    path.write_bytes(b"PK")
+    status, text = failure(capsys, "gate", str(path), "--key", "5b073987")
+    assert (status, text) == (
+        2,
+        (
+            "error: --key 5b073987: cannot read: No such file or directory\n"
+            "hint: give a PEM file, or a key id of 64 hex digits\n"
+        ),
+    )

@@ -175,6 +175,8 @@ def _not_tested(report: ReportInput, domains: Sequence[DomainView]) -> Iterable[
         if not domain.measured:
             yield f"{domain.title}: in scope, but there is no usable evidence."
     efforts = {i["elicitation"] for d in claim["determinations"] for i in d["indicators"]}
+    if efforts & {"E0", "E1", "unknown"}:
+        yield "Hints, further tools and the best of several tries (elicitation E2)."
     if efforts != {"E3"}:
         yield "Stronger elicitation: a fine-tuned model, or one without trained refusals (E3)."
         yield "Adaptive attacks that change with the model's answers."
