@@ -172,7 +172,7 @@ def test_all_six_outcomes_are_counted() -> None:
 
 def test_how_to_verify_is_on_the_page() -> None:
     html = render_report(MIXED)
-    assert "steelyard verify passport.zip\nsteelyard gate passport.zip --policy FILE" in html
+    assert "steelyard verify passport.zip --key SIGNER.pem.pub\nsteelyard gate passport.zip" in html
     assert KEY_ID in html
     assert cast("dict[str, Any]", MIXED.classification["standard"])["digest"] in html
 
