@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,3 +45,12 @@ def test_all_sixteen_horizons_are_reproduced(
         assert 2.0**measurement.estimate == pytest.approx(float(row["p50"]), rel=0.005), model
         assert result.determinations[0].status == "presumptive"
         assert measurement.limits.upper > measurement.estimate > measurement.limits.lower
+
+
+def test_the_page_is_what_its_command_prints(folder: Path, repository: Path) -> None:
+    script, table = repository / "bench" / "real_models.py", folder / "responses.parquet"
+    done = subprocess.run(
+        [sys.executable, str(script), str(table)], capture_output=True, text=True, check=True
+    )
+    page = (repository / "docs" / "reference" / "real-models.md").read_text("utf-8")
+    assert done.stdout == page
