@@ -98,7 +98,6 @@ def assess(
             call_retries=call_retries,
             connections=connections,
             progress=progress,
-            say=say,
         )
         assessed = run_assessment(request, imported, around)
     claim = assessed.classification.to_json()

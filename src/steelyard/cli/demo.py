@@ -107,7 +107,6 @@ def _assess(out: Path, key: PrivateKey, samples: int | None) -> None:
             call_retries=0,
             connections=10,
             progress=progress,
-            say=say,
         )
         assessed = assess(request, Evidence.from_records([]), around)
     for line in summary_lines(assessed.classification.to_json()):

@@ -99,7 +99,6 @@ class Surroundings:
         call_retries: Further attempts.
         connections: Concurrent model calls.
         progress: Called with (finished, planned) samples.
-        say: Receives sentences for the user.
     """
 
     out: Path
@@ -111,4 +110,3 @@ class Surroundings:
     call_retries: int
     connections: int
     progress: Callable[[int, int], None]
-    say: Callable[[str], None]
