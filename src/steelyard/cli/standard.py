@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show and check releases of the standard.", no_args_is_help=True)
 
-_FILES = {
-    "framework": "standard-framework",
-    "policy": "gate-policy",
-    "crosswalk": "standard-crosswalk",
-}
-
 
 class Section(StrEnum):
     """The parts of a release that can be shown."""
@@ -72,44 +66,15 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Canonical JSON instead.")] = False,
 ) -> None:
     """Check releases against their schemas and themselves; print digests and counts."""
-    from steelyard.standard import load_release, releases
+    from steelyard.standard import load_release, read_release, releases
 
-    loaded = [_read_folder(path)] if path else [load_release(version) for version in releases()]
+    loaded = [read_release(path)] if path else [load_release(version) for version in releases()]
     if as_json:
         _print_json([_summary(release) for release in loaded])
         return
     for release in loaded:
         counts = ", ".join(f"{count} {name}" for name, count in _counts(release).items())
         _print_lines(f"{release.version}  {release.digest}  {counts}")
-
-
-def _read_folder(folder: Path) -> Release:
-    """A release from files that are not packaged, for instance an edited proposal."""
-    from steelyard.standard import release_from_content
-
-    content: JsonObject = {
-        name: _read_file(folder / f"{name}.yaml", schema) for name, schema in _FILES.items()
-    }
-    protocols = sorted((folder / "protocols").glob("*.yaml"))
-    content["protocols"] = {file.stem: _read_file(file, "standard-protocol") for file in protocols}
-    content["version"] = cast("JsonObject", content["framework"])["version"]
-    return release_from_content(content)
-
-
-def _read_file(file: Path, schema: str) -> JsonObject:
-    from steelyard.kernel import parse_yaml
-    from steelyard.kernel.errors import ConfigurationError
-    from steelyard.standard import check_schema
-
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot read: {getattr(error, 'strerror', None) or error}"
-        hint = "a release is framework.yaml, policy.yaml, crosswalk.yaml and protocols/*.yaml"
-        raise ConfigurationError(message, where=str(file), hint=hint) from error
-    value = parse_yaml(text, where=str(file))
-    check_schema(value, schema, where=str(file))
-    return value
 
 
 def _counts(release: Release) -> dict[str, int]:

@@ -4,7 +4,13 @@
 JSON Schemas of `spec/`. No threshold stands in code.
 """
 
-from steelyard.standard.load import CURRENT_RELEASE, load_release, release_from_content, releases
+from steelyard.standard.load import (
+    CURRENT_RELEASE,
+    load_release,
+    read_release,
+    release_from_content,
+    releases,
+)
 from steelyard.standard.model import (
     HIGHEST_LEVEL,
     Decision,
@@ -28,6 +34,7 @@ __all__ = [
     "check_schema",
     "load_release",
     "load_schema",
+    "read_release",
     "release_from_content",
     "releases",
     "schema_names",

@@ -48,15 +48,27 @@ def load_release(version: str = CURRENT_RELEASE) -> Release:
     if version not in releases():
         message = f"no standard release {version!r}; packaged: {', '.join(releases())}"
         raise UnknownName(message, hint="steelyard standard show")
-    folder = _data() / version
+    return read_release(_data() / version)
+
+
+def read_release(folder: Traversable) -> Release:
+    """Read and check the files of a release, packaged or, for instance, proposed.
+
+    Raises:
+        ConfigurationError: a file is absent, breaks its schema, or contradicts another.
+    """
+    framework = _read(folder / "framework.yaml", "standard-framework")
+    protocols = folder / "protocols"
+    entries = sorted(protocols.iterdir(), key=lambda e: e.name) if protocols.is_dir() else []
     content: JsonObject = {
-        "version": version,
-        "framework": _read(folder / "framework.yaml", "standard-framework"),
+        "version": framework["version"],
+        "framework": framework,
         "policy": _read(folder / "policy.yaml", "gate-policy"),
         "crosswalk": _read(folder / "crosswalk.yaml", "standard-crosswalk"),
         "protocols": {
             entry.name.removesuffix(".yaml"): _read(entry, "standard-protocol")
-            for entry in sorted((folder / "protocols").iterdir(), key=lambda e: e.name)
+            for entry in entries
+            if entry.name.endswith(".yaml")
         },
     }
     return release_from_content(content)
@@ -87,8 +99,15 @@ def _data() -> Traversable:
 
 
 def _read(entry: Traversable, schema: str) -> JsonObject:
-    value = parse_yaml(entry.read_text("utf-8"), where=entry.name)
-    check_schema(value, schema, where=entry.name)
+    where = str(entry)
+    try:
+        text = entry.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"cannot read: {getattr(error, 'strerror', None) or error}"
+        hint = "a release is framework.yaml, policy.yaml, crosswalk.yaml and protocols/*.yaml"
+        raise ConfigurationError(message, where=where, hint=hint) from error
+    value = parse_yaml(text, where=where)
+    check_schema(value, schema, where=where)
     return value
 
 
