@@ -154,7 +154,8 @@ class _Conversation:
             elif fd == self._input:
                 self._write()
             else:
-                self._read(fd)
+                with suppress(BlockingIOError):
+                    self._read(fd)
         return True
 
     def _take_answers(self) -> bool:
@@ -173,6 +174,9 @@ class _Conversation:
             written = os.write(self._input, self._left[:_CHUNK])
         except BrokenPipeError:
             self._close_stdin()
+            return
+        except BlockingIOError:
+            # A process of the same user can open its pipes once more and be quicker.
             return
         self._left = self._left[written:]
         if not self._left:

@@ -1,9 +1,10 @@
 """The first process of a host: starts what it is asked to start, and outlives it all.
 
-Runs inside the host, joined to `relay_processes`, on whatever Python 3.9 or later is there, so
-it imports nothing of this package and as little as it can. It is asked through a socket that it
-reads from descriptor 0: each message carries the descriptors of one call, among them a memory
-file with the request and a socket for the answers. The protocol is in docs/reference/sandbox.md.
+Runs inside the host, joined to `relay_processes` and `relay_files`, on whatever Python 3.9 or
+later is there, so it imports nothing of this package and as little as it can. It is asked through
+a socket that it reads from descriptor 0: each message carries the descriptors of one call, among
+them a memory file with the request and a socket for the answers. The protocol is in
+docs/reference/sandbox.md.
 """
 
 # The imports that only checkers see are of the file this one is joined to.
@@ -19,7 +20,6 @@ import marshal
 import os
 import resource
 import select
-import stat
 import struct
 from time import monotonic
 
@@ -29,22 +29,24 @@ if TYPE_CHECKING:
     import signal
     from typing import Any, NoReturn
 
+    from steelyard.redteam.sandbox.relay_files import CHUNK, VERBS
     from steelyard.redteam.sandbox.relay_processes import (
         all_pids,
         contents,
+        freeze,
+        kill_others,
         kill_tree,
         private,
         resident,
         send,
-        status_of,
         too_many_files,
+        too_many_terminals,
     )
 else:
     import _signal as signal
 
 ANSWER = struct.Struct("<cq")
 STARTED, EXITED, NO_FOLDER, NO_PROGRAM, NO_FILE = b"S", b"X", b"C", b"E", b"F"
-CHUNK = 65536
 DESCRIPTORS = 5
 PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 4, 15, 36
 BUSY_MS, QUIET_MS = 50, 250
@@ -150,15 +152,17 @@ class Relay:
 
     def start(self, call: Call) -> None:
         """Fork a process for a call."""
+        if call.request["alone"]:
+            freeze()
         try:
             pid = os.fork()
         except OSError as error:
             call.answer(NO_FILE if call.request["own"] else NO_PROGRAM, error.errno or 0)
             call.answer(EXITED, 126)
-            self.close(call)
+            self.end(call)
             return
         if pid == 0:
-            child(call, self.settings, {p for p, c in self.calls.items() if c.request["own"]})
+            child(call, self.settings, self.own_pids())
         call.pid = pid
         for fd in call.streams:
             os.close(fd)
@@ -175,17 +179,32 @@ class Relay:
         """Collect the dead and tell whoever waits for them."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            if os.WIFSTOPPED(status):
+                # Whoever stopped a helper would have its caller wait; killed, it is asked again.
+                if pid in self.own_pids():
+                    send(pid, signal.SIGKILL)
+                continue
             call = self.calls.pop(pid, None)
             if call is not None:
                 del self.sockets[call.socket]
                 self.poll.unregister(call.socket)
                 call.answer(EXITED, os.waitstatus_to_exitcode(status))
-                self.close(call)
+                self.end(call)
+
+    def own_pids(self) -> set[int]:
+        """Processes that do the relay's own work."""
+        return {pid for pid, call in self.calls.items() if call.request["own"]}
+
+    def end(self, call: Call) -> None:
+        """Let go of a call, and wake what was stopped for it."""
+        self.close(call)
+        if call.request["alone"]:
+            send(-1, signal.SIGCONT)
 
     def kill_all(self) -> None:
         """Kill every other process of the host and wait for the last to be gone."""
@@ -201,10 +220,12 @@ class Relay:
 
     def watch(self) -> None:
         """Kill the largest process while all together use too much; all, when files abound."""
-        if any(too_many_files(path, self.settings["files"]) for path in self.settings["disks"]):
-            send(-1, signal.SIGKILL)
+        spared = self.own_pids()
+        full = any(too_many_files(path, self.settings["files"]) for path in self.settings["disks"])
+        if full or too_many_terminals():
+            kill_others(spared)
         limit = self.settings["memory_bytes"]
-        pids = [pid for pid in all_pids() if pid != 1]
+        pids = set(all_pids()) - spared - {1}
         if sum(resident(pid) for pid in pids) <= limit:
             return
         used = {pid: private(pid) for pid in pids}
@@ -223,8 +244,9 @@ def child(call: Call, settings: dict[str, Any], others: set[int]) -> NoReturn:
     request, failure = call.request, NO_FOLDER
     try:
         confine(settings, own=request["own"])
-        for target, fd in enumerate(call.streams):
-            os.dup2(fd, target)
+        if request["verb"] != "spawn":
+            for target, fd in enumerate(call.streams):
+                os.dup2(fd, target)
         os.chdir(request["cwd"])
         if request["own"]:
             failure = NO_FILE
@@ -255,92 +277,6 @@ def confine(settings: dict[str, Any], *, own: bool) -> None:
             (resource.RLIMIT_NPROC, settings["processes"]),
         ):
             resource.setrlimit(number, (value, value))
-
-
-def read(request: dict[str, Any], others: set[int]) -> None:  # noqa: ARG001
-    """Send a regular file. Whatever else the path leads to is refused, not waited for."""
-    fd = os.open(request["path"], os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    expect_regular(fd)
-    while part := os.read(fd, CHUNK):
-        send_all(1, part)
-
-
-def write(request: dict[str, Any], others: set[int]) -> None:  # noqa: ARG001
-    """Write a regular file and the folders above it."""
-    folder = os.path.dirname(request["path"])  # noqa: PTH120 - pathlib costs milliseconds
-    if folder:
-        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
-    fd = os.open(request["path"], flags, 0o644)
-    expect_regular(fd)
-    os.ftruncate(fd, 0)
-    while part := os.read(0, CHUNK):
-        send_all(fd, part)
-
-
-def expect_regular(fd: int) -> None:
-    """Raise unless the descriptor is a regular file's."""
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "is a directory")
-    if not stat.S_ISREG(mode):
-        raise PermissionError(errno.EACCES, "is no regular file")
-
-
-def wipe(request: dict[str, Any], others: set[int]) -> None:  # noqa: ARG001
-    """Remove a tree of any depth: folders are moved up to the top before they are emptied."""
-    top = request["path"]
-    if not stat.S_ISDIR(os.lstat(top).st_mode):
-        os.unlink(top)  # noqa: PTH108
-        return
-    pile, moved = [top], 0
-    while pile:
-        folder = pile.pop()
-        os.chmod(folder, 0o700)  # noqa: PTH101
-        with os.scandir(folder) as listing:
-            entries = list(listing)
-        for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)  # noqa: PTH108
-                continue
-            os.chmod(entry.path, 0o700)  # noqa: PTH101
-            moved += 1
-            place = b"%s/.%d.%d" % (top, moved, os.getpid())
-            os.rename(entry.path, place)  # noqa: PTH104
-            pile.append(place)
-        if folder != top:
-            os.rmdir(folder)  # noqa: PTH106
-    try:
-        os.rmdir(top)  # noqa: PTH106
-    except OSError as error:
-        # The home itself is a mount point: emptied, it stays.
-        if error.errno not in (errno.EBUSY, errno.EROFS):
-            raise
-
-
-def list_processes(request: dict[str, Any], others: set[int]) -> None:  # noqa: ARG001
-    """Send id, length and text of each command line; the text may hold anything."""
-    for pid in all_pids():
-        if pid in (1, os.getpid()) or pid in others:
-            continue
-        try:
-            state, name = status_of(pid)
-            line = b"" if state == b"Z" else contents(f"/proc/{pid}/cmdline")
-        except OSError:
-            continue
-        if state != b"Z":
-            shown = line.rstrip(b"\0").replace(b"\0", b" ") or b"[" + name + b"]"
-            send_all(1, b"%d %d\n" % (pid, len(shown)) + shown)
-
-
-VERBS = {"read": read, "write": write, "wipe": wipe, "processes": list_processes}
-
-
-def send_all(fd: int, data: bytes) -> None:
-    """Write all of it."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def drain(fd: int) -> None:

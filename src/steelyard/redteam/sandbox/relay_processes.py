@@ -18,12 +18,15 @@ else:
     import _signal as signal
 
 PAGE = resource.getpagesize()
+OVER = (b"Z", b"X")
+FIGHT_S = 1.0
+TERMINALS = 64
 
 
-def contents(path: str) -> bytes:
-    """A small file of /proc."""
+def contents(path: str, limit: int = -1) -> bytes:
+    """A small file of /proc, or its beginning."""
     with open(path, "rb", 0) as file:  # noqa: PTH123
-        return file.read()
+        return file.read(limit)
 
 
 def all_pids() -> list[int]:
@@ -31,11 +34,31 @@ def all_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
 
 
-def status_of(pid: int) -> tuple[bytes, bytes]:
+def status_of(folder: str) -> tuple[bytes, bytes]:
     """State letter and name, from a line in which the name may hold brackets and blanks."""
-    line = contents(f"/proc/{pid}/stat")
+    line = contents(f"{folder}/stat")
     end = line.rindex(b")")
     return line[end + 2 : end + 3], line[line.index(b"(") + 1 : end]
+
+
+def speaker(pid: int) -> str | None:
+    """Folder of /proc that tells of a process; None when it is over.
+
+    A process whose first thread has ended reads as over while the others go on.
+    """
+    try:
+        for folder in (f"/proc/{pid}", *threads(pid)):
+            if status_of(folder)[0] not in OVER:
+                return folder
+    except OSError:
+        # A thread ended while it was looked at.
+        return f"/proc/{pid}" if os.path.exists(f"/proc/{pid}") else None  # noqa: PTH110
+    return None
+
+
+def threads(pid: int) -> list[str]:
+    """Folders of all its threads."""
+    return [f"/proc/{pid}/task/{name}" for name in os.listdir(f"/proc/{pid}/task")]  # noqa: PTH208
 
 
 def parents() -> dict[int, int]:
@@ -54,11 +77,16 @@ def kill_tree(root: int) -> None:
     """Kill a process and all below it, stopped first so that none can fork away."""
     tree = {root}
     send(root, signal.SIGSTOP)
+    ends = monotonic() + FIGHT_S
     while True:
         above = parents()
         fresh = {pid for pid, parent in above.items() if parent in tree} - tree
         if not fresh:
             break
+        if monotonic() > ends:
+            # Something wakes what was stopped, and would keep this going for ever.
+            send(-1, signal.SIGKILL)
+            return
         for pid in fresh:
             send(pid, signal.SIGSTOP)
         tree |= fresh
@@ -66,16 +94,33 @@ def kill_tree(root: int) -> None:
     for pid in below:
         send(pid, signal.SIGKILL)
     # Killed is not gone; nobody is to find them running after the call.
-    ends = monotonic() + 1.0
-    while any(is_alive(pid) for pid in below) and monotonic() < ends:
+    ends = monotonic() + FIGHT_S
+    while any(speaker(pid) for pid in below) and monotonic() < ends:
         select.select([], [], [], 0.001)
     send(root, signal.SIGKILL)
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process still runs: neither gone nor waiting to be collected."""
+def kill_others(spared: set[int]) -> None:
+    """Kill everything but some, in one step where there are none to spare."""
+    for pid in set(all_pids()) - spared - {1} if spared else {-1}:
+        send(pid, signal.SIGKILL)
+
+
+def freeze() -> None:
+    """Stop everything, so that nothing can end or stop what is started next."""
+    ends = monotonic() + FIGHT_S
+    while monotonic() < ends:
+        send(-1, signal.SIGSTOP)
+        select.select([], [], [], 0.001)
+        if not any(is_awake(pid) for pid in all_pids() if pid != 1):
+            return
+
+
+def is_awake(pid: int) -> bool:
+    """Whether a process is neither stopped nor over."""
+    folder = speaker(pid)
     try:
-        return status_of(pid)[0] not in (b"Z", b"X")
+        return folder is not None and status_of(folder)[0] not in (*OVER, b"T")
     except OSError:
         return False
 
@@ -91,7 +136,8 @@ def send(pid: int, number: int) -> None:
 def resident(pid: int) -> int:
     """Bytes of memory, shared pages of programs included."""
     try:
-        return int(contents(f"/proc/{pid}/statm").split()[1]) * PAGE
+        folder = speaker(pid)
+        return int(contents(f"{folder}/statm").split()[1]) * PAGE if folder else 0
     except (OSError, IndexError):
         return 0
 
@@ -99,7 +145,8 @@ def resident(pid: int) -> int:
 def private(pid: int) -> int:
     """Bytes of memory that no file backs."""
     try:
-        lines = contents(f"/proc/{pid}/status").splitlines()
+        folder = speaker(pid)
+        lines = contents(f"{folder}/status").splitlines() if folder else []
     except OSError:
         return 0
     kept = (line.split() for line in lines if line.startswith((b"RssAnon:", b"RssShmem:")))
@@ -110,3 +157,8 @@ def too_many_files(path: str, limit: int) -> bool:
     """Whether a disk holds more files than it may."""
     disk = os.statvfs(path)
     return disk.f_files - disk.f_ffree > limit
+
+
+def too_many_terminals() -> bool:
+    """Whether the host holds more terminals than its part of the machine's."""
+    return len(os.listdir("/dev/pts")) > TERMINALS  # noqa: PTH208

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _INSTRUCTION = struct.Struct("=HBBI")
-_LOAD, _RETURN = 0x20, 0x06
+_LOAD, _RETURN, _AND = 0x20, 0x06, 0x54
 _EQUAL, _AT_LEAST, _ANY_BIT = 0x15, 0x35, 0x45
 _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
@@ -28,12 +28,19 @@ _X32_BIT = 0x40000000
 
 # CLONE_NEW* of linux/sched.h but CLONE_NEWTIME, whose bit means a signal here.
 _CLONE_NEW = 0x7E020000
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+# A child of the caller's parent: a time-out would not find it below its call.
+_CLONE_PARENT = 0x8000
+_TIOCSTI, _TIOCLINUX, _TIOCSETD = 0x5412, 0x541C, 0x5423
+_F_SETLEASE = 1024
+_MAP_SHARED, _MAP_ANONYMOUS, _MAP_HUGETLB = 0x1, 0x20, 0x40000
+_PRIO_USER = 2
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
-# The kernel loads a module for whichever protocol is asked for.
+# The kernel loads a module for whichever protocol or type is asked for.
 _IP_PROTOCOLS = (0, 1, 6, 17, 58)
+_TYPE_MASK, _STREAM, _DATAGRAM = 0xF, 1, 2
 _PERSONALITIES = (0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 _PR_SET_CHILD_SUBREAPER = 36
+_SCHEDULING = ("sched_setparam", "sched_setscheduler", "sched_setaffinity", "sched_setattr")
 
 DENIED = (
     *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease"),
@@ -47,13 +54,14 @@ DENIED = (
     *("finit_module", "delete_module", "create_module", "get_kernel_syms", "query_module"),
     *("nfsservctl", "uselib", "ustat", "sysfs", "_sysctl", "vhangup", "modify_ldt", "iopl"),
     *("ioperm", "syslog", "sethostname", "setdomainname", "settimeofday", "clock_settime"),
-    *("adjtimex", "clock_adjtime"),
+    *("adjtimex", "clock_adjtime", "ioprio_set"),
 )
 """Calls that fail with EPERM whatever their arguments."""
 
-ABSENT = ("clone3", "memfd_create", "memfd_secret", "shmget", "semget", "msgget")
+ABSENT = ("clone3", "memfd_create", "memfd_secret", "shmget", "semget", "msgget", "io_setup")
 """Calls that fail with ENOSYS: `clone3` hides its flags from a filter and libraries fall back to
-`clone`; the others hold memory that belongs to no process and no disk."""
+`clone`; the others hold memory that belongs to no process and no disk, or, `io_setup`, events of
+which the whole machine has a fixed number."""
 
 
 def filter_program(machine: str | None = None) -> bytes:
@@ -88,8 +96,15 @@ def filter_program(machine: str | None = None) -> bytes:
 def _conditional(eperm: int) -> dict[str, list[bytes]]:
     """Blocks for calls that are judged by an argument; each ends with a decision."""
     return {
-        "clone": [_argument(0), _step(_ANY_BIT, _CLONE_NEW, 0, 1), *_decide(eperm)],
-        "ioctl": _deny_if(1, (_TIOCSTI, _TIOCLINUX), eperm),
+        "clone": [
+            _argument(0),
+            _step(_ANY_BIT, _CLONE_NEW | _CLONE_PARENT, 0, 1),
+            *_decide(eperm),
+        ],
+        "ioctl": _deny_if(1, (_TIOCSTI, _TIOCLINUX, _TIOCSETD), eperm),
+        # Who opens a leased file waits, the harness too.
+        "fcntl": _deny_if(1, (_F_SETLEASE,), eperm),
+        "mmap": _mmap_block(eperm),
         "personality": _allow_if(0, _PERSONALITIES, eperm),
         # The relay is of the same user: limits and attributes of others are not to be set.
         "prlimit64": _allow_if(0, (0,), eperm),
@@ -100,12 +115,40 @@ def _conditional(eperm: int) -> dict[str, list[bytes]]:
             *_allow_if(1, (1,), eperm),
         ],
         "socket": _socket_block(eperm),
+        "socketpair": _allow_if(0, (_AF_UNIX,), eperm),
+        # A relay made idle would not get its turn among busy processes.
+        "setpriority": [
+            _argument(0),
+            _step(_EQUAL, _PRIO_USER, 0, 1),
+            _step(_RETURN, eperm),
+            *_allow_if(1, (0,), eperm),
+        ],
+        **{name: _allow_if(0, (0,), eperm) for name in _SCHEDULING},
     }
+
+
+def _mmap_block(eperm: int) -> list[bytes]:
+    """No shared memory without a file: unmapped but for a page, all of it stays and none counts."""
+    return [
+        _argument(3),
+        _step(_ANY_BIT, _MAP_HUGETLB, 0, 1),
+        _step(_RETURN, eperm),
+        _step(_ANY_BIT, _MAP_ANONYMOUS, 0, 2),
+        _step(_ANY_BIT, _MAP_SHARED, 0, 1),
+        *_decide(eperm),
+    ]
 
 
 def _socket_block(eperm: int) -> list[bytes]:
     """Local sockets; internet sockets of common protocols; netlink only to list addresses."""
-    internet = _allow_if(2, _IP_PROTOCOLS, eperm)
+    internet = [
+        _argument(1),
+        _step(_AND, _TYPE_MASK),
+        _step(_EQUAL, _STREAM, 2, 0),
+        _step(_EQUAL, _DATAGRAM, 1, 0),
+        _step(_RETURN, eperm),
+        *_allow_if(2, _IP_PROTOCOLS, eperm),
+    ]
     netlink = _allow_if(2, (0,), eperm)
     return [
         _argument(0),

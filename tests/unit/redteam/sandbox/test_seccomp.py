@@ -13,6 +13,7 @@ from steelyard.redteam.sandbox.syscalls import AUDIT_ARCH, NUMBERS
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 EPERM, ENOSYS = 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
 MACHINE = os.uname().machine
+SCHEDULING = ("setparam", "setscheduler", "setaffinity", "setattr")
 
 
 def decide(machine: str, number: int, *arguments: int, arch: int | None = None) -> int:
@@ -27,6 +28,10 @@ def decide(machine: str, number: int, *arguments: int, arch: int | None = None) 
             return operand
         if code == 0x20:
             (value,) = struct.unpack_from("<I", data, operand)
+            at += 1
+            continue
+        if code == 0x54:
+            value &= operand
             at += 1
             continue
         true = {
@@ -60,6 +65,8 @@ def test_every_other_call_is_allowed(machine: str) -> None:
         ("clone", (0x1200011,), ALLOW),
         ("clone", (0x3D0F00,), ALLOW),
         *[("clone", (flag | 17,), EPERM) for flag in (0x20000, *(1 << n for n in range(25, 31)))],
+        ("clone", (0x8000 | 17,), EPERM),
+        ("ioctl", (0, 0x5423), EPERM),
         ("ioctl", (0, 0x5401), ALLOW),
         ("ioctl", (0, 0x5412), EPERM),
         ("ioctl", (0, 0x5412 | 1 << 32), EPERM),
@@ -71,6 +78,26 @@ def test_every_other_call_is_allowed(machine: str) -> None:
         ("prctl", (36, 1), ALLOW),
         ("prctl", (36, 0), EPERM),
         ("prctl", (15, 0), ALLOW),
+        ("fcntl", (3, 1024, 1), EPERM),
+        ("fcntl", (3, 6, 1), ALLOW),
+        ("mmap", (0, 1, 3, 0x22), ALLOW),
+        ("mmap", (0, 1, 3, 0x20022), ALLOW),
+        ("mmap", (0, 1, 3, 0x1), ALLOW),
+        ("mmap", (0, 1, 3, 0x21), EPERM),
+        ("mmap", (0, 1, 3, 0x23), EPERM),
+        ("mmap", (0, 1, 3, 0x40022), EPERM),
+        ("setpriority", (0, 0, 5), ALLOW),
+        ("setpriority", (1, 0, 5), ALLOW),
+        ("setpriority", (0, 1, 19), EPERM),
+        ("setpriority", (2, 0, 19), EPERM),
+        *[(f"sched_{name}", (0, 1), ALLOW) for name in SCHEDULING],
+        *[(f"sched_{name}", (1, 1), EPERM) for name in SCHEDULING],
+        ("socketpair", (1, 1, 0), ALLOW),
+        ("socketpair", (2, 1, 0), EPERM),
+        ("socketpair", (30, 1, 0), EPERM),
+        ("socket", (2, 0x80801, 0), ALLOW),
+        ("socket", (2, 6, 0), EPERM),
+        ("socket", (10, 5, 0), EPERM),
         ("socket", (1, 1, 0), ALLOW),
         ("socket", (2, 1, 6), ALLOW),
         ("socket", (10, 2, 17), ALLOW),
@@ -139,7 +166,7 @@ def test_the_kernel_decides_so(host: Host) -> None:
 def test_the_kernel_ends_a_process_that_calls_as_another_machine(host: Host, code: str) -> None:
     run = (
         "import ctypes, mmap\n"
-        "m = mmap.mmap(-1, 4096, prot=7)\n"
+        "m = mmap.mmap(-1, 4096, flags=0x22, prot=7)\n"
         f"m.write(bytes.fromhex('{code}'))\n"
         "ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))()\n"
         "print('still here')\n"
