@@ -27,6 +27,8 @@ _CHUNK = 65536
 _CLOSED = -1
 _GRACE_S = 10.0
 _LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
+# What the relay itself must know; the rest is for the process that carries the call out.
+_HEAD = ("verb", "own", "alone")
 
 
 @dataclass(slots=True)
@@ -99,12 +101,14 @@ def _packed(request: Mapping[str, Any]) -> bytes:
 
 
 def _hand_over(control: socket.socket, request: Mapping[str, Any], fds: list[int]) -> None:
+    head = {name: request[name] for name in _HEAD}
     memory = os.memfd_create("request")
     try:
-        with os.fdopen(os.dup(memory), "wb") as file:
-            file.write(_packed(request))
+        view = memoryview(_packed(request))
+        while view:
+            view = view[os.write(memory, view) :]
         os.lseek(memory, 0, os.SEEK_SET)
-        socket.send_fds(control, [b"call"], [fds[0], memory, *fds[1:]])
+        socket.send_fds(control, [_packed(head)], [fds[0], memory, *fds[1:]])
     except OSError as error:
         raise HostLost("the host is gone", hint="start a new one") from error
     finally:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FIRST_ID, _IDS = 1 << 30, 1 << 24
 _NOBODY = 65534
-_PARTS = ("relay_processes.py", "relay_files.py", "relay.py")
+_PARTS = ("relay_processes.py", "relay_files.py", "relay_children.py", "relay.py")
 _ONLY_AT_THE_TOP = b"from __future__ import annotations\n"
 # A file of compiled code: magic number, flags and two empty fields, code (PEP 552).
 _COMPILE = (

@@ -1,9 +1,9 @@
 """The first process of a host: starts what it is asked to start, and outlives it all.
 
-Runs inside the host, joined to `relay_processes` and `relay_files`, on whatever Python 3.9 or
-later is there, so it imports nothing of this package and as little as it can. It is asked through
-a socket that it reads from descriptor 0: each message carries the descriptors of one call, among
-them a memory file with the request and a socket for the answers. The protocol is in
+Runs inside the host, joined to the other files whose names begin with `relay`, on whatever Python
+3.9 or later is there, so it imports nothing of this package and as little as it can. It is asked
+through a socket that it reads from descriptor 0: each message carries the descriptors of one call,
+among them a memory file with the request and a socket for the answers. The protocol is in
 docs/reference/sandbox.md.
 """
 
@@ -20,16 +20,25 @@ import marshal
 import os
 import resource
 import select
-import struct
 from time import monotonic
 
 # `typing` and `signal` cost milliseconds in every host; checkers know this name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from typing import Any, NoReturn
+    from typing import Any
 
-    from steelyard.redteam.sandbox.relay_files import CHUNK, VERBS
+    from steelyard.redteam.sandbox.relay_children import (
+        EXITED,
+        NO_FILE,
+        NO_PROGRAM,
+        STARTED,
+        Call,
+        Spare,
+        libc,
+        take_packet,
+    )
+    from steelyard.redteam.sandbox.relay_files import CHUNK
     from steelyard.redteam.sandbox.relay_processes import (
         all_pids,
         contents,
@@ -45,13 +54,10 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
-ANSWER = struct.Struct("<cq")
-STARTED, EXITED, NO_FOLDER, NO_PROGRAM, NO_FILE = b"S", b"X", b"C", b"E", b"F"
-DESCRIPTORS = 5
-PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 4, 15, 36
-BUSY_MS, QUIET_MS = 50, 250
+PR_SET_DUMPABLE, PR_SET_NAME = 4, 15
+SOON_MS, BUSY_MS, QUIET_MS = 2, 50, 250
 # The relay holds one descriptor for each call in progress, and must not run out of them.
-OPEN_FILES, RELAY_OPEN_FILES = 256, 4096
+RELAY_OPEN_FILES = 4096
 RLIMITS = {
     "RLIMIT_CORE": 0,
     "RLIMIT_MEMLOCK": 65536,
@@ -66,25 +72,6 @@ RLIMITS_SET = {
     "RLIMIT_FSIZE": "file_bytes",
 }
 
-libc = ctypes.CDLL(None)
-
-
-class Call:
-    """A call in progress: the socket for its answers and the process that carries it out."""
-
-    def __init__(self, fds: list[int], request: dict[str, Any]) -> None:
-        self.socket, _, *self.streams = fds
-        self.request = request
-        self.pid = 0
-
-    def answer(self, kind: bytes, value: int) -> None:
-        """Send one answer; whoever asked may be gone already."""
-        try:
-            os.write(self.socket, ANSWER.pack(kind, value))
-        except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.ECONNRESET):
-                raise
-
 
 class Relay:
     """The loop: take calls, reap processes, watch memory and files."""
@@ -94,6 +81,7 @@ class Relay:
         self.settings = settings
         self.calls: dict[int, Call] = {}  # by process
         self.sockets: dict[int, Call] = {}  # by descriptor
+        self.spare: Spare | None = None
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
 
@@ -105,10 +93,18 @@ class Relay:
         signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, awake)
         self.poll.register(wake, select.POLLIN)
+        # A broken pipe is an error of the call that meets it, and no handler survives `execve`.
+        signal.signal(signal.SIGPIPE, awake)
+        signal.signal(signal.SIGXFSZ, awake)
         os.write(self.control.fileno(), b"ready")
+        self.prepare()
         looked = monotonic()
         while True:
-            for fd, _ in self.poll.poll(self.pause()):
+            ready = self.poll.poll(self.pause())
+            if not ready:
+                # While a call begins, both processors have other work.
+                self.prepare()
+            for fd, _ in ready:
                 if fd == wake:
                     drain(wake)
                 elif fd == self.control.fileno():
@@ -125,55 +121,63 @@ class Relay:
 
     def pause(self) -> int | None:
         """Milliseconds until the next look at memory; None while no process lives."""
-        try:
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return None
-        return BUSY_MS if self.calls else QUIET_MS
+        if self.spare is None:
+            return SOON_MS
+        if self.calls:
+            return BUSY_MS
+        return QUIET_MS if set(all_pids()) - {1} - set(self.own_pids()) else None
 
     def take(self) -> bool:
         """Take one call from the control socket; False at its end."""
-        size = _socket.CMSG_SPACE(DESCRIPTORS * 4)
-        data, rights, _, _ = self.control.recvmsg(16, size, _socket.MSG_CMSG_CLOEXEC)
-        if not data:
+        call = take_packet(self.control)
+        if call is None:
             return False
-        packed = b"".join(part for _, _, part in rights)
-        fds = [value for (value,) in struct.iter_unpack("i", packed)]
-        with os.fdopen(fds[1], "rb") as file:
-            request = marshal.load(file)  # noqa: S302 - only the harness holds the other end
-        call = Call(fds, request)
-        if request["verb"] == "kill_all":
+        if call.head["verb"] == "kill_all":
             self.kill_all()
             call.answer(EXITED, 0)
-            self.close(call)
+            call.close()
         else:
             self.start(call)
         return True
 
     def start(self, call: Call) -> None:
-        """Fork a process for a call."""
-        if call.request["alone"]:
+        """Give a call to the process that waits, or to a new one."""
+        if call.head["alone"]:
             freeze()
         try:
-            pid = os.fork()
+            self.give(call)
         except OSError as error:
-            call.answer(NO_FILE if call.request["own"] else NO_PROGRAM, error.errno or 0)
+            call.answer(NO_FILE if call.head["own"] else NO_PROGRAM, error.errno or 0)
             call.answer(EXITED, 126)
             self.end(call)
             return
-        if pid == 0:
-            child(call, self.settings, self.own_pids())
-        call.pid = pid
-        for fd in call.streams:
-            os.close(fd)
-        call.streams = []
-        if call.request["verb"] == "spawn":
-            call.answer(STARTED, pid)
-            self.close(call)
+        call.keep_only_socket()
+        if call.head["verb"] == "spawn":
+            call.answer(STARTED, call.pid)
+            call.close()
             return
-        self.calls[pid] = self.sockets[call.socket] = call
+        self.calls[call.pid] = self.sockets[call.socket] = call
         os.set_blocking(call.socket, False)
         self.poll.register(call.socket, select.POLLIN)
+
+    def give(self, call: Call) -> None:
+        """Hand a call over, to a new process where the one that waited cannot take it."""
+        spare, self.spare = self.spare, None
+        if spare is not None and call.head["alone"]:
+            # It stands still like everything else.
+            spare.dismiss()
+            spare = None
+        while spare is None or not spare.give(call, self.own_pids()):
+            spare = Spare(self.settings)
+
+    def prepare(self) -> None:
+        """Have a process wait for the next call; none appears while processes are told."""
+        if not self.own_pids():
+            try:
+                self.spare = Spare(self.settings)
+            except OSError:
+                # Made when it is needed, and told then if it cannot be had.
+                return
 
     def reap(self) -> None:
         """Collect the dead and tell whoever waits for them."""
@@ -189,6 +193,9 @@ class Relay:
                 if pid in self.own_pids():
                     send(pid, signal.SIGKILL)
                 continue
+            if self.spare is not None and pid == self.spare.pid:
+                self.spare.socket.close()
+                self.spare = None
             call = self.calls.pop(pid, None)
             if call is not None:
                 del self.sockets[call.socket]
@@ -196,14 +203,15 @@ class Relay:
                 call.answer(EXITED, os.waitstatus_to_exitcode(status))
                 self.end(call)
 
-    def own_pids(self) -> set[int]:
-        """Processes that do the relay's own work."""
-        return {pid for pid, call in self.calls.items() if call.request["own"]}
+    def own_pids(self) -> list[int]:
+        """Processes that do the relay's own work, or wait for some."""
+        busy = [pid for pid, call in self.calls.items() if call.head["own"]]
+        return busy if self.spare is None else [*busy, self.spare.pid]
 
     def end(self, call: Call) -> None:
         """Let go of a call, and wake what was stopped for it."""
-        self.close(call)
-        if call.request["alone"]:
+        call.close()
+        if call.head["alone"]:
             send(-1, signal.SIGCONT)
 
     def kill_all(self) -> None:
@@ -213,14 +221,9 @@ class Relay:
             self.reap()
             select.select([], [], [], 0.001)
 
-    def close(self, call: Call) -> None:
-        """Let go of a call's descriptors."""
-        for fd in (call.socket, *call.streams):
-            os.close(fd)
-
     def watch(self) -> None:
         """Kill the largest process while all together use too much; all, when files abound."""
-        spared = self.own_pids()
+        spared = set(self.own_pids())
         full = any(too_many_files(path, self.settings["files"]) for path in self.settings["disks"])
         if full or too_many_terminals():
             kill_others(spared)
@@ -237,46 +240,6 @@ class Relay:
 
 def awake(*args: object) -> None:
     """Nothing: that a process ended reaches the loop through a pipe."""
-
-
-def child(call: Call, settings: dict[str, Any], others: set[int]) -> NoReturn:
-    """Become what was asked for."""
-    request, failure = call.request, NO_FOLDER
-    try:
-        confine(settings, own=request["own"])
-        if request["verb"] != "spawn":
-            for target, fd in enumerate(call.streams):
-                os.dup2(fd, target)
-        os.chdir(request["cwd"])
-        if request["own"]:
-            failure = NO_FILE
-            VERBS[request["verb"]](request, others)
-            os._exit(0)
-        failure = NO_PROGRAM
-        os.execvpe(request["argv"][0], request["argv"], request["env"])  # noqa: S606
-    except OSError as error:
-        call.answer(failure, error.errno or 0)
-    finally:
-        # Nothing may carry a fork of the relay back into its loop.
-        os._exit(126)
-
-
-def confine(settings: dict[str, Any], *, own: bool) -> None:
-    """A session, limits and default signals; orphans stay below so that a time-out finds them."""
-    os.setsid()
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if not own:
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
-        # The relay keeps neither: it must be able to fork when nobody else can.
-        for number, value in (
-            (resource.RLIMIT_CPU, settings["cpu_seconds"]),
-            (resource.RLIMIT_NPROC, settings["processes"]),
-        ):
-            resource.setrlimit(number, (value, value))
 
 
 def drain(fd: int) -> None:

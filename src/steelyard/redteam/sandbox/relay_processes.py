@@ -74,30 +74,45 @@ def parents() -> dict[int, int]:
 
 
 def kill_tree(root: int) -> None:
-    """Kill a process and all below it, stopped first so that none can fork away."""
-    tree = {root}
+    """Kill a process and all below it, stopped first so that none can fork away.
+
+    Where something wakes what was stopped, everything is killed: that tree has no end.
+    """
     send(root, signal.SIGSTOP)
     ends = monotonic() + FIGHT_S
-    while True:
-        above = parents()
-        fresh = {pid for pid, parent in above.items() if parent in tree} - tree
-        if not fresh:
-            break
-        if monotonic() > ends:
-            # Something wakes what was stopped, and would keep this going for ever.
-            send(-1, signal.SIGKILL)
-            return
-        for pid in fresh:
+    # Whatever one of them forked before it died comes below the root, which collects orphans.
+    while tree := below(root):
+        for pid in tree:
             send(pid, signal.SIGSTOP)
-        tree |= fresh
-    below = tree - {root}
-    for pid in below:
-        send(pid, signal.SIGKILL)
-    # Killed is not gone; nobody is to find them running after the call.
-    ends = monotonic() + FIGHT_S
-    while any(speaker(pid) for pid in below) and monotonic() < ends:
-        select.select([], [], [], 0.001)
+        if below(root) != tree:
+            if monotonic() > ends:
+                break
+            continue
+        for pid in tree:
+            send(pid, signal.SIGKILL)
+        wait_for_end(tree)
+    if tree or is_awake(root):
+        others = set(all_pids()) - {1}
+        send(-1, signal.SIGKILL)
+        wait_for_end(others)
     send(root, signal.SIGKILL)
+
+
+def below(root: int) -> set[int]:
+    """Living processes under one, at any depth."""
+    above = {pid: parent for pid, parent in parents().items() if speaker(pid)}
+    found, layer = set[int](), {root}
+    while layer:
+        layer = {pid for pid, parent in above.items() if parent in layer} - found
+        found |= layer
+    return found
+
+
+def wait_for_end(pids: set[int]) -> None:
+    """Killed is not gone; nobody is to find them running after the call."""
+    ends = monotonic() + FIGHT_S
+    while any(speaker(pid) for pid in pids) and monotonic() < ends:
+        select.select([], [], [], 0.001)
 
 
 def kill_others(spared: set[int]) -> None:

@@ -1,0 +1,236 @@
+"""The processes that a host's first process makes: each waits for one call and becomes it.
+
+Joined to `relay` before it is sent into a host; see there. To fork a Python takes longer than to
+start most programs, so one process is made ahead of the next call: it is a session of its own, has
+rehearsed what it will do, and reads the call's descriptors from a socket.
+"""
+
+# The imports that only checkers see are of the file this one is joined to.
+# ruff: noqa: TC004
+
+from __future__ import annotations
+
+import _socket
+import ctypes
+import errno
+import marshal
+import os
+import resource
+import struct
+
+# `typing` and `signal` cost milliseconds in every host; checkers know this name.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import Any, NoReturn
+
+    from steelyard.redteam.sandbox.relay_files import VERBS
+    from steelyard.redteam.sandbox.relay_processes import send
+else:
+    import _signal as signal
+
+ANSWER = struct.Struct("<cq")
+STARTED, EXITED, NO_FOLDER, NO_PROGRAM, NO_FILE = b"S", b"X", b"C", b"E", b"F"
+DESCRIPTORS = 5
+LONGEST_HEAD = 65536
+PR_SET_CHILD_SUBREAPER = 36
+OPEN_FILES = 256
+
+libc = ctypes.CDLL(None)
+
+
+class Call:
+    """A call in progress: its descriptors and the process that carries it out.
+
+    Attributes:
+        head: What the relay must know: the verb, whether the work is the relay's own, and whether
+            everything else is to stand still.
+    """
+
+    def __init__(self, head: dict[str, Any], fds: list[int]) -> None:
+        self.head = head
+        self.socket = fds[0]
+        self.fds = fds
+        self.pid = 0
+
+    def answer(self, kind: bytes, value: int) -> None:
+        """Send one answer; whoever asked may be gone already."""
+        try:
+            os.write(self.socket, ANSWER.pack(kind, value))
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET):
+                raise
+
+    def keep_only_socket(self) -> None:
+        """Leave the call's streams to the process that carries it out."""
+        for fd in self.fds[1:]:
+            os.close(fd)
+        self.fds = self.fds[:1]
+
+    def close(self) -> None:
+        """Let go of all descriptors."""
+        for fd in self.fds:
+            os.close(fd)
+
+
+class Spare:
+    """A process that waits for a call."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        """Fork it.
+
+        Raises:
+            OSError: no process can be had.
+        """
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                stand_by(theirs, settings)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self.socket = ours
+
+    def give(self, call: Call, others: list[int]) -> bool:
+        """Hand it a call; False when it is gone."""
+        try:
+            give_packet(self.socket, call.head | {"others": others}, call.fds)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET):
+                raise
+            return False
+        finally:
+            self.socket.close()
+        call.pid = self.pid
+        return True
+
+    def dismiss(self) -> None:
+        """End it, whether it is stopped or gone."""
+        self.socket.close()
+        send(self.pid, signal.SIGKILL)
+
+
+def give_packet(socket: _socket.socket, head: dict[str, Any], fds: list[int]) -> None:
+    """Send a head and descriptors."""
+    rights = struct.pack(f"{len(fds)}i", *fds)
+    ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)]
+    socket.sendmsg([marshal.dumps(head, 4)], ancillary)
+
+
+def take_packet(socket: _socket.socket) -> Call | None:
+    """Receive a call; None at the end of the socket."""
+    size = _socket.CMSG_SPACE(DESCRIPTORS * 4)
+    data, rights, _, _ = socket.recvmsg(LONGEST_HEAD, size, _socket.MSG_CMSG_CLOEXEC)
+    if not data:
+        return None
+    packed = b"".join(part for _, _, part in rights)
+    head = marshal.loads(data)  # noqa: S302 - only the harness and the relay write there
+    return Call(head, [value for (value,) in struct.iter_unpack("i", packed)])
+
+
+def stand_by(socket: _socket.socket, settings: dict[str, Any]) -> NoReturn:
+    """Wait for a call and become it."""
+    try:
+        # Orphans stay below this process so that a time-out finds them.
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        rehearse()
+        call = take_packet(socket)
+        if call is not None:
+            carry_out(call, settings)
+    finally:
+        # Nothing may carry a fork of the relay back into its loop.
+        os._exit(126)
+
+
+def rehearse() -> None:
+    """Do what a call does, to no effect.
+
+    A page that is shared after a fork is copied when it is first written to, and together the
+    copies take longer than the work.
+    """
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    reading, writing = os.pipe()
+    os.write(writing, marshal.dumps({"cwd": b".", "argv": [b"/"], "env": {b"PATH": b"/"}}, 4))
+    os.close(writing)
+    head: dict[str, Any] = {"verb": "", "own": False, "alone": False, "others": []}
+    give_packet(ours, head, [reading, reading, 0, 1, 2])
+    call = take_packet(theirs)
+    if call is not None:
+        request = take_place(call)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        try:
+            execute(request["argv"], request["env"])
+        except OSError:
+            # A folder is no program.
+            os.close(call.socket)
+    os.close(reading)
+    ours.close()
+    theirs.close()
+
+
+def carry_out(call: Call, settings: dict[str, Any]) -> None:
+    """Become what was asked for; on a failure say which."""
+    failure = NO_FOLDER
+    try:
+        request = take_place(call)
+        if call.head["own"]:
+            failure = NO_FILE
+            VERBS[call.head["verb"]](request, set(call.head["others"]))
+            os._exit(0)
+        failure = NO_PROGRAM
+        limit(settings)
+        execute(request["argv"], request["env"])
+    except OSError as error:
+        call.answer(failure, error.errno or 0)
+
+
+def take_place(call: Call) -> dict[str, Any]:
+    """Read the request, take its streams and go to its folder.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    memory, *streams = call.fds[1:]
+    with os.fdopen(memory, "rb") as file:
+        request = marshal.load(file)  # noqa: S302 - only the harness holds the other end
+    for target, fd in enumerate(streams):
+        if call.head["verb"] != "spawn":
+            os.dup2(fd, target)
+        os.close(fd)
+    os.chdir(request["cwd"])
+    return request
+
+
+def limit(settings: dict[str, Any]) -> None:
+    """Limits that the relay itself does without: it must be able to fork when nobody else can."""
+    for number, value in (
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_CPU, settings["cpu_seconds"]),
+        # Beside the commands live the relay and the process that waits for the next call.
+        (resource.RLIMIT_NPROC, settings["processes"] + 1),
+    ):
+        resource.setrlimit(number, (value, value))
+
+
+def execute(argv: list[bytes], environment: dict[bytes, bytes]) -> None:
+    """Replace this process, looking the program up as a shell does.
+
+    Raises:
+        OSError: of the first place where something other than nothing was found.
+    """
+    name = argv[0]
+    if b"/" in name:
+        os.execve(name, argv, environment)  # noqa: S606
+    failure = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for folder in environment.get(b"PATH", os.fsencode(os.defpath)).split(b":"):
+        try:
+            os.execve(os.path.join(folder, name), argv, environment)  # noqa: S606, PTH118
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                failure = error
+    raise failure
