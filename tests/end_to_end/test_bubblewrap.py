@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 from inspect_ai import Task, task
 from inspect_ai import eval as inspect_eval
@@ -205,9 +206,19 @@ async def test_output_that_is_no_utf8_is_replaced(sandbox_env: SandboxEnvironmen
         await sandbox_env.read_file("odd")
 
 
-async def test_a_shell_from_outside_is_not_offered(sandbox_env: SandboxEnvironment) -> None:
-    with pytest.raises(NotImplementedError, match="cannot be entered from outside"):
-        await sandbox_env.connection()
+async def test_a_shell_can_be_opened_from_outside() -> None:
+    made = await BubblewrapEnvironment.sample_init("check", None, {})
+    host = made["workstation"]
+    connection = await host.connection(user="user")
+    assert (await host.connection()).command == connection.command
+    shell = await anyio.run_process(connection.command, input=b"echo is $LOGNAME; exit 4\n", check=False)
+    assert (connection.type, shell.returncode) == ("bubblewrap", 4)
+    assert b"is user\r\n" in shell.stdout
+    with pytest.raises(SandboxUserUnsupportedError, match="no user 'root'"):
+        await host.connection(user="root")
+    await BubblewrapEnvironment.sample_cleanup("check", None, made, interrupted=False)
+    gone = await anyio.run_process(connection.command, check=False)
+    assert gone.returncode == 3
 
 
 async def test_a_host_that_is_gone_is_inspects_error() -> None:

@@ -7,6 +7,8 @@ Inspect's. The hosts of a sample share one loopback network; the first is Inspec
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -28,6 +30,7 @@ from inspect_ai.util import (
 from steelyard.redteam.engine.bubblewrap_config import BubblewrapConfig, read_config
 from steelyard.redteam.sandbox import (
     Command,
+    Door,
     Host,
     HostLost,
     IsolationUnavailable,
@@ -36,6 +39,7 @@ from steelyard.redteam.sandbox import (
     UserUnsupported,
     host_specs,
     require_isolation,
+    require_user,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +64,7 @@ class BubblewrapEnvironment(SandboxEnvironment):
         super().__init__()
         self.pod = pod
         self.host = host
+        self._door: Door | None = None
         # Of its own: a thread waits for each call, and other work of the engine needs threads.
         self._calls = CapacityLimiter(_CALLS_AT_ONCE)
 
@@ -110,8 +115,21 @@ class BubblewrapEnvironment(SandboxEnvironment):
         return data.decode() if text else data
 
     async def connection(self, *, user: str | None = None) -> SandboxConnection:
-        """There is none: a shell let in from outside would not be under the host's limits."""
-        raise NotImplementedError("hosts of 'bubblewrap' cannot be entered from outside")
+        """A command that opens a shell in the host, under its filter and limits."""
+        try:
+            require_user(user)
+        except UserUnsupported as error:
+            raise SandboxUserUnsupportedError(str(error)) from error
+        if self._door is None:
+            self._door = Door(self.host)
+        command = [sys.executable, "-m", "steelyard.redteam.sandbox.enter", str(self._door.path)]
+        return SandboxConnection(type=NAME, command=shlex.join(command))
+
+    def close(self) -> None:
+        """Shut the door to the host."""
+        if self._door is not None:
+            self._door.close()
+            self._door = None
 
     async def _call(self, work: Callable[[], _Result]) -> _Result:
         """Run blocking work in a thread, with Inspect's own errors."""
@@ -169,8 +187,11 @@ class BubblewrapEnvironment(SandboxEnvironment):
         interrupted: bool,  # noqa: ARG003, FBT001
     ) -> None:
         """End the sample's hosts, interrupted or not: nothing of them can be kept."""
-        pods = {id(env.pod): env.pod for env in map(_ours, environments.values())}
+        ours = [_ours(environment) for environment in environments.values()]
+        pods = {id(env.pod): env.pod for env in ours}
         with CancelScope(shield=True):
+            for environment in ours:
+                environment.close()
             for pod in pods.values():
                 await to_thread.run_sync(pod.close)
 

@@ -11,13 +11,15 @@ from steelyard.redteam.sandbox.failures import (
     OutputLimitExceeded,
     UserUnsupported,
 )
-from steelyard.redteam.sandbox.host import Host
+from steelyard.redteam.sandbox.host import Host, require_user
 from steelyard.redteam.sandbox.pod import Pod, require_isolation
 from steelyard.redteam.sandbox.spec import Command, ExecResult, HostSpec, Limits, host_specs
 from steelyard.redteam.sandbox.stage import stage
+from steelyard.redteam.sandbox.terminal import Door
 
 __all__ = [
     "Command",
+    "Door",
     "ExecResult",
     "Host",
     "HostLost",
@@ -29,5 +31,6 @@ __all__ = [
     "UserUnsupported",
     "host_specs",
     "require_isolation",
+    "require_user",
     "stage",
 ]

@@ -95,6 +95,40 @@ def perform(
         return conversation.hold(timeout_s)
 
 
+def attend(
+    control: socket.socket, request: Mapping[str, Any], terminal: int, visitor: socket.socket
+) -> Mapping[bytes, int]:
+    """See a process on a terminal to its end; it is killed when its visitor leaves.
+
+    Args:
+        control: The relay's socket.
+        request: What to run.
+        terminal: Becomes its input, output and error.
+        visitor: Anything that arrives there, its end included, ends the visit.
+
+    Raises:
+        HostLost: the relay is gone.
+    """
+    answers = dict[bytes, int]()
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            _hand_over(control, request, [theirs.fileno(), terminal, terminal, terminal])
+        poll = select.poll()
+        for end in (ours, visitor):
+            poll.register(end, select.POLLIN)
+        goes_on = True
+        while goes_on:
+            ready = {fd for fd, _ in poll.poll()}
+            if visitor.fileno() in ready:
+                poll.unregister(visitor)
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    ours.send(b"K")
+            if ours.fileno() in ready:
+                goes_on = _take_answers(ours, answers)
+    return answers
+
+
 def _packed(request: Mapping[str, Any]) -> bytes:
     # Version 4 is read by every Python that a host may have.
     return marshal.dumps(dict(request), 4)
@@ -113,6 +147,18 @@ def _hand_over(control: socket.socket, request: Mapping[str, Any], fds: list[int
         raise HostLost("the host is gone", hint="start a new one") from error
     finally:
         os.close(memory)
+
+
+def _take_answers(source: socket.socket, answers: dict[bytes, int]) -> bool:
+    """Read what the relay says; False when the call is over."""
+    try:
+        data = source.recv(16 * _ANSWER.size)
+    except ConnectionResetError:
+        data = b""
+    answers.update(_ANSWER.iter_unpack(data[: len(data) // _ANSWER.size * _ANSWER.size]))
+    if not data and not answers:
+        raise HostLost("the host is gone", hint="start a new one")
+    return bool(data) and b"X" not in answers
 
 
 class _Conversation:
@@ -153,7 +199,7 @@ class _Conversation:
         left_ms = max(0.0, ends - monotonic()) * 1000
         for fd, _ in self._poll.poll(min(left_ms, 3_600_000)):
             if fd == self._socket.fileno():
-                if not self._take_answers():
+                if not _take_answers(self._socket, self._reply.answers):
                     return False
             elif fd == self._input:
                 self._write()
@@ -161,17 +207,6 @@ class _Conversation:
                 with suppress(BlockingIOError):
                     self._read(fd)
         return True
-
-    def _take_answers(self) -> bool:
-        try:
-            data = self._socket.recv(16 * _ANSWER.size)
-        except ConnectionResetError:
-            data = b""
-        for kind, value in _ANSWER.iter_unpack(data[: len(data) // _ANSWER.size * _ANSWER.size]):
-            self._reply.answers[kind] = value
-        if not data and not self._reply.answers:
-            raise HostLost("the host is gone", hint="start a new one")
-        return bool(data) and b"X" not in self._reply.answers
 
     def _write(self) -> None:
         try:

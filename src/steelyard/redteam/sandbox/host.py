@@ -12,7 +12,7 @@ import os
 import posixpath
 from typing import TYPE_CHECKING, Any
 
-from steelyard.redteam.sandbox.call import Reply, perform, request_too_long
+from steelyard.redteam.sandbox.call import Reply, attend, perform, request_too_long
 from steelyard.redteam.sandbox.failures import HostLost, OutputLimitExceeded, UserUnsupported
 from steelyard.redteam.sandbox.root import ENVIRONMENT, HOME, UID, USER
 from steelyard.redteam.sandbox.spec import Command, ExecResult
@@ -64,10 +64,7 @@ class Host:
             UserUnsupported: the host has no such user.
             HostLost: the host is gone.
         """
-        if command.user not in (None, USER, str(UID)):
-            raise UserUnsupported(
-                f"the host has no user {command.user!r} to run as", hint=f"its user is {USER!r}"
-            )
+        require_user(command.user)
         limit = self._limits.output_bytes
         kept = limit if command.output_bytes is None else command.output_bytes
         request = _process("exec", command)
@@ -92,6 +89,24 @@ class Host:
         _raise_for(reply, b"C", command.cwd or HOME)
         _raise_for(reply, b"E", argv[0])
         return reply.answers[b"S"]
+
+    def enter(
+        self, argv: Sequence[str], terminal: int, visitor: socket.socket, *, term: str
+    ) -> int:
+        """Run a process on a terminal until it ends or its visitor leaves; returns its status.
+
+        Args:
+            argv: What to run.
+            terminal: Descriptor of one end of a terminal that is used for nothing else.
+            visitor: The visit is over when anything arrives there, its end included.
+            term: Value of `TERM`.
+
+        Raises:
+            HostLost: the host is gone.
+        """
+        command = Command(argv, env={"TERM": term})
+        answers = attend(self._control, _process("enter", command), terminal, visitor)
+        return answers.get(b"X", _NOT_STARTED)
 
     def read_file(self, path: str, *, limit_bytes: int | None = None) -> bytes:
         """A regular file's content; links are resolved inside the host.
@@ -161,6 +176,18 @@ class Host:
         if reply.timed_out:
             raise TimeoutError(f"{self.name}: no answer within {_FILE_TIMEOUT_S:g} s")
         return reply
+
+
+def require_user(user: str | None) -> None:
+    """Refuse a user that no host has.
+
+    Raises:
+        UserUnsupported: another than the one user of every host.
+    """
+    if user not in (None, USER, str(UID)):
+        raise UserUnsupported(
+            f"the host has no user {user!r} to run as", hint=f"its user is {USER!r}"
+        )
 
 
 def _process(verb: str, command: Command) -> dict[str, Any]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FIRST_ID, _IDS = 1 << 30, 1 << 24
 _NOBODY = 65534
-_PARTS = ("relay_processes.py", "relay_files.py", "relay_children.py", "relay.py")
+_PARTS = ("processes.py", "files.py", "children.py", "relay.py")
 _ONLY_AT_THE_TOP = b"from __future__ import annotations\n"
 # A file of compiled code: magic number, flags and two empty fields, code (PEP 552).
 _COMPILE = (
@@ -125,7 +125,7 @@ def relay_program() -> bytes:
 
     Its source where that Python is not at its place on this machine.
     """
-    parts = [Path(__file__).with_name(name).read_bytes() for name in _PARTS]
+    parts = [Path(__file__).with_name("inside").joinpath(name).read_bytes() for name in _PARTS]
     source = _ONLY_AT_THE_TOP + b"".join(part.replace(_ONLY_AT_THE_TOP, b"", 1) for part in parts)
     if not os.access(PYTHON, os.X_OK):
         return source

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from steelyard.redteam.sandbox.relay_processes import all_pids, contents, speaker, status_of
+    from steelyard.redteam.sandbox.inside.processes import all_pids, contents, speaker, status_of
 
 CHUNK = 65536
 # As far as the text of a command line is told; a process can make its own as long as it likes.

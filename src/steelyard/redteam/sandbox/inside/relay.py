@@ -1,6 +1,6 @@
 """The first process of a host: starts what it is asked to start, and outlives it all.
 
-Runs inside the host, joined to the other files whose names begin with `relay`, on whatever Python
+Runs inside the host, joined to the other files of this folder, on whatever Python
 3.9 or later is there, so it imports nothing of this package and as little as it can. It is asked
 through a socket that it reads from descriptor 0: each message carries the descriptors of one call,
 among them a memory file with the request and a socket for the answers. The protocol is in
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import signal
     from typing import Any
 
-    from steelyard.redteam.sandbox.relay_children import (
+    from steelyard.redteam.sandbox.inside.children import (
         EXITED,
         NO_FILE,
         NO_PROGRAM,
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
         libc,
         take_packet,
     )
-    from steelyard.redteam.sandbox.relay_files import CHUNK
-    from steelyard.redteam.sandbox.relay_processes import (
+    from steelyard.redteam.sandbox.inside.files import CHUNK
+    from steelyard.redteam.sandbox.inside.processes import (
         all_pids,
         contents,
         freeze,

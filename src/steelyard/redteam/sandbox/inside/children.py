@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import signal
     from typing import Any, NoReturn
 
-    from steelyard.redteam.sandbox.relay_files import VERBS
-    from steelyard.redteam.sandbox.relay_processes import send
+    from steelyard.redteam.sandbox.inside.files import VERBS
+    from steelyard.redteam.sandbox.inside.processes import send
 else:
     import _signal as signal
 
@@ -34,6 +34,7 @@ STARTED, EXITED, NO_FOLDER, NO_PROGRAM, NO_FILE = b"S", b"X", b"C", b"E", b"F"
 DESCRIPTORS = 5
 LONGEST_HEAD = 65536
 PR_SET_CHILD_SUBREAPER = 36
+TIOCSCTTY = 0x540E
 OPEN_FILES = 256
 
 libc = ctypes.CDLL(None)
@@ -183,6 +184,8 @@ def carry_out(call: Call, settings: dict[str, Any]) -> None:
             VERBS[call.head["verb"]](request, set(call.head["others"]))
             os._exit(0)
         failure = NO_PROGRAM
+        if call.head["verb"] == "enter":
+            libc.ioctl(0, TIOCSCTTY, 0)
         limit(settings)
         execute(request["argv"], request["env"])
     except OSError as error:

@@ -1,0 +1,1 @@
+"""The first process of a host, in parts that are joined before they are sent into it."""
