@@ -211,7 +211,9 @@ async def test_a_shell_can_be_opened_from_outside() -> None:
     host = made["workstation"]
     connection = await host.connection(user="user")
     assert (await host.connection()).command == connection.command
-    shell = await anyio.run_process(connection.command, input=b"echo is $LOGNAME; exit 4\n", check=False)
+    shell = await anyio.run_process(
+        connection.command, input=b"echo is $LOGNAME; exit 4\n", check=False
+    )
     assert (connection.type, shell.returncode) == ("bubblewrap", 4)
     assert b"is user\r\n" in shell.stdout
     with pytest.raises(SandboxUserUnsupportedError, match="no user 'root'"):
