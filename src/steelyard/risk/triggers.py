@@ -51,6 +51,11 @@ def standing_triggers(
     )
 
 
+def _reached(instant: Fact, limit: Fact | None) -> bool:
+    """Whether an instant is no earlier than another, both as `format_instant` writes them."""
+    return limit is not None and str(instant) >= str(limit)
+
+
 def _fired(trigger: Trigger, facts: Facts, recorded: Facts) -> bool:
     fact, before = facts.get(trigger.fact), recorded.get(trigger.fact)
     if fact is None:
@@ -58,8 +63,7 @@ def _fired(trigger: Trigger, facts: Facts, recorded: Facts) -> bool:
     if trigger.test == "is_true":
         return fact is True
     if trigger.test in ("differs", "reached"):
-        if before is None:
-            return False
-        return fact != before if trigger.test == "differs" else str(fact) >= str(before)
+        # What was not recorded cannot be shown to be the same.
+        return fact != before if trigger.test == "differs" else _reached(fact, before)
     number, limit = float(fact), trigger.value if trigger.value is not None else 0.0
     return number >= limit if trigger.test == "at_least" else number > limit

@@ -1,0 +1,67 @@
+"""Re-evaluation: which triggers are known to have fired since a passport was issued.
+
+Decides what a relying party's facts mean for one passport. The triggers are those
+of the release it was made under; what it recorded (weights, release, review) is
+what they are held against. Whether a fired one matters is for the policy.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from steelyard.kernel import format_instant, read_bytes
+from steelyard.kernel.errors import CannotVerify, ConfigurationError
+from steelyard.risk.triggers import Facts, evaluate_triggers
+from steelyard.standard import check_schema
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from steelyard.kernel import JsonObject
+    from steelyard.standard import Release
+
+_FACTS_LIMIT_BYTES: Final = 64 * 1024
+
+
+def load_facts(path: Path) -> Facts:
+    """Read facts in TOML.
+
+    Raises:
+        ConfigurationError: unreadable, not TOML, or a fact that no trigger asks for.
+    """
+    try:
+        value = tomllib.loads(read_bytes(path, limit_bytes=_FACTS_LIMIT_BYTES).decode("utf-8"))
+    except CannotVerify as error:
+        raise ConfigurationError(error.message, where=str(path)) from error
+    except ValueError as error:
+        message = f"not TOML: {error}"
+        raise ConfigurationError(message, where=str(path)) from error
+    check_schema(value, "trigger-facts", where=str(path))
+    return value
+
+
+def fired_triggers(
+    classification: JsonObject, subject: JsonObject, release: Release, facts: Facts, at: datetime
+) -> tuple[str, ...]:
+    """Titles of the triggers that hold now, in the order of the framework.
+
+    Args:
+        classification: As recomputed.
+        subject: Who was tested, as the passport's identity says.
+        release: The release of the classification.
+        facts: What the relying party knows.
+        at: The date of the question.
+    """
+    rows = cast("list[dict[str, Any]]", classification["determinations"])
+    weights = {"weights_digest": str(subject["digest"])} if subject["kind"] == "weights" else {}
+    recorded = {
+        **weights,
+        "framework_release": release.version,
+        "date": min(str(row["next_review"]) for row in rows),
+    }
+    states = evaluate_triggers(
+        release.framework.triggers, {**facts, "date": format_instant(at)}, recorded
+    )
+    return tuple(state.trigger.title for state in states if state.fired)
