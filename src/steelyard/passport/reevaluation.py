@@ -2,21 +2,21 @@
 
 Decides what a relying party's facts mean for one passport. The triggers are those
 of the release it was made under; what it recorded (weights, release, review) is
-what they are held against. Whether a fired one matters is for the policy.
+what they are held against. Whether a fired one matters is for the policy. That the review is
+due is left to the check of the passport's expiry, which has an exit status of its own.
 """
 
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from steelyard.kernel import format_instant, read_bytes
+from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import CannotVerify, ConfigurationError
 from steelyard.risk.triggers import Facts, evaluate_triggers
 from steelyard.standard import check_schema
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from steelyard.kernel import JsonObject
@@ -42,26 +42,15 @@ def load_facts(path: Path) -> Facts:
     return value
 
 
-def fired_triggers(
-    classification: JsonObject, subject: JsonObject, release: Release, facts: Facts, at: datetime
-) -> tuple[str, ...]:
+def fired_triggers(subject: JsonObject, release: Release, facts: Facts) -> tuple[str, ...]:
     """Titles of the triggers that hold now, in the order of the framework.
 
     Args:
-        classification: As recomputed.
         subject: Who was tested, as the passport's identity says.
         release: The release of the classification.
         facts: What the relying party knows.
-        at: The date of the question.
     """
-    rows = cast("list[dict[str, Any]]", classification["determinations"])
     weights = {"weights_digest": str(subject["digest"])} if subject["kind"] == "weights" else {}
-    recorded = {
-        **weights,
-        "framework_release": release.version,
-        "date": min(str(row["next_review"]) for row in rows),
-    }
-    states = evaluate_triggers(
-        release.framework.triggers, {**facts, "date": format_instant(at)}, recorded
-    )
+    recorded = {**weights, "framework_release": release.version}
+    states = evaluate_triggers(release.framework.triggers, facts, recorded)
     return tuple(state.trigger.title for state in states if state.fired)

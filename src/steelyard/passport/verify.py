@@ -77,7 +77,7 @@ def verify_passport(
         return Verification(at, tuple(log.checks), log.exit_status())
     unmet: tuple[str, ...] = ()
     subject = checks.subject_of(need(signed))
-    fired = fired_triggers(need(level), subject, need(release), facts or {}, at)
+    fired = fired_triggers(subject, need(release), facts or {})
     if policy is None:
         log.skip("policy", "no policy was given")
     else:
