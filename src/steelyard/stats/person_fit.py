@@ -104,11 +104,13 @@ class Anomaly:
         distance: In standard deviations of a further honest value.
         low: Probability of a value this low or lower.
         high: Probability of a value this high or higher.
+        outside: Whether it lies beyond every honest value.
     """
 
     distance: float
     low: float
     high: float
+    outside: bool
 
     @property
     def two_sided(self) -> float:
@@ -119,7 +121,9 @@ class Anomaly:
 def anomaly(value: float, honest: Sequence[float]) -> Anomaly | None:
     """Hold a value against those of honest models, by a prediction limit of Student's t.
 
-    The values count as a normal sample, of which this is to be one more. None below
+    The values count as a normal sample, of which this is to be one more. Mean and
+    standard deviation, not median and its deviation: honest models have heavy tails, and
+    robust measures called twice as many of them anomalous. None below
     `LEAST_HONEST` values, and where they do not vary or the value is nan.
     """
     values = np.asarray([x for x in honest if not math.isnan(x)], dtype=float)
@@ -130,4 +134,5 @@ def anomaly(value: float, honest: Sequence[float]) -> Anomaly | None:
         return None
     distance = (value - float(values.mean())) / spread
     low = t_cdf(distance, len(values) - 1)
-    return Anomaly(distance, low, 1.0 - low)
+    outside = not values.min() <= value <= values.max()
+    return Anomaly(distance, low, 1.0 - low, outside)

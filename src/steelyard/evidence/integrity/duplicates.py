@@ -124,7 +124,9 @@ def anchor_findings(evidence: Evidence, against: Evidence) -> Iterator[Finding]:
     for model, mine in new.items():
         for name, theirs in old.items():
             if mine == theirs:
-                scores = {key: payload[1] for key, payload in mine.items() if payload[1] is not None}
+                scores = {
+                    key: payload[1] for key, payload in mine.items() if payload[1] is not None
+                }
                 if _is_no_chance(scores, usual) or _is_telling(mine):
                     yield _same_log(model, name, len(mine))
             elif _is_telling(mine) and Counter(mine.values()) == Counter(theirs.values()):
