@@ -241,13 +241,17 @@ def _require_consistent(bank: Bank, where: str) -> None:
     few = [item.item for item in bank.items if item.repeats < item.models]
     doubled = sorted({one for one, next_ in zip(names, names[1:], strict=False) if one == next_})
     problems = (
-        (doubled, f"two items are named {doubled[:1]}"),
+        (doubled, f"two items are named {_first(doubled)}"),
         (names != sorted(names), "items are not in the order of their names"),
-        (too_many, f"more models answered {too_many[:1]} than there are"),
-        (few, f"item {few[:1]} has fewer samples than models"),
+        (too_many, f"more models answered {_first(too_many)} than there are"),
+        (few, f"{_first(few)} has fewer samples than models"),
         (unsorted, "values of honest models are not in ascending order"),
         (bank.origin.status == PRESUMPTIVE and not bank.origin.note, "a presumptive bank says why"),
     )
     for found, message in problems:
         if found:
             raise MalformedEvidence(message, where=where, hint=_HINT)
+
+
+def _first(names: list[str]) -> str:
+    return names[0] if names else ""
