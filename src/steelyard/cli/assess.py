@@ -25,7 +25,10 @@ def assess(
     model: Annotated[str, typer.Argument(help="provider/model, steelyard/<target>, or a URL.")],
     out: Annotated[Path, typer.Option(help="Folder for the run.")],
     domain: Annotated[
-        list[str] | None, typer.Option(help="Domain to speak about; repeatable; all by default.")
+        list[str] | None,
+        typer.Option(
+            help="Domain to speak about; repeatable; those that the run or --evidence measures."
+        ),
     ] = None,
     suite: Annotated[
         str,
@@ -106,8 +109,9 @@ def assess(
     _require_weights_of_their_own(weights, model)
     _require_choice("--executor", executor, ("local", "command", "ray"))
     _require_choice("--safeguards", safeguards, ("on", "off", "unknown"))
-    scope = _scope(domain)
-    imported, digests = _imported(evidence or [], model, scope)
+    imported, digests = _imported(evidence or [], model)
+    scope = _scope(domain, imported)
+    _require_importable(imported, scope)
     folder = RunFolder(out)
     request = Request(
         model=model,
@@ -181,16 +185,29 @@ def _certificate(path: Path | None) -> Certificate | None:
     return read_bundle(read_bytes(path, limit_bytes=BUNDLE_LIMIT_BYTES), where=str(path))
 
 
-def _scope(domains: Sequence[str] | None) -> tuple[str, ...]:
+def _scope(domains: Sequence[str] | None, imported: Evidence) -> tuple[str, ...]:
+    """The domains named, else those with a core protocol of the release or with evidence.
+
+    A domain that only imported results speak about is not in scope by default: it
+    would be at level 3 for want of evidence in every run (docs/decisions/0014).
+
+    Raises:
+        UnknownName: no such domain.
+    """
     from steelyard.kernel.errors import UnknownName
     from steelyard.standard import load_release
 
-    known = load_release().framework.domains
+    framework = load_release().framework
+    known = framework.domains
     for name in domains or ():
         if name not in known:
             message = f"no domain {name!r}"
             raise UnknownName(message, hint=f"domains: {', '.join(known)}")
-    return tuple(name for name in known if not domains or name in domains)
+    if domains:
+        return tuple(name for name in known if name in domains)
+    core = {n: [framework.indicators[i].protocol for i in d.indicators] for n, d in known.items()}
+    own = {name for name, protocols in core.items() if set(protocols) != {"imported"}}
+    return tuple(name for name in known if name in own | set(imported.values("domain")))
 
 
 def _warn_if_undersized(samples: int | None, scope: Sequence[str], suite: str) -> None:
@@ -217,48 +234,50 @@ def _saved(folder: RunFolder, name: str, *, resume: bool) -> str:
     return secrets.token_hex(32)
 
 
-def _imported(
-    paths: Sequence[Path], model: str, scope: Sequence[str]
-) -> tuple[Evidence, dict[str, str]]:
-    """Evidence files about the model, with their digests."""
+def _imported(paths: Sequence[Path], model: str) -> tuple[Evidence, dict[str, str]]:
+    """Evidence files about the model, with their digests.
+
+    Raises:
+        UsageError: a file is about other models only.
+    """
     from steelyard.cli.evidence import options_for
     from steelyard.evidence import Evidence, read_evidence
     from steelyard.evidence.bank import complete_bank
     from steelyard.kernel import digest_file
+    from steelyard.kernel.errors import UsageError
     from steelyard.standard import load_release
 
     parts: list[Evidence] = []
     for path in paths:
         part = complete_bank(read_evidence(path, options_for([path], load_release())))
-        _require_importable(part, path, model, scope)
+        if model not in part.values("model"):
+            message = f"holds no records of {model!r}, but of {part.values('model')[:4]}"
+            hint = "name the model as the file does, or import it first with --model"
+            raise UsageError(message, where=str(path), hint=hint)
         parts.append(part.where(model=model))
     return Evidence.concatenate(parts), {path.name: digest_file(path) for path in paths}
 
 
-def _require_importable(evidence: Evidence, path: Path, model: str, scope: Sequence[str]) -> None:
+def _require_importable(evidence: Evidence, scope: Sequence[str]) -> None:
     """Refuse evidence that this run's passport could not speak about.
 
     Raises:
-        UsageError: another model, a domain outside the scope, or an indicator that
+        UsageError: a domain outside the scope, or an indicator that
             a shipped protocol feeds (its plan must be signed before it runs).
     """
     from steelyard.kernel.errors import UsageError
     from steelyard.standard import load_release
 
-    if model not in evidence.values("model"):
-        message = f"holds no records of {model!r}, but of {evidence.values('model')[:4]}"
-        hint = "name the model as the file does, or import it first with --model"
-        raise UsageError(message, where=str(path), hint=hint)
     outside = [domain for domain in evidence.values("domain") if domain not in scope]
     if outside:
-        message = f"speaks about {outside[0]}, which is outside the scope"
-        raise UsageError(message, where=str(path), hint=f"add --domain {outside[0]}")
+        message = f"the evidence speaks about {outside[0]}, which is outside the scope"
+        raise UsageError(message, where="--evidence", hint=f"add --domain {outside[0]}")
     indicators = load_release().framework.indicators
     for name in evidence.values("indicator"):
         if name in indicators and indicators[name].protocol != "imported":
             message = f"{name} is measured by this run itself and cannot be imported into it"
             hint = "steelyard classify reads such results, as presumptive evidence"
-            raise UsageError(message, where=str(path), hint=hint)
+            raise UsageError(message, where="--evidence", hint=hint)
 
 
 def _require_secret(seed: str | None, split: str) -> None:

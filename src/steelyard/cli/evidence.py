@@ -133,8 +133,8 @@ def options_for(
 ) -> ImportOptions:
     """Import options for files on the command line.
 
-    The indicator implies its domain. A response table with human minutes feeds
-    the framework's only horizon indicator unless the user names another.
+    The indicator, or the safeguard test, implies its domain. Where the framework has
+    several horizon indicators, a table with human minutes does not say which it feeds.
 
     Raises:
         UnknownName: the framework has no such indicator.
@@ -143,9 +143,10 @@ def options_for(
     from steelyard.evidence.readers import has_human_minutes
     from steelyard.kernel.errors import UnknownName
 
-    indicators = release.framework.indicators
+    indicators = {**release.framework.indicators, **release.framework.residual.tests}
     if indicator is None and any(has_human_minutes(path) for path in paths):
-        horizons = [name for name, i in indicators.items() if i.kind == "horizon"]
+        kinds = release.framework.indicators.items()
+        horizons = [name for name, i in kinds if i.kind == "horizon"]
         indicator = horizons[0] if len(horizons) == 1 else None
     if indicator is not None and indicator not in indicators:
         message = f"the framework has no indicator {indicator!r}"

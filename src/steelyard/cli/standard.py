@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from steelyard.cli.crosswalk import crosswalk
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from steelyard.standard import Framework, Indicator, Release
 
 app = typer.Typer(help="Show and check releases of the standard.", no_args_is_help=True)
+app.command()(crosswalk)
 
 
 class Section(StrEnum):

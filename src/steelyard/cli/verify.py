@@ -23,6 +23,10 @@ Keys = Annotated[
     list[str] | None,
     typer.Option("--key", help="Public key (PEM file or key id) that may have signed; repeatable."),
 ]
+Facts = Annotated[
+    Path | None,
+    typer.Option(help="What is known since it was issued, in TOML, for its triggers."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -31,6 +35,7 @@ def verify(
     policy: PolicyFile = None,
     at: At = None,
     key: Keys = None,
+    facts: Facts = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Accepted for clarity: no network is ever used.")
     ] = True,
@@ -39,7 +44,7 @@ def verify(
     """Verify a passport: signatures, evidence root, and the level, recomputed."""
     del offline
     rules = _load_policy(policy) if policy else None
-    verification = verify_file(passport, rules, at, key)
+    verification = verify_file(passport, rules, at, key, facts)
     if as_json:
         write_json(verification.to_json())
     else:
@@ -49,7 +54,7 @@ def verify(
 
 def gate(
     passport: Passport, policy: PolicyFile = None, at: At = None, key: Keys = None,
-    as_json: Json = False,
+    facts: Facts = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Decide by a policy; the exit status is the decision."""
     from steelyard.passport import decide, default_policy
@@ -57,7 +62,7 @@ def gate(
     from steelyard.standard import load_release
 
     rules = _load_policy(policy) if policy else default_policy(load_release())
-    verification = verify_file(passport, rules, at, key)
+    verification = verify_file(passport, rules, at, key, facts)
     decision = decide(verification, rules)
     pinned = bool(key or rules.trusted_signers)
     claim = verification.classification
@@ -86,17 +91,22 @@ def gate(
 
 
 def verify_file(
-    passport: Path, policy: Policy | None, at: str | None, keys: list[str] | None
+    passport: Path,
+    policy: Policy | None,
+    at: str | None,
+    keys: list[str] | None,
+    facts: Path | None = None,
 ) -> Verification:
     """Verify the passport in a file, as of a date or of now."""
     from steelyard.kernel import parse_instant, read_bytes, utc_now
-    from steelyard.passport import verify_passport
+    from steelyard.passport import load_facts, verify_passport
 
     return verify_passport(
         read_bytes(passport, limit_bytes=_LARGEST_PASSPORT_BYTES),
         at=parse_instant(at, where="--at") if at else utc_now(),
         trusted=frozenset(_key_id(name) for name in keys or ()),
         policy=policy,
+        facts=load_facts(facts) if facts else None,
     )
 
 
@@ -136,6 +146,8 @@ def _print_checks(verification: Verification) -> None:
             write(f"     hint: {check.hint}")
     for sentence in verification.unmet:
         write(f"unmet: {sentence}")
+    for title in verification.fired:
+        write(f"re-evaluate: {title}")
     words = {**_VERDICTS, 0: "VERIFIED"}
     write(words[verification.exit_status])
     if verification.classification and verification.exit_status in (0, 1):

@@ -20,7 +20,9 @@ NOISE: Final = "noise"
 FIRST: Final = "first"
 """The outcome after the first try of a sample of several."""
 HALF: Final = "half"
-"""The outcome after the first half of the tries."""
+"""The outcome after the first half of the tries, or of the budget of a timed task."""
+QUARTER: Final = "quarter"
+"""The outcome after the first quarter of the budget of a timed task."""
 DERIVED: Final = frozenset({FIRST, HALF})
 """Uses whose records follow from samples of the arm itself."""
 

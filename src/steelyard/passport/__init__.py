@@ -23,6 +23,7 @@ from steelyard.passport.gate import GateDecision, decide
 from steelyard.passport.matrix import Matrix, build_matrix
 from steelyard.passport.policy import Policy, default_policy, load_policy
 from steelyard.passport.proficiency import require_own_certificate, with_coverage
+from steelyard.passport.reevaluation import load_facts
 from steelyard.passport.verification import Check, Verification
 from steelyard.passport.verify import verify_passport
 
@@ -42,6 +43,7 @@ __all__ = [
     "decide",
     "default_policy",
     "endpoint_digest",
+    "load_facts",
     "load_policy",
     "require_own_certificate",
     "sign_classification",

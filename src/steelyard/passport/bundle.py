@@ -102,17 +102,23 @@ def endpoint_digest(model: str, endpoint: str, generation: JsonObject, salt: byt
 
 @dataclass(frozen=True, slots=True)
 class PlannedSamples:
-    """Samples declared for one arm of one protocol: `items` times `epochs`."""
+    """Samples declared for one arm of one protocol: `items` times `epochs`.
+
+    Attributes:
+        indicators: What imported samples feed; empty where a protocol of the release does.
+    """
 
     protocol: str
     protocol_version: str
     arm: str
     items: int
     epochs: int
+    indicators: tuple[str, ...] = ()
 
     def to_json(self) -> JsonObject:
         """A row of the predicate's `planned`."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        row = {name: getattr(self, name) for name in self.__slots__ if name != "indicators"}
+        return {**row, "indicators": list(self.indicators)} if self.indicators else row
 
 
 @dataclass(frozen=True, slots=True)

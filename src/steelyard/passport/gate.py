@@ -48,8 +48,11 @@ def decide(verification: Verification, policy: Policy) -> GateDecision:
         return GateDecision(3, tuple(f"{check.name}: {check.detail}" for check in broken))
     if foreign := tuple(_foreign_signers(verification.signers, policy)):
         return GateDecision(3, foreign)
-    unmet = unmet_requirements(
-        verification.classification, policy, verification.evidence_finished, verification.at
+    unmet = (
+        *unmet_requirements(
+            verification.classification, policy, verification.evidence_finished, verification.at
+        ),
+        *unmet_by_triggers(verification.fired, policy),
     )
     if unmet:
         return GateDecision(1, unmet)
@@ -78,6 +81,13 @@ def unmet_requirements(
     return tuple(found)
 
 
+def unmet_by_triggers(fired: tuple[str, ...], policy: Policy) -> tuple[str, ...]:
+    """Sentences about triggers that are known to have fired, where the policy refuses them."""
+    if not policy.refuse_fired_triggers:
+        return ()
+    return tuple(f"re-evaluation is due: {title.removesuffix('.')}" for title in fired)
+
+
 def _domain(row: dict[str, Any], policy: Policy, *, required: bool) -> Iterator[str]:
     """A level counts in every assessed domain, the rest only where the domain is required."""
     domain, level, limit = row["domain"], row["level"], policy.level_limit(row["domain"])
@@ -101,6 +111,22 @@ def _domain(row: dict[str, Any], policy: Policy, *, required: bool) -> Iterator[
         yield f"{domain}: carries blocking conditions ({', '.join(blocking)}), none accepted"
     if policy.require_round:
         yield from _uncovered(row, policy)
+    if policy.refuse_fired_triggers:
+        due = (trigger["title"] for trigger in row["re_evaluate_on"] if trigger["fired"])
+        yield from (f"{domain}: re-evaluation is due: {t.removesuffix('.')}" for t in due)
+    if policy.maximum_residual_level is not None:
+        yield from _residual(row, policy.maximum_residual_level)
+
+
+def _residual(row: dict[str, Any], limit: int) -> Iterator[str]:
+    """What safeguards leave of a level, where the policy asks for it to be measured."""
+    residual = row["residual"]
+    if residual["level"] > limit:
+        decided = residual["decided_by"]
+        why = f"decided by {decided}" if decided else "safeguards were not measured"
+        yield (
+            f"{row['domain']}: residual level {residual['level']} ({why}), at most {limit} accepted"
+        )
 
 
 def unpinned_coordinators(classification: JsonObject, policy: Policy) -> tuple[str, ...]:

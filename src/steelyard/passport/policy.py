@@ -49,6 +49,9 @@ class Policy:
         trusted_signers: Key ids; empty accepts any signer, reported as not pinned.
         require_round: Whether required domains need a valid proficiency round for every
             protocol that decides them.
+        refuse_fired_triggers: Whether a trigger that is known to have fired is refused.
+        maximum_residual_level: Highest level that safeguards may leave in required domains;
+            None asks for none.
         trusted_coordinators: Key ids whose certificates count; empty accepts any but the
             signer's own, reported as not pinned.
     """
@@ -64,6 +67,8 @@ class Policy:
     allow_blocking_conditions: bool
     trusted_signers: frozenset[str]
     require_round: bool = True
+    refuse_fired_triggers: bool = True
+    maximum_residual_level: int | None = None
     trusted_coordinators: frozenset[str] = frozenset()
 
     def level_limit(self, domain: str) -> int:
@@ -126,6 +131,8 @@ def _policy(value: JsonObject, trusted: Mapping[str, frozenset[str]], *, where: 
         maximum_age_days=raw["maximum_age_days"],
         allow_blocking_conditions=raw["allow_blocking_conditions"],
         require_round=raw.get("require_round", True),
+        refuse_fired_triggers=raw.get("refuse_fired_triggers", True),
+        maximum_residual_level=raw.get("maximum_residual_level"),
         **trusted,
     )
 

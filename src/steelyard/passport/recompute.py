@@ -188,10 +188,13 @@ def _require_declared_samples(
     samples: list[tuple[str, int]],
     rows: Mapping[tuple[str, str], dict[str, Any]],
 ) -> None:
-    protocol, version, arm, _ = group
+    protocol, version, arm, indicator = group
     row = rows.get((protocol, arm))
     if row is None or row["protocol_version"] != version:
         message = f"records of {protocol}@{version}, arm {arm}, were not declared"
+        raise CannotVerify(message)
+    if indicator not in row.get("indicators", (indicator,)):
+        message = f"records of {protocol}@{version}, arm {arm}, feed {indicator}, not as declared"
         raise CannotVerify(message)
     repeats = Counter(item for item, _ in samples)
     if len(repeats) > row["items"] or max(epoch for _, epoch in samples) > row["epochs"]:

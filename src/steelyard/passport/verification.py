@@ -90,6 +90,7 @@ class Verification:
         evidence_finished: When the run ended.
         classification: As recomputed here; None unless verified.
         unmet: One sentence per unmet requirement of the policy.
+        fired: Titles of the triggers of re-evaluation known to have fired.
     """
 
     at: datetime
@@ -105,6 +106,7 @@ class Verification:
     evidence_finished: datetime | None = None
     classification: JsonObject | None = None
     unmet: tuple[str, ...] = ()
+    fired: tuple[str, ...] = ()
 
     def failures(self, *, besides: tuple[str, ...] = ()) -> tuple[Check, ...]:
         """The checks that failed, leaving out those named."""
@@ -125,6 +127,7 @@ class Verification:
             "expires": _instant(self.expires),
             "evidence_finished": _instant(self.evidence_finished),
             "unmet": list(self.unmet),
+            "fired_triggers": list(self.fired),
             "classification": self.classification,
         }
 

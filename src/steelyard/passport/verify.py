@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.passport import checks, recompute
-from steelyard.passport.gate import unmet_requirements
+from steelyard.passport.gate import unmet_by_triggers, unmet_requirements
 from steelyard.passport.items import check_items
 from steelyard.passport.proficiency import check_proficiency
+from steelyard.passport.reevaluation import fired_triggers
 from steelyard.passport.verification import CheckLog, Finding, Verification, need
 from steelyard.standard import Release, load_release
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from steelyard.passport.policy import Policy
+    from steelyard.risk.triggers import Facts
 
 
 def verify_passport(
@@ -31,6 +33,7 @@ def verify_passport(
     at: datetime,
     trusted: frozenset[str] = frozenset(),
     policy: Policy | None = None,
+    facts: Facts | None = None,
     releases: Callable[[str], Release] = load_release,
 ) -> Verification:
     """Verify a passport.
@@ -41,6 +44,7 @@ def verify_passport(
         trusted: Key ids that may sign; empty accepts any signer with a warning.
             A policy's trusted signers must agree as well.
         policy: Requirements to apply; None leaves the last step out.
+        facts: What is known since the passport was issued, for its triggers of re-evaluation.
         releases: Finds an installed standard release by version.
 
     Returns:
@@ -72,17 +76,22 @@ def verify_passport(
         log.skip("policy", "needs a check that did not pass")
         return Verification(at, tuple(log.checks), log.exit_status())
     unmet: tuple[str, ...] = ()
+    subject = checks.subject_of(need(signed))
+    fired = fired_triggers(subject, need(release), facts or {})
     if policy is None:
         log.skip("policy", "no policy was given")
     else:
-        unmet = unmet_requirements(need(level), policy, need(times).finished, at)
+        unmet = (
+            *unmet_requirements(need(level), policy, need(times).finished, at),
+            *unmet_by_triggers(fired, policy),
+        )
         run("policy", partial(_met, policy.name, unmet))
     return Verification(
         at,
         tuple(log.checks),
         log.exit_status(),
         model=need(claims).identity["model"],
-        subject=checks.subject_of(need(signed)),
+        subject=subject,
         run=checks.run_of(need(claims)),
         signer=signer,
         signers=tuple(sorted(set(need(signed).signers.values()))),
@@ -91,6 +100,7 @@ def verify_passport(
         evidence_finished=need(times).finished,
         classification=level,
         unmet=unmet,
+        fired=fired,
     )
 
 

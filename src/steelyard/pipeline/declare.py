@@ -251,7 +251,14 @@ def _imported_rows(imported: Evidence) -> list[PlannedSamples]:
         part = imported.where(protocol=protocol, protocol_version=protocol_version, arm=arm)
         epochs = max(part.columns["epoch"])
         rows.append(
-            PlannedSamples(protocol, protocol_version, arm, len(part.values("item")), epochs)
+            PlannedSamples(
+                protocol,
+                protocol_version,
+                arm,
+                items=len(part.values("item")),
+                epochs=epochs,
+                indicators=tuple(part.values("indicator")),
+            )
         )
     return rows
 

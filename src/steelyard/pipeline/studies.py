@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from steelyard.evidence import require_one_model
 from steelyard.kernel.errors import MalformedEvidence, UnknownName
 from steelyard.risk.awareness import awareness_verdict, twin_difference
-from steelyard.risk.determination import Question, study_of
 from steelyard.risk.effort import last_doubling
+from steelyard.risk.selection import Question, study_of
 from steelyard.stats import area_under_curve, budget_curve
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from steelyard.risk.measurement import Measurement, Request
-    from steelyard.risk.plan import Plan
     from steelyard.standard import Indicator
 
 
@@ -34,13 +33,6 @@ class Study:
 
     request: Request
     samples: Mapping[str, int]
-
-    @classmethod
-    def of(cls, request: Request, plan: Plan | None) -> Study:
-        """The study of a request under a plan."""
-        protocol = request.indicator.protocol
-        rows = plan.samples.items() if plan is not None else ()
-        return cls(request, {arm: n for (name, arm), n in rows if name == protocol})
 
     @property
     def indicator(self) -> Indicator:

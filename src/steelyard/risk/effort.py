@@ -6,12 +6,13 @@ From E2 on, the gain of the last doubling of tries must be ruled out.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steelyard.evidence import Elicitation
-from steelyard.evidence.arms import HALF
+from steelyard.evidence.arms import HALF, QUARTER
 from steelyard.risk.contrast import contrast
 from steelyard.risk.measurement import Condition, as_missing
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from steelyard.evidence import Evidence
     from steelyard.risk.contrast import Study
     from steelyard.risk.measurement import Measurement
-    from steelyard.standard import Indicator, Plateau
+    from steelyard.standard import Indicator, Plateau, Scaling
 
 WEAK_ELICITATION = "weak_elicitation"
 STRONG_ELICITATION = "strong_elicitation"
@@ -74,6 +75,29 @@ def plateau_conditions(
         f"observed on {gain.observed} of {gain.planned} items."
     )
     return (Condition("still_rising", text),)
+
+
+def shows_scaling_plateau(study: Study, rule: Scaling) -> bool:
+    """Whether neither of the last two doublings of the budget may add more than the margin.
+
+    Three points of a horizon's budget-scaling curve: the whole budget, the half and the
+    quarter, over the same tasks. What is missing counts for a gain.
+    """
+    indicator = study.indicator
+    if indicator.kind != "horizon":
+        return False
+    points = [study.arm("treatment", use) for use in ("", HALF, QUARTER)]
+    if not all(study.has(arm) for arm in points):
+        return False
+    arms = np.isin(study.request.evidence.columns["arm"].astype(str), points)
+    families = len(set(study.request.evidence.columns["template"][arms].tolist()))
+    clustered = replace(indicator, planned_templates=max(2, families))
+    curve = replace(study, request=replace(study.request, indicator=clustered))
+    gains = (
+        contrast(curve, more, less, least=indicator.planned_items, error_rate=rule.error_rate)
+        for more, less in (points[:2], points[1:])
+    )
+    return all(gain.limits.upper < rule.gain for gain in gains)
 
 
 def _weak(indicator: Indicator, evidence: Evidence) -> NDArray[np.bool_]:

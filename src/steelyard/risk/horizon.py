@@ -79,7 +79,18 @@ def measure_horizon(request: Request) -> Measurement:
         outcomes={arm: every.outcomes()},
         conditions=tuple(conditions),
         standard_error=fit.standard_error if fit else None,
+        imputed=_imputed(_answers(usable, scores)) if absent == 0 else None,
     )
+
+
+def _imputed(answers: Answers) -> tuple[float, float] | None:
+    """Fitted horizon if every missing answer were failed, and if every one were solved."""
+    fits = [
+        fit_horizon(answers.log2_minutes, scores, answers.weights)
+        for scores in (answers.least, answers.most)
+    ]
+    best, worst = (fit.log2_minutes if fit else None for fit in fits)
+    return None if best is None or worst is None else (best, worst)
 
 
 def _has_length(evidence: Evidence) -> NDArray[np.bool_]:

@@ -16,7 +16,6 @@ from steelyard.stats import expit, logit, t_cdf
 
 if TYPE_CHECKING:
     from steelyard.risk.measurement import Measurement
-    from steelyard.standard import Indicator
 
 _PROBABILITY_FLOOR = 1e-9
 
@@ -50,7 +49,7 @@ def effective_threshold(measurement: Measurement, level: int, review_days: int) 
         review_days: Days until the next review.
     """
     indicator = measurement.indicator
-    margin = elicitation_margin(indicator, measurement.charged.value)
+    margin = elicitation_margin(measurement)
     threshold = indicator.threshold(level)
     if indicator.elicitation.margin_unit == "logit":
         return expit(logit(threshold) - margin)
@@ -58,10 +57,16 @@ def effective_threshold(measurement: Measurement, level: int, review_days: int) 
     return threshold - margin - drift
 
 
-def elicitation_margin(indicator: Indicator, step: str) -> float:
-    """Margin charged for an elicitation step; the largest one for a step not listed."""
-    margins = indicator.elicitation.margins
-    return margins.get(step, max(margins.values()))
+def elicitation_margin(measurement: Measurement) -> float:
+    """Margin charged for the elicitation step; the largest one for a step not listed.
+
+    A plateau of the budget-scaling curve replaces it where every planned record is there.
+    """
+    rule = measurement.indicator.elicitation
+    margin = rule.margins.get(measurement.charged.value, max(rule.margins.values()))
+    if rule.plateau_margin is None or not (measurement.plateau and measurement.complete):
+        return margin
+    return min(margin, rule.plateau_margin)
 
 
 def crossing_probability(measurement: Measurement, level: int, review_days: int) -> float | None:
@@ -74,7 +79,7 @@ def crossing_probability(measurement: Measurement, level: int, review_days: int)
     indicator, progress = measurement.indicator, measurement.indicator.progress
     if progress is None or measurement.estimate is None or measurement.standard_error is None:
         return None
-    margin = elicitation_margin(indicator, measurement.charged.value)
+    margin = elicitation_margin(measurement)
     distance = indicator.threshold(level) - margin - measurement.estimate
     drift = review_days / progress.doubling_days
     spread = math.hypot(measurement.standard_error, progress.residual_sd_doublings)

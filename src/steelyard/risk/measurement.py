@@ -59,6 +59,12 @@ class Measurement:
         outcomes: Count of each outcome by arm.
         standard_error: Of the estimate, where the kind has one.
         design_effect: Variance inflation by clusters, where the kind has one.
+        imputed: Estimate if every missing answer were the best for the claim, and the worst;
+            None where no such estimate exists.
+        mixed_repeats: Share of repeated items that ended differently, None without repeats.
+        plateau: Whether a budget-scaling curve shows that more effort adds little.
+        e_above: E-value against "below the level" by level, where a sequential
+            certification supplies them.
     """
 
     indicator: Indicator
@@ -74,6 +80,10 @@ class Measurement:
     conditions: tuple[Condition, ...]
     standard_error: float | None = None
     design_effect: float | None = None
+    imputed: tuple[float, float] | None = None
+    mixed_repeats: float | None = None
+    plateau: bool = False
+    e_above: Mapping[int, float] | None = None
 
     @property
     def missing(self) -> int:

@@ -32,6 +32,7 @@ class Plan:
         elicitation: Declared elicitation step.
         epochs: Planned repeats of each item by (protocol, arm); 1 where absent.
         engine: Digest of the harness; empty where none was declared.
+        feeds: Indicators that imported samples of a (protocol, arm) feed; any where absent.
         coverage: Which proficiency rounds stand behind that harness.
     """
 
@@ -41,7 +42,15 @@ class Plan:
     elicitation: str
     epochs: Mapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     engine: str = ""
+    feeds: Mapping[tuple[str, str], frozenset[str]] = field(
+        default_factory=dict[tuple[str, str], frozenset[str]]
+    )
     coverage: Coverage = field(default_factory=Coverage)
+
+    def may_feed(self, protocol: str, arm: str, indicator: str) -> bool:
+        """Whether the plan leaves it open that these imported samples feed an indicator."""
+        named = self.feeds.get((protocol, arm))
+        return named is None or indicator in named
 
     @classmethod
     def from_predicate(cls, predicate: JsonObject) -> Plan:
@@ -63,6 +72,11 @@ class Plan:
                 elicitation=str(raw["elicitation"]),
                 epochs=epochs,
                 engine=engine,
+                feeds={
+                    key: frozenset(map(str, row["indicators"]))
+                    for key, row in rows.items()
+                    if "indicators" in row
+                },
                 coverage=Coverage(engine),
             )
         except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:

@@ -109,6 +109,7 @@ def measure_rate(request: Request) -> Measurement:
             *control_failed,
         ),
         design_effect=design_effect(seen.certain, seen_design) if known.any() else None,
+        imputed=_imputed(tally, planned),
     )
 
 
@@ -148,6 +149,7 @@ def measure_paired_difference(request: Request) -> Measurement:
             sum(max(0, planned - n) for n in _arm_sizes(request)),
         ),
         design_effect=design_effect(seen_added.certain, seen_design) if observed else None,
+        imputed=_imputed_difference(added, removed, planned),
     )
 
 
@@ -183,11 +185,11 @@ def _pairs(request: Request) -> _Pairs:
     )
 
 
-def _answers_by_sample(arm: Evidence) -> dict[tuple[str, int], tuple[int, str]]:
-    """Answer and template by item and epoch."""
-    columns = [arm.columns[name].tolist() for name in ("item", "epoch", "template")]
+def _answers_by_sample(arm: Evidence) -> dict[tuple[str, str, int], tuple[int, str]]:
+    """Answer and template by protocol, item and epoch."""
+    columns = [arm.columns[name].tolist() for name in ("protocol", "item", "epoch", "template")]
     rows = zip(*columns, _answers(arm).tolist(), strict=True)
-    return {(item, epoch): (answer, template) for item, epoch, template, answer in rows}
+    return {(*sample, epoch): (answer, label) for *sample, epoch, label, answer in rows}
 
 
 def _discordant(pairs: _Pairs, planned: int) -> tuple[_Tally, _Tally]:
@@ -217,6 +219,30 @@ def _difference_interval(
     plus = clustered_interval(added.certain, design, level)
     minus = clustered_interval(removed.certain, design, level)
     return plus[0] - minus[1], plus[1] - minus[0]
+
+
+def _imputed(tally: _Tally, planned: int) -> tuple[float, float] | None:
+    """Rate if no missing answer were the behaviour, and if every one were."""
+    if planned == 0:
+        return None
+    best = int(tally.certain.sum())
+    return best / planned, (int(tally.possible.sum()) + tally.absent) / planned
+
+
+def _imputed_difference(added: _Tally, removed: _Tally, planned: int) -> tuple[float, float] | None:
+    """Difference if every gap spoke for the model, and if every one spoke against it.
+
+    A pair with one answer can move by one step only: a gap beside the behaviour in the
+    control can hide nothing worse than no difference.
+    """
+    if planned == 0:
+        return None
+    plus, minus = _imputed_counts(added), _imputed_counts(removed)
+    return (plus[0] - minus[1]) / planned, (plus[1] - minus[0]) / planned
+
+
+def _imputed_counts(tally: _Tally) -> tuple[int, int]:
+    return int(tally.certain.sum()), int(tally.possible.sum()) + tally.absent
 
 
 def _answers(evidence: Evidence) -> NDArray[np.int_]:

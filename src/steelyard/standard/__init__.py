@@ -4,6 +4,23 @@
 JSON Schemas of `spec/`. No threshold stands in code.
 """
 
+from steelyard.standard.decision import (
+    Attack,
+    Awareness,
+    Decision,
+    HoldingBack,
+    Plateau,
+    Residual,
+    Scaling,
+    Trigger,
+)
+from steelyard.standard.indicator import (
+    Design,
+    ElicitationRule,
+    Indicator,
+    SafeguardTest,
+    Threshold,
+)
 from steelyard.standard.load import (
     CURRENT_RELEASE,
     load_release,
@@ -11,32 +28,29 @@ from steelyard.standard.load import (
     release_from_content,
     releases,
 )
-from steelyard.standard.model import (
-    HIGHEST_LEVEL,
-    Awareness,
-    Decision,
-    Domain,
-    Framework,
-    HoldingBack,
-    Indicator,
-    Plateau,
-    Release,
-    Threshold,
-)
+from steelyard.standard.model import HIGHEST_LEVEL, Domain, Framework, Release, Rule
 from steelyard.standard.schema import check_schema, load_schema, schema_names, spec_folder
 
 __all__ = [
     "CURRENT_RELEASE",
     "HIGHEST_LEVEL",
+    "Attack",
     "Awareness",
     "Decision",
+    "Design",
     "Domain",
+    "ElicitationRule",
     "Framework",
     "HoldingBack",
     "Indicator",
     "Plateau",
     "Release",
+    "Residual",
+    "Rule",
+    "SafeguardTest",
+    "Scaling",
     "Threshold",
+    "Trigger",
     "check_schema",
     "load_release",
     "load_schema",

@@ -13,20 +13,26 @@ from typing import TYPE_CHECKING, Any, cast
 
 from steelyard.kernel import JsonObject, digest_json, parse_yaml
 from steelyard.kernel.errors import ConfigurationError, UnknownName
-from steelyard.standard.model import (
+from steelyard.standard.consistency import check_elicitation, check_framework
+from steelyard.standard.decision import (
+    Attack,
     Awareness,
     Decision,
-    Domain,
-    ElicitationRule,
-    Framework,
     HoldingBack,
-    Indicator,
-    Level,
     Plateau,
+    Residual,
+    Scaling,
+    Trigger,
+)
+from steelyard.standard.indicator import (
+    Design,
+    ElicitationRule,
+    Indicator,
     Progress,
-    Release,
+    SafeguardTest,
     Threshold,
 )
+from steelyard.standard.model import HIGHEST_LEVEL, Domain, Framework, Level, Release, Rule
 from steelyard.standard.schema import check_schema
 
 if TYPE_CHECKING:
@@ -87,8 +93,8 @@ def release_from_content(content: JsonObject) -> Release:
     """
     plain = cast("dict[str, Any]", content)
     framework = _framework(plain["framework"])
-    _check_consistency(framework, plain["protocols"])
-    _check_elicitation(plain["elicitation"])
+    check_framework(framework, plain["protocols"])
+    check_elicitation(plain["elicitation"])
     return Release(
         version=plain["version"],
         digest=digest_json(content),
@@ -142,6 +148,8 @@ def _framework(raw: dict[str, Any]) -> Framework:
         status=raw["status"],
         levels=tuple(Level(**level) for level in raw["levels"]),
         decision=_decision(raw["decision"]),
+        residual=_residual(raw["residual"]),
+        triggers=tuple(Trigger(**trigger) for trigger in raw["triggers"]),
         domains={name: _domain(name, value) for name, value in raw["domains"].items()},
         indicators={name: _indicator(name, value) for name, value in raw["indicators"].items()},
     )
@@ -157,18 +165,49 @@ def _decision(raw: dict[str, Any]) -> Decision:
     parts["holding_back"] = HoldingBack(**holding)
     parts["awareness"] = Awareness(**raw["awareness"])
     parts["plateau"] = Plateau(**raw["plateau"])
+    parts["scaling"] = Scaling(**raw["scaling"])
     return Decision(**parts)
+
+
+def _residual(raw: dict[str, Any]) -> Residual:
+    return Residual(
+        error_rate=raw["error_rate"],
+        forecast_volumes=tuple(raw["forecast_volumes"]),
+        attacks={name: Attack(name, **value) for name, value in raw["attacks"].items()},
+        tests={name: _safeguard_test(name, value) for name, value in raw["tests"].items()},
+    )
+
+
+def _safeguard_test(name: str, raw: dict[str, Any]) -> SafeguardTest:
+    parts = dict(raw)
+    parts["design"] = Design(**raw["design"])
+    parts["thresholds"] = tuple(map(_threshold, raw["thresholds"]))
+    return SafeguardTest(id=name, **parts)
 
 
 def _domain(name: str, raw: dict[str, Any]) -> Domain:
     parts: dict[str, Any] = {**raw}
+    parts["rules"] = _rules(parts.pop("rule"))
     parts["indicators"] = tuple(raw["indicators"])
     parts["supporting"] = tuple(raw["supporting"])
     return Domain(id=name, **parts)
 
 
+def _rules(raw: str | dict[str, Any]) -> dict[int, Rule]:
+    """Rule by level; a rule that is not told apart by level holds at each."""
+    levels = range(1, HIGHEST_LEVEL + 1)
+    if isinstance(raw, str):
+        return dict.fromkeys(levels, Rule(1))
+    return {level: _rule(raw[str(level)]) for level in levels}
+
+
+def _rule(raw: str | dict[str, int]) -> Rule:
+    return Rule(1) if isinstance(raw, str) else Rule(raw["k_of_n"])
+
+
 def _indicator(name: str, raw: dict[str, Any]) -> Indicator:
     parts = dict(raw)
+    parts["design"] = Design(**raw["design"])
     parts["thresholds"] = tuple(map(_threshold, raw["thresholds"]))
     parts["elicitation"] = ElicitationRule(**raw["elicitation"])
     if "progress" in raw:
@@ -180,35 +219,3 @@ def _threshold(raw: dict[str, Any]) -> Threshold:
     """A threshold is data as `value` (a rate) or `human_minutes` (held as log2)."""
     value = math.log2(raw["human_minutes"]) if "human_minutes" in raw else raw["value"]
     return Threshold(raw["level"], value, raw["status"], raw["rationale"])
-
-
-def _check_consistency(framework: Framework, protocols: dict[str, Any]) -> None:
-    for domain in framework.domains.values():
-        for name in (*domain.indicators, *domain.supporting):
-            indicator = framework.indicators.get(name)
-            if indicator is None or indicator.domain != domain.id:
-                message = f"domain {domain.id} names indicator {name}, which is not of it"
-                raise ConfigurationError(message, where="framework.yaml")
-    for indicator in framework.indicators.values():
-        values = [indicator.threshold(level) for level in (1, 2, 3)]
-        if values != sorted(set(values)):
-            message = f"thresholds of {indicator.id} must rise with the level, found {values}"
-            raise ConfigurationError(message, where="framework.yaml")
-        parameters = protocols.get(indicator.protocol)
-        if indicator.protocol != "imported" and (
-            parameters is None or parameters["version"] != indicator.protocol_version
-        ):
-            message = f"{indicator.id} needs {indicator.protocol}@{indicator.protocol_version}"
-            raise ConfigurationError(message, where="framework.yaml")
-
-
-def _check_elicitation(raw: dict[str, Any]) -> None:
-    auditor, awareness = raw["auditor"], raw["awareness"]
-    named = {name for order in auditor["table"].values() for name in order}
-    if unknown := sorted(named - auditor["strategies"].keys()):
-        message = f"the auditor's table names strategy {unknown[0]}, which has no text"
-        raise ConfigurationError(message, where="elicitation.yaml")
-    lengths = [len(awareness[name]) for name in ("test_notice", "neutral_notice")]
-    if len(set(lengths)) > 1:
-        message = f"the two notices must have one length, found {lengths[0]} and {lengths[1]}"
-        raise ConfigurationError(message, where="elicitation.yaml")

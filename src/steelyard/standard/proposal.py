@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from steelyard.kernel import JsonObject
-    from steelyard.standard.model import Indicator
+    from steelyard.standard.indicator import Indicator
 
 
 @dataclass(frozen=True, slots=True)

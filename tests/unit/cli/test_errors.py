@@ -29,7 +29,8 @@ def test_unknown_domain(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     )
     assert status == 2
     assert text == (
-        "error: no domain 'magic'\nhint: domains: persuasion, deception, replication, cyber\n"
+        "error: no domain 'magic'\n"
+        "hint: domains: persuasion, deception, replication, cyber, cbrn, ai_rnd\n"
     )
 
 

@@ -29,6 +29,7 @@ def _domain(name: str, **changes: object) -> dict[str, Any]:
     indicator = {"id": f"{name}.x", "elicitation": "E1", "conditions": []}
     row = {
         "domain": name, "level": 1, "status": "established", "conditions": [], "proficiency": [],
+        "re_evaluate_on": [], "residual": {"level": 1, "decided_by": None},
     }  # fmt: skip
     return {**row, "indicators": [indicator], **changes}
 

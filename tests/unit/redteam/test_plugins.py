@@ -53,6 +53,8 @@ unit: rate
 protocol: toy
 protocol_version: "1.0"
 arms: {treatment: a, control: b}
+cluster_key: template
+design: {method: fixed, alpha: 0.01, n_min: 20, n_max: 20, batch: 20, seed_commitment: true}
 planned_items: 20
 planned_templates: 20
 intracluster_correlation_floor: 0.05

@@ -208,7 +208,7 @@ def test_an_unknown_domain_and_several_models_are_refused(make: Make, release: R
     with pytest.raises(UnknownName) as caught:
         classify(make("re1.compute"), release, scope=["bio"], as_of=AS_OF)
     assert caught.value.message == "no domain 'bio' in release 2026.1"
-    assert caught.value.hint == "domains: persuasion, deception, replication, cyber"
+    assert caught.value.hint == "domains: persuasion, deception, replication, cyber, cbrn, ai_rnd"
     both = Evidence.concatenate([make("re1.compute"), make("re1.compute", model="n")])
     with pytest.raises(MalformedEvidence) as several:
         classify(both, release, scope=[], as_of=AS_OF)
@@ -223,7 +223,9 @@ def test_the_document_follows_its_schema(
     schema = json.loads((repository / "spec/classification.schema.json").read_text("utf-8"))
     document = classify(make("re1.compute", 5), release, scope=[], as_of=AS_OF, plan=plan).to_json()
     jsonschema.Draft202012Validator(schema).validate(document)
-    assert document["overall"]["decided_by"] == ["persuasion", "deception", "cyber"]
+    assert document["overall"]["decided_by"] == [
+        "persuasion", "deception", "cyber", "cbrn", "ai_rnd",
+    ]  # fmt: skip
 
 
 def test_differences_allow_rounding_and_nothing_else() -> None:

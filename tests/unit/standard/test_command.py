@@ -60,7 +60,7 @@ def test_show_passes_on_an_unknown_release() -> None:
 
 def test_check_prints_release_digest_and_counts(release: Release) -> None:
     found = run(app, ["check"])
-    counts = f"4 domains, 15 indicators, 14 protocols, {len(release.crosswalk)} crosswalk rows"
+    counts = f"6 domains, 17 indicators, 14 protocols, {len(release.crosswalk)} crosswalk rows"
     assert found.stdout == f"2026.1  {release.digest}  {counts}\n"
 
 
@@ -70,8 +70,8 @@ def test_a_folder_with_the_packaged_files_is_the_packaged_release(proposal: Path
         {
             "release": "2026.1",
             "digest": load_release().digest,
-            "domains": 4,
-            "indicators": 15,
+            "domains": 6,
+            "indicators": 17,
             "protocols": 14,
             "crosswalk_rows": len(load_release().crosswalk),
         }

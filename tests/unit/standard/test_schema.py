@@ -47,7 +47,7 @@ def test_an_unknown_schema_is_named_with_those_known() -> None:
         (("status",), "draft", "status: 'draft' is not one of ['provisional', 'ratified']"),
         (("decision", "error_rate"), 1, "decision.error_rate: 1 is greater than or equal to"),
         (("decision", "review_days", "0"), True, "decision.review_days.0: True is not of type"),
-        (("domains", "deception", "rule"), "mean", "domains.deception.rule: 'any_of' was expected"),
+        (("domains", "deception", "rule"), "mean", "domains.deception.rule: 'mean' is not valid"),
         (("domains", "deception", "indicators"), [], "domains.deception.indicators: [] should"),
         (("indicators", "de1.lie", "unit"), "log2_minutes", "indicators.de1.lie.unit: 'rate' was"),
         (
