@@ -1,4 +1,4 @@
-"""`steelyard evidence`: import, export, show and compare records."""
+"""`steelyard evidence`: import, export, show, compare and check records."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from steelyard.cli.check import check
 from steelyard.cli.compare import compare
 from steelyard.cli.output import say, write, write_json
 from steelyard.cli.studies import awareness, curve
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from steelyard.evidence import ImportOptions
     from steelyard.standard import Release
 
-app = typer.Typer(help="Import, export, show and compare records.", no_args_is_help=True)
+app = typer.Typer(help="Import, export, show, compare and check records.", no_args_is_help=True)
 app.command()(compare)
+app.command()(check)
 app.command()(curve)
 app.command()(awareness)
 

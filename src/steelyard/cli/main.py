@@ -17,7 +17,7 @@ from typing import Annotated, Any, Protocol, cast, runtime_checkable
 import typer
 
 from steelyard import __version__
-from steelyard.cli import evidence, lab, passport, standard
+from steelyard.cli import evidence, lab, passport, risk, standard
 from steelyard.cli.assess import assess
 from steelyard.cli.classify import classify
 from steelyard.cli.demo import demo
@@ -43,6 +43,7 @@ app.command()(demo)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(lab.app, name="lab")
 app.add_typer(passport.app, name="passport")
+app.add_typer(risk.app, name="risk")
 app.add_typer(standard.app, name="standard")
 
 

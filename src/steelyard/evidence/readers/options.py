@@ -32,6 +32,8 @@ class ImportOptions:
         elicitation: E0 to E3.
         metric: Score to read: `scorer`, `scorer/key`, `metric`, `metric,filter` or result id.
         template_field: Field of a sample's own metadata that names its cluster.
+        number_repeats: Count rows of one model and item as repeats, in the order of the
+            table, where it has no `epoch` column.
     """
 
     domain: str | None = None
@@ -42,9 +44,10 @@ class ImportOptions:
     elicitation: str | None = None
     metric: str | None = None
     template_field: str | None = None
+    number_repeats: bool = False
 
 
-_SELECTING = ("metric", "template_field")
+_SELECTING = ("metric", "template_field", "number_repeats")
 IDENTITY_FIELDS = tuple(f.name for f in fields(ImportOptions) if f.name not in _SELECTING)
 _DEFAULTS = {"protocol_version": UNKNOWN, "elicitation": UNKNOWN}
 _NEEDED = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from steelyard.evidence.parquet import read_parquet
@@ -16,7 +17,7 @@ from steelyard.evidence.readers.options import IDENTITY_FIELDS, ImportOptions, i
 from steelyard.evidence.readers.scores import missing, observed
 from steelyard.evidence.record import Outcome
 from steelyard.evidence.store import is_parquet
-from steelyard.evidence.table import Evidence
+from steelyard.evidence.table import KEY_FIELDS, Evidence
 from steelyard.kernel import check_name
 from steelyard.kernel.errors import DuplicateRecord, MalformedEvidence
 
@@ -63,12 +64,23 @@ def read_response_table(path: Path, options: ImportOptions) -> Evidence:
     """
     columns = read_parquet(path).columns if is_parquet(path) else _read_csv(path)
     objects = [_mapped(row, options, w) for w, row in _rows(columns, path, options)]
+    if options.number_repeats and "epoch" not in columns:
+        _number_repeats(objects)
     try:
         return Evidence.from_objects(objects, where=path.name)
     except DuplicateRecord as error:
         if "epoch" not in columns:
             error.hint = "repeats need an `epoch` column that counts them from 1"
         raise
+
+
+def _number_repeats(objects: list[JsonObject]) -> None:
+    """Count the rows of one sample from 1; which came first, only the table's order says."""
+    seen = Counter[tuple[object, ...]]()
+    for value in objects:
+        sample = tuple(value[name] for name in KEY_FIELDS if name != "epoch")
+        seen[sample] += 1
+        value["epoch"] = seen[sample]
 
 
 def _read_csv(path: Path) -> dict[str, Sequence[object]]:

@@ -1,0 +1,110 @@
+"""`steelyard risk`: item banks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steelyard.cli.output import progress_bar, say, write, write_json
+
+if TYPE_CHECKING:
+    from steelyard.risk.item_bank import Bank
+
+app = typer.Typer(help="Calibrate item banks.", no_args_is_help=True)
+
+
+@app.callback()
+def risk() -> None:
+    """Calibrate item banks."""
+
+
+@app.command()
+def calibrate(
+    table: Annotated[
+        Path | None, typer.Argument(help="Responses of several models, in any accepted format.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Bank to write.")] = None,
+    source: Annotated[str, typer.Option(help="Whose responses they are.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the responses.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the bank; the table's by default.")] = "",
+    bank_version: Annotated[str, typer.Option("--version", help="Version of the bank.")] = "1",
+    protocol: Annotated[
+        str | None, typer.Option(help="Protocol whose reference targets answer, not a table.")
+    ] = None,
+    items: Annotated[int | None, typer.Option(min=2, help="Public items of the protocol.")] = None,
+    arm: Annotated[str | None, typer.Option(help="Arm, where the table has several.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Score to read where there are several.")
+    ] = None,
+    marker: Annotated[str, typer.Option(help="Text planted in the items' files.")] = "",
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="Rows of one model and item are repeats.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Fit an item bank to a table, or to reference targets playing a protocol."""
+    from steelyard.evidence import ImportOptions
+    from steelyard.kernel.errors import UsageError
+    from steelyard.pipeline.calibrate import (
+        ITEMS,
+        TableRequest,
+        calibrate_protocol,
+        calibrate_table,
+    )
+    from steelyard.risk.item_bank import Origin
+
+    if (table is None) == (protocol is None):
+        message = "a bank is calibrated on a table or on a protocol, one of them"
+        raise UsageError(message, hint="steelyard risk calibrate TABLE, or --protocol ID")
+    if protocol is not None:
+        with progress_bar(f"playing {protocol}") as progress:
+            bank = calibrate_protocol(protocol, items or ITEMS, bank_version, progress)
+    else:
+        path = _required_table(table, source, licence, out, items)
+        origin = Origin(name or _bank_name(path), bank_version, source, licence)
+        options = ImportOptions(metric=metric, number_repeats=repeats)
+        bank = calibrate_table(path, TableRequest(origin, options, arm, marker))
+    _write(bank, out or Path(f"{bank.origin.id}.bank.json"), as_json=as_json)
+
+
+def _required_table(
+    table: Path | None, source: str, licence: str, out: Path | None, items: int | None
+) -> Path:
+    """The table, with everything that a bank of it must say."""
+    from steelyard.kernel.errors import UsageError
+
+    if not source or not licence or out is None or table is None:
+        message = "a bank says whose responses it rests on, and under which licence"
+        raise UsageError(message, hint="add --source TEXT --licence TEXT --out BANK")
+    if items is not None:
+        message = "a table brings its own items"
+        raise UsageError(message, hint="leave out --items")
+    return table
+
+
+def _bank_name(path: Path) -> str:
+    """A bank's name from a file's: lower case, other characters as hyphens."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in path.stem.lower())
+    return plain.strip("-") or "bank"
+
+
+def _write(bank: Bank, out: Path, *, as_json: bool) -> None:
+    from steelyard.pipeline.calibrate import bank_summary
+    from steelyard.risk.item_bank import write_bank
+
+    digest = write_bank(bank, out)
+    if as_json:
+        write_json(bank_summary(bank, out))
+    else:
+        usable = sum(item.measures for item in bank.items)
+        write(f"{bank.origin.id} {bank.origin.version}  {bank.origin.status}  {digest}")
+        write(f"{bank.models} models, {len(bank.items)} items, {usable} of them tell ability")
+        for flag in ("constant", "negative", "scarce"):
+            count = sum(flag in item.flags for item in bank.items)
+            if count:
+                write(f"  {count} {flag}")
+    if bank.origin.note:
+        say(f"note: {bank.origin.note}")
+    say(f"wrote {out}")
