@@ -44,9 +44,7 @@ def table(request: pytest.FixtureRequest) -> Table:
     evidence = evidence.select(evidence.columns["model"] != "human")
     origin = Origin("public", "1", "public responses", "see SOURCE.md")
     models, items, covariate = TABLES[request.param]
-    return Table(
-        evidence, calibrate(responses_of(evidence), origin), (models, items), covariate
-    )
+    return Table(evidence, calibrate(responses_of(evidence), origin), (models, items), covariate)
 
 
 def codes(evidence: Evidence, bank: Bank | None = None) -> set[str]:

@@ -152,4 +152,5 @@ def options_for(
         message = f"the framework has no indicator {indicator!r}"
         raise UnknownName(message, hint=f"indicators: {', '.join(indicators)}")
     domain = indicators[indicator].domain if indicator else None
-    return ImportOptions(indicator=indicator, domain=domain, **facts)
+    known: dict[str, Any] = {**facts, "indicator": indicator, "domain": domain}
+    return ImportOptions(**known)

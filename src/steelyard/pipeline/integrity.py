@@ -7,7 +7,7 @@ end. Output follows `spec/evidence-check.schema.json`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -179,7 +179,7 @@ def _without_doubles(
 def protocol_shapes(release: Release) -> dict[str, Shape]:
     """What the samples of the standard's protocols can look like: their arms, pass or fail."""
     return {
-        f"{name}@{value['version']}": Shape(frozenset(value["arms"]), 1)
+        f"{name}@{value['version']}": Shape(frozenset(cast("list[str]", value["arms"])), 1)
         for name, value in release.protocols.items()
     }
 

@@ -115,7 +115,8 @@ def _measured(evidence: Evidence, arm: str | None) -> Measured:
     if arm is not None and arm not in arms:
         message = f"no record of arm {arm!r}"
         raise UsageError(message, hint=f"arms: {', '.join(arms)}")
-    return Measured(*single, arm or arms[0])
+    protocol, version, indicator = single
+    return Measured(protocol, version, indicator, arm or arms[0])
 
 
 def calibrate(responses: Responses, origin: Origin, *, marker: str = "") -> Bank:

@@ -217,7 +217,7 @@ def parse_bank(data: bytes, *, where: str) -> Bank:
 def _from_json(value: dict[str, Any]) -> Bank:
     origin = {name: value[name] for name in Origin.__slots__}
     honest = {name: tuple(value["honest"][name]) for name in Honest.__slots__}
-    items = (BankItem(**{**item, "flags": tuple(item["flags"])}) for item in value["items"])
+    items = (_item(item) for item in value["items"])
     return Bank(
         Origin(**origin),
         Measured(**value["measured"]),
@@ -226,6 +226,11 @@ def _from_json(value: dict[str, Any]) -> Bank:
         tuple(items),
         value["marker"],
     )
+
+
+def _item(value: dict[str, Any]) -> BankItem:
+    fields: dict[str, Any] = {**value, "flags": tuple(value["flags"])}
+    return BankItem(**fields)
 
 
 def _require_consistent(bank: Bank, where: str) -> None:

@@ -66,7 +66,10 @@ def test_findings_are_lines_and_a_blocking_one_is_status_1(
     assert run(["evidence", "check", str(table), "--headline", "m00=0.999"]) == 1
     seen = capsys.readouterr()
     lines = seen.out.splitlines()
-    assert lines[0] == "blocking  headline_impossible  m00: No count of 40 items gives the headline 0.999."
+    assert (
+        lines[0]
+        == "blocking  headline_impossible  m00: No count of 40 items gives the headline 0.999."
+    )
     assert lines[1].startswith("blocking  headline_mismatch  m00: The headline is 0.999, the mean")
     assert seen.err.splitlines()[-1] == "480 records: 2 findings, 2 blocking"
 

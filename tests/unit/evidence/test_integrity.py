@@ -208,9 +208,7 @@ def test_a_headline_that_does_not_follow(make_record: Make) -> None:
         "headline_impossible", "No count of 30 items gives the headline 0.35.",
     )  # fmt: skip
     assert mismatch.code == "headline_mismatch"
-    missing = [
-        replace(r, score=None, outcome=Outcome.REFUSAL) for r in passed(make_record, 1, 3)
-    ]
+    missing = [replace(r, score=None, outcome=Outcome.REFUSAL) for r in passed(make_record, 1, 3)]
     (empty,) = headline(missing, "0.5")
     assert (empty.code, empty.blocks) == ("headline_without_items", True)
 
@@ -228,7 +226,10 @@ def test_repeats_are_not_items(make_record: Make) -> None:
     uneven = [*once, *(replace(once[0], epoch=e) for e in range(2, 12))]
     (by_sample,) = headline(uneven, "0.5")
     assert (by_sample.code, by_sample.severity) == ("headline_by_sample", Severity.WARNING)
-    assert by_sample.text == "The headline 0.5 is the mean of 40 samples; the mean of 30 items is 0.3333."
+    assert (
+        by_sample.text
+        == "The headline 0.5 is the mean of 40 samples; the mean of 30 items is 0.3333."
+    )
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,9 @@ def test_repeats_are_averaged_and_counted() -> None:
     few = calibrate(responses, ORIGIN)
     assert few.origin.status == "presumptive"
     assert few.origin.note == "Fewer than 8 models: parameters are mostly prior."
-    assert [(i.models, i.repeats, i.flags) for i in few.items] == [(2, 4, ("constant", "scarce"))] * 3
+    assert [(i.models, i.repeats, i.flags) for i in few.items] == [
+        (2, 4, ("constant", "scarce"))
+    ] * 3
     assert few.honest.fit == ()
 
 

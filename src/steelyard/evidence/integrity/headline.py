@@ -94,11 +94,7 @@ def headline_findings(evidence: Evidence, headline: Headline) -> Iterator[Findin
         return
     whole = bool(np.isin(shares * sizes, np.arange(sizes.max() + 1)).all())
     claimed = headline.items or len(shares)
-    if (
-        whole
-        and bool((sizes == sizes[0]).all())
-        and not headline.reachable(claimed * int(sizes[0]))
-    ):
+    if whole and len(set(sizes.tolist())) == 1 and not headline.reachable(claimed * int(sizes[0])):
         text = f"No count of {claimed} items gives the headline {headline.text}."
         counts = {"headline": headline.value, "items": claimed}
         yield Finding("headline_impossible", Severity.BLOCKING, text, (model,), counts)
