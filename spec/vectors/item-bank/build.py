@@ -3,7 +3,7 @@
     python spec/vectors/item-bank/build.py
 
 `text` is the file; `error` the class of the refusal, or empty where the file is good.
-"""
+"""  # noqa: INP001 - a script among data, no package
 
 from __future__ import annotations
 
@@ -25,8 +25,23 @@ def good() -> dict[str, Any]:
     """A bank of three items: an ordinary one, a flagged one, a canary."""
     items = (
         BankItem("item-a", 1.25, -0.5, 0.3, 0.2, 0.98, 1.02, 12, 24, (), public=True),
-        BankItem("item-b", 0.002479, -3.0, 2.0, 1.1, None, 0.05, 12, 12, ("constant",), False),
-        BankItem("item-c", 0.002479, -3.0, 2.0, 1.1, None, 0.05, 12, 12, ("constant",), True, 0.02),
+        BankItem(
+            "item-b", 0.002479, -3.0, 2.0, 1.1, None, 0.05, 12, 12, ("constant",), public=False
+        ),
+        BankItem(
+            "item-c",
+            0.002479,
+            -3.0,
+            2.0,
+            1.1,
+            None,
+            0.05,
+            12,
+            12,
+            ("constant",),
+            public=True,
+            canary=0.02,
+        ),
     )
     origin = Origin("toy", "1", "Example responses", "CC0-1.0")
     measured = Measured("toy_protocol", "1.0", "de1.lie", "default")

@@ -8,6 +8,7 @@ canonical and under its digests, or refused. How it is estimated stands in `cali
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from steelyard.kernel import (
@@ -244,7 +245,7 @@ def _require_consistent(bank: Bank, where: str) -> None:
     unsorted = any(list(v) != sorted(v) for v in (bank.honest.fit, bank.honest.exposure))
     too_many = [item.item for item in bank.items if item.models > bank.models]
     few = [item.item for item in bank.items if item.repeats < item.models]
-    doubled = sorted({one for one, next_ in zip(names, names[1:], strict=False) if one == next_})
+    doubled = sorted({one for one, next_ in pairwise(names) if one == next_})
     problems = (
         (doubled, f"two items are named {_first(doubled)}"),
         (names != sorted(names), "items are not in the order of their names"),

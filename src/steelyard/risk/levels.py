@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steelyard.risk.evalues import mean_e_value
 from steelyard.risk.margins import effective_threshold
 from steelyard.standard import HIGHEST_LEVEL
+from steelyard.stats import mean_e_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

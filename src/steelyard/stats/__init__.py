@@ -1,7 +1,7 @@
-"""Pure numbers on arrays: exact and clustered limits, horizons.
+"""Pure numbers on arrays: limits, horizons, item response models, sequential tests.
 
-Knows nothing of records, levels or files. Sequential and adaptive designs
-belong here too, as further modules of functions on arrays.
+Knows nothing of records, levels or files. Two rooms: `irt` fits item banks,
+`sequential` decides with few answers.
 """
 
 from steelyard.stats.budget import CurvePoint, budget_curve, pass_at_k
@@ -12,38 +12,78 @@ from steelyard.stats.clustered import (
     monotone_lower_limit,
     monotone_upper_limit,
 )
+from steelyard.stats.evalues import (
+    mean_e_value,
+    p_value_of,
+    partial_conjunction_e_value,
+    product_e_value,
+)
 from steelyard.stats.exact import clopper_pearson, lower_limit, upper_limit
+from steelyard.stats.grouped import GroupedMeans, grouped_means
 from steelyard.stats.horizon_limit import Answers, horizon_lower_limit, horizon_upper_limit
+from steelyard.stats.irt import ItemBank, estimate_abilities, fit_1pl, fit_2pl, link
 from steelyard.stats.judges import Estimate, JudgeErrors, judged_rate, powered_mean
 from steelyard.stats.logistic import HorizonFit, fit_horizon
+from steelyard.stats.rare import TailForecast, forecast_tail, rule_of_three, trials_needed
 from steelyard.stats.roc import Area, area_under_curve
+from steelyard.stats.sequential import (
+    Certification,
+    Certifier,
+    DrawLogError,
+    Screening,
+    certify_score,
+    screen_score,
+    verify_draws,
+)
 from steelyard.stats.special import expit, logit, normal_quantile, t_cdf
 
 __all__ = [
     "Answers",
     "Area",
+    "Certification",
+    "Certifier",
     "CurvePoint",
     "Design",
+    "DrawLogError",
     "Estimate",
+    "GroupedMeans",
     "HorizonFit",
+    "ItemBank",
     "JudgeErrors",
+    "Screening",
+    "TailForecast",
     "area_under_curve",
     "budget_curve",
+    "certify_score",
     "clopper_pearson",
     "clustered_interval",
     "design_effect",
+    "estimate_abilities",
     "expit",
+    "fit_1pl",
+    "fit_2pl",
     "fit_horizon",
+    "forecast_tail",
+    "grouped_means",
     "horizon_lower_limit",
     "horizon_upper_limit",
     "judged_rate",
+    "link",
     "logit",
     "lower_limit",
+    "mean_e_value",
     "monotone_lower_limit",
     "monotone_upper_limit",
     "normal_quantile",
+    "p_value_of",
+    "partial_conjunction_e_value",
     "pass_at_k",
     "powered_mean",
+    "product_e_value",
+    "rule_of_three",
+    "screen_score",
     "t_cdf",
+    "trials_needed",
     "upper_limit",
+    "verify_draws",
 ]

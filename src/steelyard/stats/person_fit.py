@@ -53,7 +53,7 @@ def shares(theta: float, slope: ArrayLike, intercept: ArrayLike) -> Floats:
 
 
 def fit_index(responses: ArrayLike, expected: ArrayLike) -> float:
-    """lz of one model: low where it fails easy items, high where it is too regular.
+    """The index lz of one model: low where it fails easy items, high where it is too regular.
 
     Args:
         responses: Scores in [0, 1], nan where missing; shape [items].

@@ -149,7 +149,10 @@ def test_a_protocol_is_calibrated_by_reference_targets(
     out = tmp_path / "pe1.json"
     arguments = ["risk", "calibrate", "--protocol", "pe1_evidence_cards", "--items", "24"]
     assert run([*arguments, "--out", str(out)]) == 0
-    note = "Responses of reference targets, whose rates are set; no real model has calibrated this bank."
+    note = (
+        "Responses of reference targets, whose rates are set; "
+        "no real model has calibrated this bank."
+    )
     assert capsys.readouterr().err == f"note: {note}\nwrote {out}\n"
     bank = read_bank(out)
     assert (bank.origin.status, bank.origin.note) == ("presumptive", note)

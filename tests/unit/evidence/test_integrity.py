@@ -219,7 +219,8 @@ def test_repeats_are_not_items(make_record: Make) -> None:
     assert headline(thrice, "0.333", 30) == []
     (found,) = headline(thrice, "0.333", 90)
     assert (found.code, found.text) == (
-        "repeats_counted_as_items", "90 samples are claimed as items; they are repeats of 30 items.",
+        "repeats_counted_as_items",
+        "90 samples are claimed as items; they are repeats of 30 items.",
     )  # fmt: skip
     (other,) = headline(thrice, "0.333", 33)
     assert (other.code, other.text) == ("items_mismatch", "33 items are claimed, 30 were observed.")

@@ -92,7 +92,8 @@ def headline_findings(evidence: Evidence, headline: Headline) -> Iterator[Findin
         text = f"The headline {headline.text} has no observed sample behind it."
         yield Finding("headline_without_items", Severity.BLOCKING, text, (model,))
         return
-    whole = bool(np.isin(shares * sizes, np.arange(sizes.max() + 1)).all())
+    totals = shares * sizes
+    whole = bool((np.abs(totals - np.rint(totals)) < _ROUNDING).all())
     claimed = headline.items or len(shares)
     if whole and len(set(sizes.tolist())) == 1 and not headline.reachable(claimed * int(sizes[0])):
         text = f"No count of {claimed} items gives the headline {headline.text}."

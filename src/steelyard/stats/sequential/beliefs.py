@@ -67,8 +67,8 @@ class Beliefs:
         self._inflation = _INFLATION if self.informed else 1.0
         self._temper = _TEMPER if self.informed else 1.0
         self._sums, self._spreads = shares.sum(axis=1), self._spread.sum(axis=1)
-        self._stored = np.arange(n_items)
-        self.left = np.arange(n_items)
+        self._stored: NDArray[np.int_] = np.arange(n_items)
+        self.left: NDArray[np.int_] = np.arange(n_items)
         self._expectation: tuple[float, Expectation] | None = None
 
     def expect(self, open_sum: float) -> Expectation:
@@ -112,7 +112,7 @@ class Beliefs:
             place: Place in `left`.
             answer: In [0, 1].
         """
-        column = int(np.searchsorted(self._stored, self.left[place]))
+        column = int(self._places()[place])
         share = self._shares[:, column]
         likelihood = answer * np.log(share) + (1.0 - answer) * np.log1p(-share)
         self._log_weights = self._log_weights + self._temper * likelihood
@@ -128,7 +128,7 @@ class Beliefs:
             self._stored = self.left.copy()
 
     def _places(self) -> NDArray[np.intp]:
-        return np.searchsorted(self._stored, self.left)
+        return self._stored.searchsorted(self.left)
 
 
 def _components(bank: ItemBank | None, n_items: int) -> tuple[Floats, Floats]:

@@ -108,8 +108,8 @@ def tamed(bet: Bet, shares: Floats, expected: Floats, needed: float) -> float:
         return 1.0
     payoffs = (bet.base + bet.slope) / shares
     order = np.argsort(payoffs, kind="stable")
-    weight = np.cumsum((shares * expected)[order])
-    typical = float(payoffs[order[int(np.searchsorted(weight, 0.2 * weight[-1]))]])
+    weight: Floats = np.cumsum((shares * expected)[order])
+    typical = float(payoffs[order[int(np.searchsorted(weight, float(0.2 * weight[-1])))]])
     if typical <= needed:
         return 1.0
     return min(1.0, (needed - 1.0) / (typical - 1.0) * (1.0 + 1e-7))

@@ -119,9 +119,9 @@ class Certifier:
         shares = self._design()
         self._frozen, left, open_shares = shares.copy(), self._beliefs.left, shares.copy()
         for uniform in self._random.random(count):
-            steps = np.cumsum(open_shares)
+            steps: Floats = np.cumsum(open_shares)
             place = min(
-                int(np.searchsorted(steps, uniform * steps[-1], side="right")), len(left) - 1
+                int(np.searchsorted(steps, float(uniform * steps[-1]), side="right")), len(left) - 1
             )
             self._pending.append(int(left[place]))
             open_shares[place] = 0.0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from steelyard.stats.sequential.record import Certification
 
 
-def certify_score(
+def certify_score(  # noqa: PLR0913 - a public contract
     answer: Callable[[int], float],
     n_items: int,
     threshold: float,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from steelyard.stats.sequential.certifier import Certifier
 from steelyard.stats.sequential.record import METHOD, Certification
@@ -113,7 +113,8 @@ def _require_equal(claim: Certification, recomputed: Certification) -> None:
 
 def _agree(mine: object, theirs: object) -> bool:
     if isinstance(mine, tuple) and isinstance(theirs, tuple):
-        return len(mine) == len(theirs) and all(map(_agree, mine, theirs))
+        ours, others = cast("tuple[object, ...]", mine), cast("tuple[object, ...]", theirs)
+        return len(ours) == len(others) and all(map(_agree, ours, others))
     if isinstance(mine, float) and isinstance(theirs, (int, float)):
         return math.isclose(mine, theirs, rel_tol=_TOLERANCE, abs_tol=1e-12)
     return mine == theirs

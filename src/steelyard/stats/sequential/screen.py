@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LEAST_ITEMS = 20
 
 
-def screen_score(
+def screen_score(  # noqa: PLR0913 - a public contract
     answer: Callable[[int], float],
     n_items: int,
     threshold: float,
