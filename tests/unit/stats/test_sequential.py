@@ -162,7 +162,7 @@ def test_draws_added_after_the_decision_are_refused() -> None:
 
 def test_a_screening_is_no_certification() -> None:
     screened = screen_score(answer, N, SCORE - 0.2, bank=BANK, seed=1)
-    assert screened.leaning == "above"
+    assert screened.decision == "above"
     assert screened.items_used >= 20
     assert not hasattr(screened, "e_above")
     with pytest.raises(TypeError, match="Screening"):

@@ -63,7 +63,7 @@ class Screening:
     It is not a `Certification`, holds no e-value, and nothing that wants one takes it.
 
     Attributes:
-        leaning: The likelier side, or `undecided` where the budget ended first.
+        decision: The likelier side, whatever its probability; `undecided` at one half.
         n_items: Items of the bank.
         threshold: What the score was held against.
         doubt: Probability of the other side that the model of the items was to reach.
@@ -74,7 +74,7 @@ class Screening:
         estimate: Expected score.
     """
 
-    leaning: Decision
+    decision: Decision
     n_items: int
     threshold: float
     doubt: float

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from steelyard.stats.irt.bank import ItemBank
 
 _LEAST_ITEMS = 20
+_SHARE = 0.1  # of the bank, after which the likelier side is named whatever its probability
 
 
 def screen_score(  # noqa: PLR0913 - a public contract
@@ -43,17 +44,17 @@ def screen_score(  # noqa: PLR0913 - a public contract
         bank: Parameters of the items; None asks items at random.
         alpha: Probability of the other side, by the model of the items, at which to stop.
         seed: Whole number; breaks ties between items.
-        max_items: Items to ask at most; None for all.
+        max_items: Items to ask at most; None for a tenth of the bank and at least 20.
 
     Raises:
         ValueError: an argument or an answer outside its range.
     """
-    most = n_items if max_items is None else min(max_items, n_items)
+    budget = max(_LEAST_ITEMS, round(_SHARE * n_items)) if max_items is None else max_items
+    most = min(budget, n_items)
     check_test(n_items, threshold, bank)
     check_error(alpha, seed, most)
     beliefs, random = Beliefs(bank, n_items), np.random.default_rng(np.random.SeedSequence(seed))
     asked, answers, goal = list[int](), list[float](), n_items * threshold
-    leaning: Decision = "undecided"
     above = beliefs.expect(goal).above
     while len(asked) < most:
         ties = random.random(len(beliefs.left))
@@ -67,10 +68,9 @@ def screen_score(  # noqa: PLR0913 - a public contract
         answers.append(value)
         above = _above(beliefs, goal - sum(answers))
         if len(asked) >= min(_LEAST_ITEMS, n_items) and not alpha < above < 1.0 - alpha:
-            leaning = "above" if above > 0.5 else "below"  # noqa: PLR2004 - the likelier side
             break
     return Screening(
-        leaning=leaning,
+        decision=_likelier(above),
         n_items=n_items,
         threshold=float(threshold),
         doubt=float(alpha),
@@ -87,3 +87,9 @@ def _above(beliefs: Beliefs, open_sum: float) -> float:
     if len(beliefs.left) == 0:
         return float(open_sum < 0.0) if open_sum != 0.0 else 0.5
     return beliefs.expect(open_sum).above
+
+
+def _likelier(above: float) -> Decision:
+    if above == 0.5:  # noqa: PLR2004 - neither
+        return "undecided"
+    return "above" if above > 0.5 else "below"  # noqa: PLR2004
