@@ -29,18 +29,16 @@ N = 4
 class Steered(Certifier):
     """A test whose draws are given from outside, to follow every order."""
 
+    _turn = 0
+
     def follow(self, item: int, wave: int = 1) -> float:
         """Draw this item, alone or as the next of a wave; its probability."""
-        shares = self._design() if self._frozen is None or not self._in_wave else self._frozen
-        shares = shares / shares.sum()
-        self._frozen = shares.copy()
-        place = int(np.searchsorted(self._beliefs.left, item))
-        self._pending.append(item)
-        self._in_wave = (getattr(self, "_turn", 0) + 1) % wave != 0
-        self._turn = getattr(self, "_turn", 0) + 1
-        return float(shares[place])
-
-    _in_wave = False
+        draws = self._draws
+        if self._turn % wave == 0 or draws._shares is None:
+            draws._shares = self._design()
+        self._turn += 1
+        draws.pending.append(item)
+        return draws.next_drawn().share
 
 
 def paths(

@@ -1,26 +1,20 @@
 """The sequential test itself: draw, take answers, stop when a wealth is large enough.
 
-Two wealths start at 1 and grow by bets (`bets`) on draws that the design chose
-(`design`) and the beliefs steered (`beliefs`). Under either null hypothesis its wealth is
-a nonnegative supermartingale for the answers as they are, fixed and arbitrary: only the
-draws are random. By Ville's inequality it ever reaches 1 / alpha with probability at most
-alpha, whenever one stops. Draws may be made many at once: then their probabilities are
-those at the start of the wave, renormalised, while every bet still knows all answers
-before its own.
+`draws` makes the draws, `wager` holds the wealths. Validity comes from the draws alone,
+whenever one stops: docs/explanation/certifying-a-score.md.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steelyard.stats.sequential.beliefs import Beliefs
-from steelyard.stats.sequential.bets import Bet, tamed
-from steelyard.stats.sequential.design import Bets, Bounds, choose_shares, place_bets
+from steelyard.stats.sequential.checks import check_answer, check_error, check_test
+from steelyard.stats.sequential.draws import Draws
 from steelyard.stats.sequential.interval import ScoreInterval
 from steelyard.stats.sequential.record import Certification, Decision
+from steelyard.stats.sequential.wager import Answer, Wager
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,9 +22,6 @@ if TYPE_CHECKING:
     from steelyard.stats.irt.bank import ItemBank
 
     Floats = NDArray[np.float64]
-
-_SLACK = 1e-9  # of a sum, relative to the number of items; in favour of the null hypothesis
-_SEED_LIMIT = 1 << 128
 
 
 class Certifier:
@@ -73,36 +64,25 @@ class Certifier:
             "bank": bank.digest if bank is not None else None,
             "max_items": most,
         }
-        self._n, self._goal, self._most = n_items, n_items * float(threshold), most
-        self._needed = math.log(1.0 / alpha)
-        self._slack = _SLACK * n_items
-        self._beliefs = Beliefs(bank, n_items)
+        self._draws = Draws(n_items, bank, int(seed), most)
+        self._wager = Wager(n_items, float(threshold), float(alpha))
         self._interval = ScoreInterval(n_items, float(alpha))
-        self._random = np.random.default_rng(np.random.SeedSequence(int(seed)))
-        self._bets: Bets | None = None
-        self._frozen: Floats | None = None  # probabilities of the wave, over the items left
-        self._pending: list[int] = []
-        self._asked: list[int] = []
         self._answers: list[float] = []
-        self._probabilities: list[float] = []
-        self._waves: list[int] = []
-        self._log_above = self._log_below = 0.0
-        self._sum = 0.0
-        self.decision: Decision = "undecided"
+
+    @property
+    def decision(self) -> Decision:
+        """`above`, `below`, or `undecided` so far."""
+        return self._wager.decision
 
     @property
     def pending(self) -> tuple[int, ...]:
         """Items that were drawn and have no answer yet, in order."""
-        return tuple(self._pending)
+        return tuple(self._draws.pending)
 
     @property
     def finished(self) -> bool:
         """Whether no further draw will be made."""
-        return self.decision != "undecided" or self._answered + len(self._pending) >= self._most
-
-    @property
-    def _answered(self) -> int:
-        return len(self._answers)
+        return self.decision != "undecided" or self._draws.spent
 
     def draw(self, count: int = 1) -> tuple[int, ...]:
         """Items to ask now: those still pending, or `count` new ones; empty when finished.
@@ -113,19 +93,8 @@ class Certifier:
         if count < 1:
             message = f"a draw is of 1 item or more, asked for {count}"
             raise ValueError(message)
-        if self._pending or self.finished:
-            return self.pending
-        count = min(count, self._most - self._answered)
-        shares = self._design()
-        self._frozen, left, open_shares = shares.copy(), self._beliefs.left, shares.copy()
-        for uniform in self._random.random(count):
-            steps: Floats = np.cumsum(open_shares)
-            place = min(
-                int(np.searchsorted(steps, float(uniform * steps[-1]), side="right")), len(left) - 1
-            )
-            self._pending.append(int(left[place]))
-            open_shares[place] = 0.0
-        self._waves.append(count)
+        if not self.pending and not self.finished:
+            self._draws.draw(count, self._design)
         return self.pending
 
     def record(self, answer: float) -> None:
@@ -135,123 +104,33 @@ class Certifier:
             ValueError: nothing is pending, or the answer is no number in [0, 1]; the test
                 stands where it stood.
         """
-        if not self._pending or self._frozen is None:
-            message = "no item is waiting for an answer; draw first"
-            raise ValueError(message)
-        checked = check_answer(answer, self._pending[0])
-        place = int(np.searchsorted(self._beliefs.left, self._pending[0]))
-        shares = self._frozen / self._frozen.sum()
-        if self.decision == "undecided":
-            self._bet(shares, place, checked)
-        self._interval.record(shares, self._beliefs.guess(), place, checked)
-        self._asked.append(self._pending.pop(0))
+        drawn = self._draws.next_drawn()
+        checked = check_answer(answer, drawn.item)
+        beliefs = self._draws.beliefs
+        self._wager.pay(beliefs, drawn, Answer(checked, checked))
+        self._interval.record(drawn.shares, beliefs.guess(), drawn.place, checked)
         self._answers.append(checked)
-        self._probabilities.append(float(shares[place]))
-        self._sum += checked
-        self._beliefs.record(place, checked)
-        self._frozen = np.delete(self._frozen, place)
-        if self._bets is not None:
-            self._bets = Bets(*(Bet(np.delete(b.base, place), b.slope) for b in self._bets))
-        self._decide()
+        self._draws.settle(drawn, checked)
 
     def certification(self) -> Certification:
         """The state of the test: final once `finished` and nothing is pending."""
         return Certification(
             **self._facts,
             decision=self.decision,
-            asked=tuple(self._asked),
+            asked=tuple(self._draws.asked),
             answers=tuple(self._answers),
-            probabilities=tuple(self._probabilities),
-            waves=tuple(self._waves),
-            e_above=math.exp(min(self._log_above, 700.0)),
-            e_below=math.exp(min(self._log_below, 700.0)),
+            probabilities=tuple(self._draws.probabilities),
+            waves=tuple(self._draws.waves),
+            e_above=self._wager.e_above,
+            e_below=self._wager.e_below,
             interval=self._interval.limits(),
         )
 
-    def _bounds(self) -> Bounds:
-        left = self._n - self._answered
-        passed = self._goal - self._sum + self._slack
-        return Bounds(passed, left - (self._goal - self._sum) + self._slack)
-
     def _design(self) -> Floats:
-        left = len(self._beliefs.left)
-        if not self._beliefs.informed:
-            return np.full(left, 1.0 / left)
-        expected = self._beliefs.expect(self._goal - self._sum)
-        return choose_shares(expected, self._bounds(), self._bets)
-
-    def _bet(self, shares: Floats, place: int, answer: float) -> None:
-        expected = self._beliefs.expect(self._goal - self._sum)
-        self._bets = bets = place_bets(shares, expected, self._bounds(), self._bets)
-        self._log_above += self._growth(
-            bets.above, shares, expected.if_above, place, answer, self._log_above
-        )
-        self._log_below += self._growth(
-            bets.below, shares, 1.0 - expected.if_below, place, 1.0 - answer, self._log_below
-        )
-
-    def _growth(
-        self, bet: Bet, shares: Floats, expected: Floats, place: int, answer: float, wealth: float
-    ) -> float:
-        stake = tamed(bet, shares, expected, math.exp(self._needed - wealth))
-        factor = 1.0 - stake + stake * bet.factor(place, float(shares[place]), answer)
-        return math.log(max(factor, 1e-300))
-
-    def _decide(self) -> None:
-        """Latch the first decision: by a wealth, or because the rest cannot change the side."""
-        if self.decision != "undecided":
-            return
-        left = self._n - self._answered
-        if self._log_above >= self._needed or self._sum > self._goal + self._slack:
-            self.decision = "above"
-        elif self._log_below >= self._needed or self._sum + left < self._goal - self._slack:
-            self.decision = "below"
+        return steered_shares(self._draws, self._wager)
 
 
-def check_test(n_items: int, threshold: float, bank: ItemBank | None) -> None:
-    """Refuse what no test can be made of.
-
-    Raises:
-        ValueError: no item, a threshold outside (0, 1), or a bank of other items.
-    """
-    if n_items < 1:
-        message = f"a test needs at least one item, found {n_items}"
-        raise ValueError(message)
-    if not 0.0 < threshold < 1.0:
-        message = (
-            f"the threshold is {threshold:g}; no score is below 0 or above 1, so it lies between"
-        )
-        raise ValueError(message)
-    if bank is not None and len(bank) != n_items:
-        message = f"the bank has {len(bank)} items, the test {n_items}: it is of other items"
-        raise ValueError(message)
-
-
-def check_error(alpha: float, seed: int, most: int) -> None:
-    """Refuse an error rate, seed or limit outside its range.
-
-    Raises:
-        ValueError: naming it.
-    """
-    if not 0.0 < alpha < 0.5:  # noqa: PLR2004 - a coin decides at one half
-        message = f"alpha is {alpha:g}, not above 0 and below 0.5"
-        raise ValueError(message)
-    if not 0 <= seed < _SEED_LIMIT:
-        message = "the seed is a whole number from 0 to 2^128 - 1"
-        raise ValueError(message)
-    if most < 1:
-        message = f"max_items is {most}; a test asks at least one item"
-        raise ValueError(message)
-
-
-def check_answer(answer: float, item: int) -> float:
-    """An answer as a float.
-
-    Raises:
-        ValueError: not a number in [0, 1].
-    """
-    value = float(answer)
-    if not 0.0 <= value <= 1.0:
-        message = f"item {item} was answered with {value:g}, not in [0, 1]"
-        raise ValueError(message)
-    return value
+def steered_shares(draws: Draws, wager: Wager) -> Floats:
+    """Probabilities that serve a wager best; all alike without a bank to steer by."""
+    left = draws.left
+    return wager.shares(draws.beliefs) if draws.beliefs.informed else np.full(left, 1.0 / left)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steelyard.stats.sequential.beliefs import Beliefs
-from steelyard.stats.sequential.certifier import check_answer, check_error, check_test
+from steelyard.stats.sequential.checks import check_answer, check_error, check_test
 from steelyard.stats.sequential.record import Decision, Screening
 
 if TYPE_CHECKING:
