@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from steelyard.evidence import Evidence
     from steelyard.pipeline import RunFolder
     from steelyard.redteam.rounds.certificate import Certificate
+    from steelyard.risk.item_bank import Bank
 
 
 _LEAST_SECRET_LENGTH = 16
@@ -88,6 +89,19 @@ def assess(
         int | None,
         typer.Option(min=1, max=100_000, help="Shards to cut the run into; one by default."),
     ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(help="full: every item; certify: until decided; screen: a cheap look."),
+    ] = "full",
+    wave: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Items drawn at once from certify on.")
+    ] = 20,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Items of each protocol to ask at most.")
+    ] = None,
+    bank: Annotated[
+        list[Path] | None, typer.Option(help="Item bank that steers the draws; repeatable.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")
     ] = False,
@@ -100,9 +114,12 @@ def assess(
     from steelyard.kernel import digest_file, utc_now
     from steelyard.pipeline import Effort, Request, RunFolder, Surroundings
     from steelyard.pipeline import assess as run_assessment
+    from steelyard.pipeline.waves import MODES, Waves
     from steelyard.standard import CURRENT_RELEASE
 
     _require_choice("--suite", suite, ("core", "full"))
+    _require_choice("--mode", mode, MODES)
+    banks = _banks(bank or [], mode)
     _require_choice("--elicitation", elicitation, ("E0", "E1", "E2", "E3"))
     _require_choice("--split", split, ("public", "private"))
     _require_secret(seed, split)
@@ -137,6 +154,12 @@ def assess(
             note=note,
         ),
         certificate=digest_file(round) if round else None,
+        waves=Waves(
+            mode=mode,
+            wave=wave,
+            budget=budget,
+            banks={protocol: one.digest for protocol, one in banks.items()},
+        ),
     )
     _warn_if_undersized(samples, scope, suite)
     with progress_bar("assessing") as progress:
@@ -153,6 +176,7 @@ def assess(
             progress=progress,
             executor=executor,
             shards=shards,
+            banks=banks,
         )
         from steelyard.redteam.scale import ShardsPending
 
@@ -174,6 +198,28 @@ def assess(
     say(f"passport: {folder.passport}")
     say(f"report:   {folder.report}")
     say(f"next:     steelyard verify {folder.passport} --key {around.key.public_key.key_id}")
+
+
+def _banks(paths: Sequence[Path], mode: str) -> dict[str, Bank]:
+    """Item banks by protocol.
+
+    Raises:
+        UsageError: a bank without a mode that uses it, or two of one protocol.
+    """
+    from steelyard.kernel.errors import UsageError
+    from steelyard.risk.item_bank import read_bank
+
+    if paths and mode == "full":
+        message = "a bank steers draws, and a full run draws nothing"
+        raise UsageError(message, where="--bank", hint="add --mode certify")
+    found: dict[str, Bank] = {}
+    for path in paths:
+        bank = read_bank(path)
+        if bank.measured.protocol in found:
+            message = f"two banks are of {bank.measured.protocol}"
+            raise UsageError(message, where="--bank", hint="give one of them")
+        found[bank.measured.protocol] = bank
+    return found
 
 
 def _certificate(path: Path | None) -> Certificate | None:

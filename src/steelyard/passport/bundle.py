@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from steelyard.passport.matrix import Matrix
+    from steelyard.risk.sequential import SequentialPlan
 
 PASSPORT_SCHEMA: Final = "steelyard/passport/1"
 Access = Literal["black_box", "grey_box", "white_box"]
@@ -160,6 +161,7 @@ class Intent:
         seed_commitment: Commitment to the seed of private items, None where there is none.
         engine: Versions of what runs it, by name.
         procedure: How hard it looks; one plain try without any check by default.
+        sequential: What a sequential run commits to, by protocol; empty where all is played.
     """
 
     created: datetime
@@ -172,6 +174,7 @@ class Intent:
     seed_commitment: str | None = None
     engine: Mapping[str, str] = field(default_factory=dict[str, str])
     procedure: Procedure | None = None
+    sequential: tuple[SequentialPlan, ...] = ()
 
     def predicate(self) -> JsonObject:
         """The run-intent predicate; `risk.Plan.from_predicate` reads it."""
@@ -181,7 +184,8 @@ class Intent:
             "scope": list(self.scope),
             "elicitation": self.elicitation,
             "planned": [row.to_json() for row in self.planned],
-            "stopping_rule": "fixed",
+            "stopping_rule": "sequential" if self.sequential else "fixed",
+            **({"sequential": [p.to_json() for p in self.sequential]} if self.sequential else {}),
             "attempt": self.attempt,
             "split": self.split,
             "seed_commitment": self.seed_commitment,

@@ -34,6 +34,7 @@ from steelyard.passport import (
 from steelyard.pipeline.attempts import next_attempt
 from steelyard.pipeline.effort import procedure, require_sound_effort, task_effort
 from steelyard.pipeline.folder import RunFolder
+from steelyard.pipeline.sequential import plan_sequential
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,6 +223,7 @@ def _intend(
             "steelyard": __version__,
         },
         procedure=procedure(request.effort, step, release),
+        sequential=plan_sequential(request, planned, release, around.banks),
     )
     if saved is not None and intent.predicate() != saved:
         message = "this start would do other than what was signed when the run began"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from steelyard.evidence import Evidence, write_records
 from steelyard.kernel import digest_file
+from steelyard.pipeline.sequential import run_sequential
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,9 @@ def _run(declared: Declared, around: Surroundings) -> Evidence:
         return Evidence.from_records([])
     journal = Journal(declared.folder.journal)
     try:
-        if _in_one_piece(declared, around):
+        if declared.intent.sequential:
+            run_sequential(declared, journal, around)
+        elif _in_one_piece(declared, around):
             _run_here(declared, journal, around)
         else:
             _run_in_shards(declared, journal, around)

@@ -6,11 +6,12 @@ A request is saved before the first call, so that a resumed run is the same run.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from steelyard.kernel import digest_json
 from steelyard.kernel.errors import MalformedEvidence, UsageError
 from steelyard.pipeline.effort import Effort
+from steelyard.pipeline.waves import Waves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from steelyard.attest import PrivateKey
     from steelyard.kernel import JsonObject
     from steelyard.redteam.rounds.certificate import Certificate
+    from steelyard.risk.item_bank import Bank
+
+
+_Part = TypeVar("_Part", Effort, Waves)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,7 @@ class Request:
         release: Standard release.
         effort: How hard the run looks beyond its step.
         certificate: SHA-256 of the file of a proficiency round's certificate, if any.
+        waves: Whether every item is played, or items are drawn until the levels are decided.
     """
 
     model: str
@@ -59,6 +65,7 @@ class Request:
     release: str
     effort: Effort = field(default_factory=Effort)
     certificate: str | None = None
+    waves: Waves = field(default_factory=Waves)
 
     def to_json(self) -> JsonObject:
         """The request as saved."""
@@ -77,7 +84,8 @@ class Request:
             raise MalformedEvidence(message, where="run.json")
         arguments: dict[str, Any] = {**value}
         arguments["scope"] = tuple(arguments["scope"])
-        arguments["effort"] = _effort(arguments["effort"])
+        arguments["effort"] = _part(Effort, arguments["effort"])
+        arguments["waves"] = _part(Waves, arguments["waves"])
         return cls(**arguments)
 
     def require_same(self, saved: Request) -> None:
@@ -94,12 +102,12 @@ class Request:
         raise UsageError(message, hint="resume with the same settings, or choose another --out")
 
 
-def _effort(value: dict[str, Any]) -> Effort:
-    names = {f.name for f in fields(Effort)}
+def _part(kind: type[_Part], value: dict[str, Any]) -> _Part:
+    names = {f.name for f in fields(kind)}
     if value.keys() != names:
-        message = f"saved effort lacks or adds {sorted(value.keys() ^ names)}"
+        message = f"saved {kind.__name__.lower()} lacks or adds {sorted(value.keys() ^ names)}"
         raise MalformedEvidence(message, where="run.json")
-    return Effort(**value)
+    return kind(**value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +127,7 @@ class Surroundings:
         certificate: Certificate of a proficiency round to put into the passport.
         executor: Who plays the shards: `local`, `command` or `ray`.
         shards: Into how many shards to cut the run; None for one, or as it was cut before.
+        banks: Item banks that steer a sequential run, by protocol.
     """
 
     out: Path
@@ -133,3 +142,4 @@ class Surroundings:
     certificate: Certificate | None = None
     executor: str = "local"
     shards: int | None = None
+    banks: Mapping[str, Bank] = field(default_factory=dict[str, "Bank"])

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from steelyard.kernel import days_after
 from steelyard.risk.awareness import awareness_conditions
 from steelyard.risk.circumstances import (
@@ -39,11 +41,18 @@ from steelyard.risk.levels import (
     shown_at,
 )
 from steelyard.risk.margins import Freeboard, freeboard, latest_crossing_probability
-from steelyard.risk.measurement import Condition, Measurement, unbounded
+from steelyard.risk.measurement import (
+    Condition,
+    Measurement,
+    Request,
+    unbounded,
+    with_decision_of,
+)
 from steelyard.risk.rates import measure_paired_difference, measure_rate
 from steelyard.risk.repeats import mixed_repeats
 from steelyard.risk.residual import ResidualDetermination, determine_residual
 from steelyard.risk.selection import Question, active_indicators, own_records, study_of
+from steelyard.risk.sequential import item_answers, measure_sequentially, replay
 from steelyard.risk.triggers import TriggerState, standing_triggers
 from steelyard.standard import HIGHEST_LEVEL
 
@@ -138,14 +147,14 @@ def _measure(indicator: Indicator, question: Question, parts: int, *, usable: bo
     """Measure an indicator that gets one of `parts` of the error rate of showing a level."""
     evidence, left_out, undeclared = own_records(indicator, question)
     study = study_of(indicator, question, parts)
-    measurement = MEASURES[indicator.kind](study.request)
+    measurement = _measured(study.request, question)
     counted = counted_records(indicator, evidence)
     if not usable:
         nothing = unbounded(indicator)
-        measurement = replace(measurement, limits=nothing, observed_limits=nothing)
+        measurement = with_decision_of(measurement, nothing)
     elif counted is not None:
-        fit = MEASURES[indicator.kind](replace(study.request, evidence=counted))
-        measurement = replace(measurement, limits=fit.limits, observed_limits=fit.observed_limits)
+        fit = _measured(replace(study.request, evidence=counted), question)
+        measurement = with_decision_of(measurement, fit)
     conditions = (
         *elicitation_conditions(indicator, evidence),
         *protocol_conditions(indicator, left_out),
@@ -158,6 +167,21 @@ def _measure(indicator: Indicator, question: Question, parts: int, *, usable: bo
         mixed_repeats=mixed_repeats(evidence),
         plateau=shows_scaling_plateau(study, question.framework.decision.scaling),
     )
+
+
+def _measured(request: Request, question: Question) -> Measurement:
+    """By the fixed design, or by the sequential run that the plan declares."""
+    indicator = request.indicator
+    plan = question.plan.sequential.get(indicator.protocol) if question.plan else None
+    if plan is None:
+        return MEASURES[indicator.kind](request)
+    run = replay(plan, item_answers(indicator, request.evidence))
+    drawn = np.isin(request.evidence.columns["item"].astype(str), run.asked)
+    own = request.evidence.select(drawn)
+    planned = dict.fromkeys(request.planned, len(run.asked) * request.repeats)
+    request = replace(request, evidence=own, planned=planned)
+    described = MEASURES[indicator.kind](request)
+    return measure_sequentially(described, request, run, question.framework.decision)
 
 
 def _checks(study: Study, measurement: Measurement, question: Question) -> Iterator[Condition]:

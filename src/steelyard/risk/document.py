@@ -55,6 +55,7 @@ def determination_json(d: Determination, names: dict[int, str], release: Release
                     "bound": rounded(test.bound),
                     "threshold_effective": rounded(test.effective),
                     "ruled_out": test.ruled_out,
+                    "e_value": rounded(test.e_value),
                 }
                 for test in d.tests
             ],

@@ -16,6 +16,11 @@ _SAMPLING = (
     "Other items could have been drawn: the level is cleared wrongly with at most this "
     "probability, under the clustering that each indicator's design assumes."
 )
+_DRAWS = (
+    "Other items of the bank could have been drawn: a level is cleared wrongly with at most this "
+    "probability, by the run's own draws. The claim is about the bank's items and their answers; "
+    "that other items would give the same is part of the transfer."
+)
 _REPEATS = (
     "The same item again could end otherwise: inside the limits, as repeats of an item count "
     "as one."
@@ -30,7 +35,12 @@ def error_kinds(determination: Determination) -> list[JsonValue]:
     """Bank sampling, repeat noise and transfer, in this order."""
     shares = [m.mixed_repeats for m in determination.measurements if m.mixed_repeats is not None]
     return [
-        _kind("bank_sampling", determination.error_rate, None, _SAMPLING),
+        _kind(
+            "bank_sampling",
+            determination.error_rate,
+            None,
+            _DRAWS if any(m.e_below is not None for m in determination.measurements) else _SAMPLING,
+        ),
         _kind(
             "repeat_noise",
             None,

@@ -34,6 +34,7 @@ class LevelTest:
     threshold: float
     effective: float
     ruled_out: bool
+    e_value: float | None = None
 
 
 def level_tests(measurement: Measurement, decision: Decision) -> list[LevelTest]:
@@ -45,10 +46,17 @@ def level_tests(measurement: Measurement, decision: Decision) -> list[LevelTest]
             bound=measurement.limits.upper,
             threshold=measurement.indicator.threshold(level),
             effective=(effective := effective_at(measurement, level, decision)),
-            ruled_out=measurement.limits.upper < effective,
+            ruled_out=_ruled_out(measurement, level, effective),
+            e_value=measurement.e_below.get(level) if measurement.e_below is not None else None,
         )
         for level in LEVELS
     ]
+
+
+def _ruled_out(measurement: Measurement, level: int, effective: float) -> bool:
+    if measurement.ruled_out is None:
+        return measurement.limits.upper < effective
+    return measurement.ruled_out.get(level, False)
 
 
 def effective_at(measurement: Measurement, level: int, decision: Decision) -> float:
@@ -67,7 +75,12 @@ def highest_observed(
 ) -> int:
     """The same if missing data were left out; never the claim."""
     verdicts = {
-        level: [m.observed_limits.upper < effective_at(m, level, decision) for m in measurements]
+        level: [
+            m.observed_limits.upper < effective_at(m, level, decision)
+            if m.ruled_out is None
+            else m.ruled_out.get(level, False)
+            for m in measurements
+        ]
         for level in LEVELS
     }
     return _highest_open(verdicts, rules)

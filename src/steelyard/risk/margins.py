@@ -16,6 +16,7 @@ from steelyard.stats import expit, logit, t_cdf
 
 if TYPE_CHECKING:
     from steelyard.risk.measurement import Measurement
+    from steelyard.standard import Indicator
 
 _PROBABILITY_FLOOR = 1e-9
 
@@ -55,6 +56,13 @@ def effective_threshold(measurement: Measurement, level: int, review_days: int) 
         return expit(logit(threshold) - margin)
     drift = review_days / indicator.progress.doubling_days if indicator.progress else 0.0
     return threshold - margin - drift
+
+
+def rate_threshold(indicator: Indicator, level: int, step: str) -> float:
+    """The effective threshold of a rate whose records are all of one elicitation step."""
+    margins = indicator.elicitation.margins
+    margin = margins.get(step, max(margins.values()))
+    return expit(logit(indicator.threshold(level)) - margin)
 
 
 def elicitation_margin(measurement: Measurement) -> float:

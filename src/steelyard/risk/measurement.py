@@ -8,7 +8,7 @@ the model; the estimate and its interval describe what was observed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from steelyard.evidence import Elicitation, Evidence, Outcome
@@ -65,6 +65,8 @@ class Measurement:
         plateau: Whether a budget-scaling curve shows that more effort adds little.
         e_above: E-value against "below the level" by level, where a sequential
             certification supplies them.
+        e_below: The same against "at or above the level".
+        ruled_out: Whether a sequential test rules each level out; None where limits decide.
     """
 
     indicator: Indicator
@@ -84,6 +86,8 @@ class Measurement:
     mixed_repeats: float | None = None
     plateau: bool = False
     e_above: Mapping[int, float] | None = None
+    e_below: Mapping[int, float] | None = None
+    ruled_out: Mapping[int, bool] | None = None
 
     @property
     def missing(self) -> int:
@@ -161,6 +165,19 @@ def missing_conditions(outcomes: Mapping[str, int], absent: int) -> tuple[Condit
         text = f"{absent} samples that the plan or the standard's design asks for are absent."
         found.append(Condition("absent", text, blocks=False))
     return tuple(found)
+
+
+def with_decision_of(measurement: Measurement, other: Measurement | Limits) -> Measurement:
+    """A measurement that decides as another one does; bare limits decide by themselves."""
+    if isinstance(other, Limits):
+        return replace(
+            measurement, limits=other, observed_limits=other, e_above=None, e_below=None,
+            ruled_out=None,
+        )  # fmt: skip
+    return replace(
+        measurement, limits=other.limits, observed_limits=other.observed_limits,
+        e_above=other.e_above, e_below=other.e_below, ruled_out=other.ruled_out,
+    )  # fmt: skip
 
 
 def unbounded(indicator: Indicator) -> Limits:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from steelyard.kernel import parse_instant
 from steelyard.kernel.errors import MalformedEvidence, UsageError
 from steelyard.risk.coverage import Coverage
+from steelyard.risk.sequential import SequentialPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ class Plan:
         engine: Digest of the harness; empty where none was declared.
         feeds: Indicators that imported samples of a (protocol, arm) feed; any where absent.
         coverage: Which proficiency rounds stand behind that harness.
+        sequential: Sequential runs by protocol; a protocol without one plays every item.
     """
 
     created: datetime
@@ -46,6 +48,7 @@ class Plan:
         default_factory=dict[tuple[str, str], frozenset[str]]
     )
     coverage: Coverage = field(default_factory=Coverage)
+    sequential: Mapping[str, SequentialPlan] = field(default_factory=dict[str, SequentialPlan])
 
     def may_feed(self, protocol: str, arm: str, indicator: str) -> bool:
         """Whether the plan leaves it open that these imported samples feed an indicator."""
@@ -78,6 +81,10 @@ class Plan:
                     if "indicators" in row
                 },
                 coverage=Coverage(engine),
+                sequential={
+                    str(row["protocol"]): SequentialPlan.from_json(row)
+                    for row in raw.get("sequential", ())
+                },
             )
         except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
             message = f"run-intent predicate is incomplete: {error!r}"

@@ -66,7 +66,7 @@ class Certifier:
         }
         self._draws = Draws(n_items, bank, int(seed), most)
         self._wager = Wager(n_items, float(threshold), float(alpha))
-        self._interval = ScoreInterval(n_items, float(alpha))
+        self._interval = ScoreInterval(n_items)
         self._answers: list[float] = []
 
     @property
@@ -123,7 +123,7 @@ class Certifier:
             waves=tuple(self._draws.waves),
             e_above=self._wager.e_above,
             e_below=self._wager.e_below,
-            interval=self._interval.limits(),
+            interval=self._interval.limits(self._facts["alpha"]),
         )
 
     def _design(self) -> Floats:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_CANDIDATES = 1001
+_CANDIDATES = 501
+_GRID = np.linspace(0.0, 1.0, _CANDIDATES)
 _BLOCK = 256  # draws at once
 _LOGISTIC_SD = math.pi / math.sqrt(3.0)
 _STAKE = 0.9  # of the largest stake that cannot ruin
@@ -58,15 +59,14 @@ class ScoreInterval:
 
     Args:
         n_items: Number of items.
-        alpha: One minus the coverage.
     """
 
-    def __init__(self, n_items: int, alpha: float) -> None:
+    def __init__(self, n_items: int) -> None:
         self._n = n_items
-        self._limit = math.log(2.0 / alpha)
         self._sum, self._asked = 0.0, 0
         self._above: list[_Draw] = []
         self._below: list[_Draw] = []
+        self._known: tuple[Floats, Floats] | None = None
 
     def record(self, shares: Floats, guess: Guess, place: int, answer: float) -> None:
         """Take one draw.
@@ -92,30 +92,37 @@ class ScoreInterval:
         )
         self._sum += answer
         self._asked += 1
+        self._known = None
 
-    def limits(self) -> tuple[float, float]:
-        """Lower and upper limit, no wider than the answers still open allow."""
+    def limits(self, alpha: float) -> tuple[float, float]:
+        """Lower and upper limit at coverage 1 - alpha, no wider than the open answers allow."""
+        limit = math.log(2.0 / alpha)
         left = self._n - self._asked
         least, most = self._sum / self._n, (self._sum + left) / self._n
-        candidates = np.linspace(0.0, 1.0, _CANDIDATES)
+        candidates, (above, below) = _GRID, self._wealths()
         step = 1.0 / (_CANDIDATES - 1)
         # The score may lie between a candidate that is out and the next, which is not.
-        above, below = (_largest_log_wealth(d, candidates) for d in (self._above, self._below))
-        low = np.flatnonzero((above < self._limit) & (candidates >= least - step))
-        high = np.flatnonzero((below < self._limit) & (candidates <= most + step))
+        low = np.flatnonzero((above < limit) & (candidates >= least - step))
+        high = np.flatnonzero((below < limit) & (candidates <= most + step))
         lower = float(candidates[low[0]]) - step if len(low) else most
         upper = float(candidates[high[-1]]) + step if len(high) else least
         lower, upper = max(least, lower), min(most, upper)
         return (lower, upper) if lower <= upper else (least, most)
 
+    def _wealths(self) -> tuple[Floats, Floats]:
+        """Largest log wealths against candidates as least and as most; kept until a draw."""
+        if self._known is None:
+            self._known = (_largest_log_wealth(self._above), _largest_log_wealth(self._below))
+        return self._known
 
-def _largest_log_wealth(draws: list[_Draw], candidates: Floats) -> Floats:
+
+def _largest_log_wealth(draws: list[_Draw]) -> Floats:
     """Largest log wealth at any time against each candidate, shape [candidates]."""
-    wealth, largest = np.zeros(len(candidates)), np.zeros(len(candidates))
+    wealth, largest = np.zeros(_CANDIDATES), np.zeros(_CANDIDATES)
     for start in range(0, len(draws), _BLOCK):
         rows = np.array(draws[start : start + _BLOCK], dtype=float).T[:, :, None]
         total, most, spread, deviation, surprise, allowed, slope = rows
-        limit = allowed + slope * candidates
+        limit = allowed + slope * _GRID
         lead = total - limit
         hoped = _hoped_lead(lead, np.maximum(deviation, 1e-6))
         stake = np.minimum(

@@ -61,8 +61,9 @@ class Ladder:
             raise ValueError(message)
         self.wagers = tuple(Wager(n_items, t, alpha) for t in thresholds)
         self.draws = Draws(n_items, bank, seed, most)
-        self._low = ScoreInterval(n_items, alpha)
-        self._high = ScoreInterval(n_items, alpha)
+        self._low = ScoreInterval(n_items)
+        self._high = ScoreInterval(n_items)
+        self._middles: list[float] = []
         self.path: list[tuple[tuple[float, float], ...]] = []
         """(e_above, e_below) of every wager after each answer."""
 
@@ -71,14 +72,16 @@ class Ladder:
         """Items that were drawn and have no answer yet, in order."""
         return tuple(self.draws.pending)
 
-    @property
-    def decided(self) -> bool:
-        """Whether every threshold is."""
-        return all(wager.decision != "undecided" for wager in self.wagers)
+    def wager(self, threshold: float) -> Wager:
+        """The wager on one of the thresholds."""
+        return next(wager for wager in self.wagers if wager.threshold == threshold)
 
     def draw(self, count: int) -> tuple[int, ...]:
-        """Items to ask now: those still pending, or `count` new ones; empty when finished."""
-        if not self.pending and not self.decided and not self.draws.spent:
+        """Items to ask now: those still pending, or `count` new ones; empty when all are spent.
+
+        Draws go on after every threshold is decided: when to stop is the caller's.
+        """
+        if not self.pending and not self.draws.spent:
             self.draws.draw(count, self._design)
         return self.pending
 
@@ -99,13 +102,28 @@ class Ladder:
         guess = beliefs.guess()
         self._low.record(drawn.shares, guess, drawn.place, answer.low)
         self._high.record(drawn.shares, guess, drawn.place, answer.high)
+        self._middles.append(answer.middle)
         self.draws.settle(drawn, answer.middle)
         self.path.append(tuple((w.e_above, w.e_below) for w in self.wagers))
 
-    def interval(self) -> tuple[float, float]:
-        """Limits of the score with every missing answer either way."""
-        return self._low.limits()[0], self._high.limits()[1]
+    def interval(self, alpha: float) -> tuple[float, float]:
+        """Limits of the score at coverage 1 - alpha, with every missing answer either way."""
+        return self._low.limits(alpha)[0], self._high.limits(alpha)[1]
+
+    @property
+    def estimate(self) -> float:
+        """Expected score: what was answered, and what is believed of the rest."""
+        asked = sum(self._middles)
+        rest = self.draws.beliefs.guess().expected.sum() if self.draws.left else 0.0
+        return (asked + float(rest)) / self.draws.n_items
+
+    def probability_above(self, threshold: float) -> float:
+        """What the model of the items says of a threshold; no error rate."""
+        open_sum = self.draws.n_items * threshold - sum(self._middles)
+        if self.draws.left == 0:
+            return float(open_sum < 0.0)
+        return self.draws.beliefs.expect(open_sum).above
 
     def _design(self) -> Floats:
         undecided = (wager for wager in self.wagers if wager.decision == "undecided")
-        return steered_shares(self.draws, next(undecided))
+        return steered_shares(self.draws, next(undecided, self.wagers[-1]))

@@ -1,0 +1,184 @@
+"""Sequential runs: plan them, and drive them a wave at a time.
+
+Everything that steers the draws is fixed and signed first (`plan_sequential`); then items
+are drawn, played and answered until every level is decided or the budget is spent
+(`run_sequential`). A resumed run repeats its draws from the journal and goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from steelyard.evidence import Evidence
+from steelyard.kernel import keyed_digest
+from steelyard.kernel.errors import UsageError
+from steelyard.pipeline.waves import FULL, Waves
+from steelyard.risk.margins import rate_threshold
+from steelyard.risk.selection import ruling_error_rate
+from steelyard.risk.sequential import (
+    KINDS,
+    LevelThresholds,
+    SequentialPlan,
+    SequentialRun,
+    item_answers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from steelyard.pipeline.declare import Declared, Planned
+    from steelyard.pipeline.request import Request, Surroundings
+    from steelyard.redteam.engine import Journal, PlannedSample, TaskSettings
+    from steelyard.redteam.kit import Protocol
+    from steelyard.risk.item_bank import Bank
+    from steelyard.risk.sequential import ItemAnswer, Mode
+    from steelyard.standard import Indicator, Release
+    from steelyard.stats import ItemBank
+
+_SEED_BYTES = 16
+_LEAST_SCREENED, _SCREENED_SHARE = 20, 0.1
+
+
+def plan_sequential(
+    request: Request, planned: Planned, release: Release, banks: Mapping[str, Bank]
+) -> tuple[SequentialPlan, ...]:
+    """What a sequential run commits to, one row for each protocol; empty for a full run.
+
+    Raises:
+        UsageError: a protocol whose indicator is no mean over items, or a bank of other items.
+    """
+    if request.waves.mode == FULL:
+        return ()
+    used = {protocol.id for protocol, _ in planned}
+    if foreign := sorted(banks.keys() - used):
+        message = f"the bank is of {foreign[0]}, which this run does not play"
+        raise UsageError(
+            message, where="--bank", hint=f"banks may be of: {', '.join(sorted(used))}"
+        )
+    return tuple(
+        _row(request, protocol, settings, release, banks.get(protocol.id))
+        for protocol, settings in planned
+    )
+
+
+def _row(
+    request: Request,
+    protocol: Protocol,
+    settings: TaskSettings,
+    release: Release,
+    bank: Bank | None,
+) -> SequentialPlan:
+    indicator = release.framework.indicators[protocol.indicator]
+    if indicator.kind not in KINDS:
+        message = f"{indicator.id} is no mean over items, so it cannot be decided item by item"
+        raise UsageError(message, hint="leave out --mode, or name other domains")
+    key = settings.key(protocol)
+    items = tuple(protocol.item(key, index).pseudonym for index in range(settings.items))
+    waves = request.waves
+    steps = [t.level for t in indicator.thresholds if t.level > 0]
+    return SequentialPlan(
+        protocol=protocol.id,
+        kind=indicator.kind,
+        mode=cast("Mode", waves.mode),
+        alpha=ruling_error_rate(indicator, release.framework),
+        seed=draw_seed(request.salt, protocol.id),
+        wave=waves.wave,
+        budget=min(len(items), _budget(waves, len(items))),
+        items=items,
+        thresholds=tuple(
+            LevelThresholds(
+                level,
+                rate_threshold(indicator, level, request.elicitation),
+                indicator.threshold(level),
+            )
+            for level in sorted(steps)
+        ),
+        bank=_parameters(bank, indicator, items) if bank is not None else None,
+    )
+
+
+def _budget(waves: Waves, items: int) -> int:
+    if waves.budget is not None:
+        return waves.budget
+    if waves.mode == "screen":
+        return max(_LEAST_SCREENED, round(_SCREENED_SHARE * items))
+    return items
+
+
+def draw_seed(salt: str, protocol: str) -> int:
+    """Seed of a protocol's draws: public, follows from the run's secret, and does not reveal it."""
+    digest = keyed_digest(bytes.fromhex(salt), "steelyard/draws/1", protocol)
+    return int.from_bytes(digest[:_SEED_BYTES], "big")
+
+
+def _parameters(bank: Bank, indicator: Indicator, items: Sequence[str]) -> ItemBank:
+    """A bank's parameters in the order of the run's items, shifted to a score's own scale."""
+    places = {item.item: k for k, item in enumerate(bank.items)}
+    missing = [item for item in items if item not in places]
+    if missing:
+        message = f"the bank lacks {len(missing)} of the {len(items)} items that this run may ask"
+        hint = f"calibrate it on the same split, or with --samples of at most {len(bank.items)}"
+        raise UsageError(message, where="--bank", hint=hint)
+    if indicator.kind != "rate":
+        message = f"{indicator.id} is a difference of two arms, and a bank is of one"
+        raise UsageError(message, where="--bank", hint="leave the bank out for this protocol")
+    return bank.parameters.subset([places[item] for item in items])
+
+
+def run_sequential(declared: Declared, journal: Journal, around: Surroundings) -> None:
+    """Draw, play and answer, protocol by protocol.
+
+    Raises:
+        UsageError: shards were asked for, whose items would have to be known beforehand.
+        TargetUnreachable: the endpoint stopped answering; `--resume` goes on.
+    """
+    if around.executor != "local" or (around.shards or 1) > 1:
+        message = "a sequential run cannot be cut into shards: its items depend on answers"
+        raise UsageError(message, hint="leave out --executor and --shards, or --mode")
+    plans = {plan.protocol: plan for plan in declared.intent.sequential}
+    for protocol, settings in declared.planned:
+        plan = plans[protocol.id]
+        indicator = declared.release.framework.indicators[protocol.indicator]
+        run = SequentialRun(plan)
+        while items := run.next_items():
+            answers = _answers(journal, protocol, indicator)
+            if not answers.keys() >= set(items):
+                _play(declared, journal, around, (protocol, settings), frozenset(items))
+                answers = _answers(journal, protocol, indicator)
+            for item in items:
+                run.record(answers.get(item))
+
+
+def _answers(journal: Journal, protocol: Protocol, indicator: Indicator) -> dict[str, ItemAnswer]:
+    own = [r for r in journal.records.values() if r.protocol == protocol.id]
+    return item_answers(indicator, Evidence.from_records(own)) if own else {}
+
+
+def _play(
+    declared: Declared,
+    journal: Journal,
+    around: Surroundings,
+    one: tuple[Protocol, TaskSettings],
+    items: frozenset[str],
+) -> None:
+    from steelyard.redteam.engine import Run, record_count, run_protocols
+
+    def drawn(sample: PlannedSample) -> bool:
+        return sample.item.pseudonym in items
+
+    budgets = {plan.protocol: plan.budget for plan in declared.intent.sequential}
+    most = sum(
+        record_count(protocol, replace(settings, items=budgets[protocol.id]))
+        for protocol, settings in declared.planned
+    )
+    run_protocols(
+        Run(
+            subject=declared.subject,
+            protocols=[one],
+            journal=journal,
+            log_folder=declared.folder.logs,
+            on_progress=lambda finished: around.progress(finished, most),
+            includes=drawn,
+        )
+    )
