@@ -117,17 +117,17 @@ def assess(
     from steelyard.pipeline.waves import MODES, Waves
     from steelyard.standard import CURRENT_RELEASE
 
-    _require_choice("--suite", suite, ("core", "full"))
-    _require_choice("--mode", mode, MODES)
-    banks = _banks(bank or [], mode)
-    _require_choice("--elicitation", elicitation, ("E0", "E1", "E2", "E3"))
-    _require_choice("--split", split, ("public", "private"))
+    require_choice("--suite", suite, ("core", "full"))
+    require_choice("--mode", mode, MODES)
+    banks = read_banks(bank or [], mode)
+    require_choice("--elicitation", elicitation, ("E0", "E1", "E2", "E3"))
+    require_choice("--split", split, ("public", "private"))
     _require_secret(seed, split)
     _require_weights_of_their_own(weights, model)
-    _require_choice("--executor", executor, ("local", "command", "ray"))
-    _require_choice("--safeguards", safeguards, ("on", "off", "unknown"))
+    require_choice("--executor", executor, ("local", "command", "ray"))
+    require_choice("--safeguards", safeguards, ("on", "off", "unknown"))
     imported, digests = _imported(evidence or [], model)
-    scope = _scope(domain, imported)
+    scope = chosen_scope(domain, imported.values("domain"))
     _require_importable(imported, scope)
     folder = RunFolder(out)
     request = Request(
@@ -200,7 +200,7 @@ def assess(
     say(f"next:     steelyard verify {folder.passport} --key {around.key.public_key.key_id}")
 
 
-def _banks(paths: Sequence[Path], mode: str) -> dict[str, Bank]:
+def read_banks(paths: Sequence[Path], mode: str) -> dict[str, Bank]:
     """Item banks by protocol.
 
     Raises:
@@ -231,7 +231,7 @@ def _certificate(path: Path | None) -> Certificate | None:
     return read_bundle(read_bytes(path, limit_bytes=BUNDLE_LIMIT_BYTES), where=str(path))
 
 
-def _scope(domains: Sequence[str] | None, imported: Evidence) -> tuple[str, ...]:
+def chosen_scope(domains: Sequence[str] | None, recorded: Sequence[str]) -> tuple[str, ...]:
     """The domains named, else those with a core protocol of the release or with evidence.
 
     A domain that only imported results speak about is not in scope by default: it
@@ -253,7 +253,7 @@ def _scope(domains: Sequence[str] | None, imported: Evidence) -> tuple[str, ...]
         return tuple(name for name in known if name in domains)
     core = {n: [framework.indicators[i].protocol for i in d.indicators] for n, d in known.items()}
     own = {name for name, protocols in core.items() if set(protocols) != {"imported"}}
-    return tuple(name for name in known if name in own | set(imported.values("domain")))
+    return tuple(name for name in known if name in own | set(recorded))
 
 
 def _warn_if_undersized(samples: int | None, scope: Sequence[str], suite: str) -> None:
@@ -350,7 +350,12 @@ def _require_weights_of_their_own(weights: Path | None, model: str) -> None:
         raise UsageError(message, hint="leave --weights out")
 
 
-def _require_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+def require_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is none of an option's.
+
+    Raises:
+        UsageError: it is not.
+    """
     from steelyard.kernel.errors import UsageError
 
     if value not in choices:

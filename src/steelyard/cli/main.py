@@ -22,6 +22,7 @@ from steelyard.cli.assess import assess
 from steelyard.cli.classify import classify
 from steelyard.cli.demo import demo
 from steelyard.cli.output import say
+from steelyard.cli.plan import plan
 from steelyard.cli.verify import gate, verify
 from steelyard.kernel.errors import ConfigurationError, SteelyardError
 
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(assess)
+app.command()(plan)
 app.command()(classify)
 app.command()(verify)
 app.command()(gate)

@@ -79,7 +79,7 @@ def declare(
         UnknownName: no such model.
     """
     subject = _find_subject(request, around)
-    planned = _plan_protocols(request, release, subject)
+    planned = plan_protocols(request, release, subject.name)
     _require_something(planned, imported, request)
     _require_certificate(around)
     folder = RunFolder(around.out)
@@ -102,8 +102,17 @@ def _find_subject(request: Request, around: Surroundings) -> Subject:
     return resolve_model(request.model, calls)
 
 
-def _plan_protocols(request: Request, release: Release, subject: Subject) -> Planned:
-    """Which protocols to run, each with its settings."""
+def plan_protocols(request: Request, release: Release, model: str) -> Planned:
+    """Which protocols to run, each with its settings.
+
+    Args:
+        request: What to do.
+        release: The standard.
+        model: Name of the subject in records.
+
+    Raises:
+        ConfigurationError: a protocol is not installed.
+    """
     from steelyard.redteam.engine import TaskSettings
     from steelyard.redteam.kit import installed_protocols
 
@@ -117,7 +126,7 @@ def _plan_protocols(request: Request, release: Release, subject: Subject) -> Pla
         if indicator is None or indicator.id not in wanted:
             continue
         settings = TaskSettings(
-            model=subject.name,
+            model=model,
             items=request.samples or indicator.planned_items,
             epochs=request.epochs,
             split=request.split,
