@@ -1,4 +1,4 @@
-"""`steelyard risk`: item banks."""
+"""`steelyard risk`: item banks, and pictures of decisions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import typer
 from steelyard.cli.output import progress_bar, say, write, write_json
 
 if TYPE_CHECKING:
+    from steelyard.pipeline.pictures import Picture
     from steelyard.risk.item_bank import Bank
 
-app = typer.Typer(help="Calibrate item banks.", no_args_is_help=True)
+app = typer.Typer(help="Calibrate item banks, and draw decisions.", no_args_is_help=True)
 
 
 @app.callback()
 def risk() -> None:
-    """Calibrate item banks."""
+    """Calibrate item banks, and draw decisions."""
 
 
 @app.command()
@@ -108,3 +109,95 @@ def _write(bank: Bank, out: Path, *, as_json: bool) -> None:
     if bank.origin.note:
         say(f"note: {bank.origin.note}")
     say(f"wrote {out}")
+
+
+PICTURES = ("decision", "cost", "power", "horizon", "information")
+
+
+@app.command()
+def plot(
+    picture: Annotated[str, typer.Argument(help=f"One of: {', '.join(PICTURES)}.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="decision: run folder; horizon: table; information: bank."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="SVG to write; PICTURE.svg by default.")] = None,
+    indicator: Annotated[str, typer.Option(help="Indicator of cost and power.")] = "de1.lie",
+) -> None:
+    """Draw the path of a decision, costs, power, horizons, or what a bank tells."""
+    from steelyard.kernel import write_atomically
+    from steelyard.kernel.errors import UsageError
+    from steelyard.pipeline.pictures import joined
+
+    if picture not in PICTURES:
+        message = f"no picture {picture!r}"
+        raise UsageError(message, hint=f"pictures: {', '.join(PICTURES)}")
+    if source is None and picture not in ("cost", "power"):
+        message = f"a picture of {picture} needs what it is drawn from"
+        raise UsageError(message, hint=f"steelyard risk plot {picture} SOURCE")
+    target = out or Path(f"{picture}.svg")
+    write_atomically(target, joined(_pictures(picture, source, indicator)).encode())
+    say(f"wrote {target}")
+
+
+def _pictures(picture: str, source: Path | None, name: str) -> tuple[Picture, ...]:
+    """The pictures of a kind.
+
+    Raises:
+        UnknownName: no such indicator.
+        UsageError: the run was not sequential, or the indicator is no rate.
+    """
+    from steelyard.kernel.errors import UnknownName, UsageError
+    from steelyard.pipeline import pictures
+    from steelyard.risk.item_bank import read_bank
+    from steelyard.risk.sequential import KINDS
+    from steelyard.standard import load_release
+
+    framework = load_release().framework
+    if picture == "information" and source is not None:
+        return (pictures.information_picture(read_bank(source)),)
+    if picture == "decision" and source is not None:
+        return _decision_paths(source)
+    if picture == "horizon" and source is not None:
+        from steelyard.cli.evidence import options_for
+        from steelyard.evidence import read_evidence
+
+        evidence = read_evidence(
+            source, options_for([source], load_release(), indicator="cyber.horizon")
+        )
+        return (pictures.horizon_picture(evidence, framework.indicators["cyber.horizon"]),)
+    if name not in framework.indicators:
+        message = f"the framework has no indicator {name!r}"
+        raise UnknownName(message, hint=f"indicators: {', '.join(framework.indicators)}")
+    chosen = framework.indicators[name]
+    if chosen.kind not in KINDS:
+        message = f"{name} is no rate over items"
+        raise UsageError(message, hint="choose another --indicator")
+    draw = pictures.cost_picture if picture == "cost" else pictures.power_picture
+    return (draw(chosen, chosen.design.alpha),)
+
+
+def _decision_paths(run: Path) -> tuple[Picture, ...]:
+    from steelyard.attest import open_envelope, parse_public_key
+    from steelyard.evidence import ImportOptions, read_evidence
+    from steelyard.kernel import read_bytes
+    from steelyard.kernel.errors import UsageError
+    from steelyard.pipeline import RunFolder
+    from steelyard.pipeline.pictures import decision_paths
+    from steelyard.risk import Plan
+    from steelyard.standard import load_release
+
+    folder = RunFolder(run)
+    statement = folder.statement("run-intent")
+    own = [parse_public_key(read_bytes(p), where=str(p)) for p in statement.parent.glob("*.pem")]
+    intent = open_envelope(
+        read_bytes(statement), {key.key_id: key for key in own}, where=str(statement)
+    )
+    plan = Plan.from_predicate(intent.predicate)
+    found = decision_paths(
+        read_evidence(folder.records, ImportOptions()), plan, load_release().framework
+    )
+    if not found:
+        message = "this run played every item, so no decision has a path"
+        raise UsageError(message, where=str(run), hint="assess with --mode certify")
+    return found

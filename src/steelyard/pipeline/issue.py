@@ -20,6 +20,7 @@ from steelyard.passport import (
     write_passport,
 )
 from steelyard.passport.report import ReportInput, render_report
+from steelyard.pipeline.pictures import decision_paths
 from steelyard.risk import Classification, Plan, classify
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def issue(declared: Declared, evidence: Evidence, around: Surroundings) -> Class
         ),
     )
     claim = classification.to_json()
+    plan = Plan.from_predicate(declared.intent.predicate())
+    paths = decision_paths(matrix.evidence, plan, declared.release.framework)
     report = render_report(
         ReportInput(
             classification=claim,
@@ -62,6 +65,7 @@ def issue(declared: Declared, evidence: Evidence, around: Surroundings) -> Class
             crosswalk=declared.release.crosswalk,
             signer_key_id=around.key.public_key.key_id,
             framework=cast("JsonObject", declared.release.content["framework"]),
+            paths=[(picture.title, picture.svg) for picture in paths],
         )
     ).encode()
     statements["classification"] = sign_classification(

@@ -12,22 +12,18 @@ from hypothesis import strategies as st
 
 from steelyard.evidence.record import Outcome
 from steelyard.passport.report.charts import (
-    INK,
     LEVEL_TINTS,
-    MUTED,
     OUTCOME_FILLS,
-    PAPER,
     Axis,
     IntervalChart,
     IntervalRow,
     ThresholdMark,
-    escape,
     interval_chart,
     outcome_chart,
     pattern_definitions,
     stack_labels,
-    text_width,
 )
+from steelyard.passport.report.svg import INK, MUTED, PAPER, escape, text_width
 
 PLAIN = Axis(0.0, 1.0, ((0.0, "none"), (1.0, "all")))
 ESTIMATE = IntervalRow("estimate", "Estimate", "30 %", 0.2, 0.4, 0.3)

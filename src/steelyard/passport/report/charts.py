@@ -8,17 +8,25 @@ table twin of a chart is the page's business.
 
 from __future__ import annotations
 
-import html
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from steelyard.passport.report.svg import (
+    INK,
+    MUTED,
+    PAPER,
+    element,
+    picture,
+    px,
+    rectangle,
+    stroke,
+    text_at,
+    text_width,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-INK = "#17212b"
-MUTED = "#4d5a66"
-PAPER = "#ffffff"
 LEVEL_TINTS = ("#e6edf1", "#f2dc9b", "#e9b872", "#d1815a")
 """Fill per level, lightest first: the order survives greyscale."""
 
@@ -40,9 +48,7 @@ _PATTERN_MARKS = {
 }
 _GUTTER_FROM_WIDTH = 560
 _GUTTER = 212.0
-_CHARACTER = 0.6
 _LONGEST_ARM = 28
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +107,6 @@ class IntervalChart:
     rows: tuple[IntervalRow, ...]
 
 
-def escape(text: str) -> str:
-    """`text` for XML content or a quoted attribute; characters XML forbids become U+FFFD."""
-    return html.escape(_CONTROL.sub("\ufffd", text), quote=True)
-
-
 def stack_labels(
     labels: Sequence[tuple[float, str]], *, width: float, size: float
 ) -> list[tuple[float, int]]:
@@ -128,11 +129,6 @@ def stack_labels(
     return [placed[index] for index in range(len(labels))]
 
 
-def text_width(text: str, size: float) -> float:
-    """Estimated width of `text` at `size` user units."""
-    return _CHARACTER * size * len(text)
-
-
 def pattern_definitions() -> str:
     """The hatchings that `OUTCOME_FILLS` names; a page carries them once."""
     patterns = "".join(
@@ -147,7 +143,7 @@ def pattern_definitions() -> str:
 
 def outcome_swatch(outcome: str) -> str:
     """A small sample of an outcome's fill, for the head of a table row."""
-    sample = _rect(0.5, 0.5, 17, 11, fill=OUTCOME_FILLS[outcome], stroke=INK)
+    sample = rectangle(0.5, 0.5, 17, 11, fill=OUTCOME_FILLS[outcome], stroke=INK)
     return f'<svg class="swatch" width="18" height="12" aria-hidden="true">{sample}</svg>'
 
 
@@ -162,18 +158,18 @@ def interval_chart(chart: IntervalChart, *, chart_id: str, width: int) -> str:
     top = names_top + 20
     grounds, marks = plot.bands(names_top, 20), plot.level_names(names_top + 14)
     if gutter:
-        parts.append(_text(0, names_top + 14, "Level", font_weight=600))
+        parts.append(text_at(0, names_top + 14, "Level", font_weight=600))
     for row in chart.rows:
         edge, height = (0.0, 42.0) if gutter else (left, 28.0)
-        parts.append(_text(edge, top + 16, row.caption, font_weight=600))
-        parts.append(_text(edge, top + 32, row.value))
+        parts.append(text_at(edge, top + 16, row.caption, font_weight=600))
+        parts.append(text_at(edge, top + 32, row.value))
         top += 0 if gutter else 39
         grounds += plot.bands(top, height) + plot.threshold_lines(top, top + height)
         marks += plot.marks(row, top + height / 2)
         top += height
     grounds += plot.threshold_lines(names_top - 3, names_top + 20)
     parts = [*grounds, *parts, *marks, *plot.ticks(top)]
-    return _svg(parts, chart_id, (chart.title, chart.description), (width, top + 26))
+    return picture(parts, chart_id, (chart.title, chart.description), (width, top + 26))
 
 
 def outcome_chart(
@@ -190,14 +186,14 @@ def outcome_chart(
         name = arm if len(arm) <= _LONGEST_ARM else f"{arm[:_LONGEST_ARM]}\u2026"
         total = f"{sum(counts.values()):,} samples"
         if gutter:
-            parts.append(_text(0, top + 13, name, font_weight=600))
-            parts.append(_text(0, top + 28, total))
+            parts.append(text_at(0, top + 13, name, font_weight=600))
+            parts.append(text_at(0, top + 28, total))
         else:
-            parts.append(_text(left, top + 14, f"{name}: {total}"))
+            parts.append(text_at(left, top + 14, f"{name}: {total}"))
             top += 20
         parts += _bar(counts, left, right - left, top + 2)
         top += 40
-    return _svg(parts, chart_id, labels, (width, max(top, 1.0)))
+    return picture(parts, chart_id, labels, (width, max(top, 1.0)))
 
 
 def _frame(width: int) -> tuple[float, float, float]:
@@ -225,7 +221,7 @@ class _Plot:
         places = stack_labels(centres, width=self.right - self.left, size=11)
         rows = 1 + max((row for _, row in places), default=-1)
         parts = [
-            _text(self.left + edge, top + 14 * (rows - row) - 2, text,
+            text_at(self.left + edge, top + 14 * (rows - row) - 2, text,
                   font_size=11, font_weight=weight)
             for (edge, row), (_, text) in zip(places, labels, strict=True)
         ]  # fmt: skip
@@ -249,7 +245,7 @@ class _Plot:
     def bands(self, top: float, height: float) -> list[str]:
         """The bands of the four levels; a band without room has no width."""
         return [
-            _rect(start, top, max(stop - start, 0), height, fill=LEVEL_TINTS[level])
+            rectangle(start, top, max(stop - start, 0), height, fill=LEVEL_TINTS[level])
             for level, start, stop in self.edges()
         ]
 
@@ -263,8 +259,8 @@ class _Plot:
                 extent, middle = text_width(fits[0], 11) + 4, (start + stop) / 2
                 tint = LEVEL_TINTS[level]
                 parts += [
-                    _rect(middle - extent / 2, baseline - 11, extent, 14, fill=tint),
-                    _text(middle, baseline, fits[0], font_size=11, text_anchor="middle"),
+                    rectangle(middle - extent / 2, baseline - 11, extent, 14, fill=tint),
+                    text_at(middle, baseline, fits[0], font_size=11, text_anchor="middle"),
                 ]
         return parts
 
@@ -272,21 +268,26 @@ class _Plot:
         """Solid lines at effective thresholds, dashed ones at raw thresholds that differ."""
         parts: list[str] = []
         for mark in self.chart.thresholds:
-            parts.append(_line(f"M{_n(self.x(mark.effective))} {_n(top)}V{_n(bottom)}", 1.4))
+            parts.append(
+                stroke(
+                    f"M{px(self.x(mark.effective))} {px(top)}V{px(bottom)}",
+                    1.4,
+                )
+            )
             if mark.raw != mark.effective:
-                raw = f"M{_n(self.x(mark.raw))} {_n(top)}V{_n(bottom)}"
-                parts.append(_line(raw, 1, stroke_dasharray="3 3"))
+                raw = f"M{px(self.x(mark.raw))} {px(top)}V{px(bottom)}"
+                parts.append(stroke(raw, 1, stroke_dasharray="3 3"))
         return parts
 
     def ticks(self, bottom: float) -> list[str]:
         """The axis line, and as many tick labels as fit in one row."""
-        parts = [_line(f"M{_n(self.left)} {_n(bottom)}H{_n(self.right)}", 1)]
+        parts = [stroke(f"M{px(self.left)} {px(bottom)}H{px(self.right)}", 1)]
         centres = [(self.x(value) - self.left, text) for value, text in self.chart.axis.ticks]
         places = stack_labels(centres, width=self.right - self.left, size=11)
         for (value, text), (edge, row) in zip(self.chart.axis.ticks, places, strict=True):
-            parts.append(_line(f"M{_n(self.x(value))} {_n(bottom)}v5", 1))
+            parts.append(stroke(f"M{px(self.x(value))} {px(bottom)}v5", 1))
             if row == 0:
-                parts.append(_text(self.left + edge, bottom + 18, text, font_size=11, fill=MUTED))
+                parts.append(text_at(self.left + edge, bottom + 18, text, font_size=11, fill=MUTED))
         return parts
 
     def marks(self, row: IntervalRow, y: float) -> list[str]:
@@ -294,13 +295,13 @@ class _Plot:
         if row.low is None or row.high is None:
             return self._no_evidence(y)
         low, high = self.x(row.low), self.x(row.high)
-        between = f"M{_n(low)} {_n(y)}H{_n(high)}"
+        between = f"M{px(low)} {px(y)}H{px(high)}"
         if row.shape == "bounds":
-            dots = _line(between, 1.5, stroke_dasharray="1.5 3.5")
+            dots = stroke(between, 1.5, stroke_dasharray="1.5 3.5")
             return [dots, *_wall(low, y, 1), *_wall(high, y, -1)]
-        parts = [_line(between, 2.5), self._end(row.low, y, -1), self._end(row.high, y, 1)]
+        parts = [stroke(between, 2.5), self._end(row.low, y, -1), self._end(row.high, y, 1)]
         if row.point is not None:
-            parts.append(_element("circle", cx=self.x(row.point), cy=y, r=6, fill=INK,
+            parts.append(element("circle", cx=self.x(row.point), cy=y, r=6, fill=INK,
                                   stroke=PAPER, stroke_width=1.5))  # fmt: skip
         return parts
 
@@ -308,32 +309,32 @@ class _Plot:
         """A cap, or an arrow head where the interval runs past the end of the scale."""
         x = self.x(value)
         if self.chart.axis.start <= value <= self.chart.axis.stop:
-            return _line(f"M{_n(x)} {_n(y - 6)}V{_n(y + 6)}", 2.5)
+            return stroke(f"M{px(x)} {px(y - 6)}V{px(y + 6)}", 2.5)
         tip, back = x + 8 * outwards, x - 1 * outwards
-        head = f"M{_n(tip)} {_n(y)}L{_n(back)} {_n(y - 6)}V{_n(y + 6)}Z"
-        return _element("path", d=head, fill=INK)
+        head = f"M{px(tip)} {px(y)}L{px(back)} {px(y - 6)}V{px(y + 6)}Z"
+        return element("path", d=head, fill=INK)
 
     def _no_evidence(self, y: float) -> list[str]:
         text = "no evidence: anything is possible"
         extent, middle = text_width(text, 12), (self.left + self.right) / 2
         return [
-            _rect(self.left + 2, y - 10, self.right - self.left - 4, 20, fill="none",
+            rectangle(self.left + 2, y - 10, self.right - self.left - 4, 20, fill="none",
                   stroke=INK, stroke_width=1.5, stroke_dasharray="6 4"),
-            _rect(middle - extent / 2, y - 9, extent, 18, fill=PAPER),
-            _text(middle, y + 4, text, text_anchor="middle"),
+            rectangle(middle - extent / 2, y - 9, extent, 18, fill=PAPER),
+            text_at(middle, y + 4, text, text_anchor="middle"),
         ]  # fmt: skip
 
 
 def _bar(counts: Mapping[str, int], left: float, width: float, top: float) -> list[str]:
     shown = [(name, counts[name]) for name in OUTCOME_FILLS if counts.get(name, 0) > 0]
     if not shown:
-        return [_text(left, top + 17, "no samples recorded", fill=MUTED)]
+        return [text_at(left, top + 17, "no samples recorded", fill=MUTED)]
     total = sum(count for _, count in shown)
     spread = width - 4 * len(shown)
     parts: list[str] = []
     for name, count in shown:
         extent = 4 + spread * count / total
-        parts.append(_rect(left, top, extent, 26, fill=OUTCOME_FILLS[name], stroke=INK))
+        parts.append(rectangle(left, top, extent, 26, fill=OUTCOME_FILLS[name], stroke=INK))
         parts += _count_label(name, f"{count:,}", left + extent / 2, extent, top)
         left += extent
     return parts
@@ -345,56 +346,17 @@ def _count_label(name: str, text: str, middle: float, extent: float, top: float)
     if needed > extent:
         return []
     fill = PAPER if name == "behaviour" else INK
-    label = _text(middle, top + 17, text, text_anchor="middle", fill=fill)
+    label = text_at(middle, top + 17, text, text_anchor="middle", fill=fill)
     if name not in _PATTERN_MARKS:
         return [label]
-    return [_rect(middle - needed / 2 + 1, top + 5, needed - 2, 16, fill=PAPER), label]
-
-
-def _svg(
-    parts: Sequence[str], chart_id: str, labels: tuple[str, str], size: tuple[float, float]
-) -> str:
-    name, width, height = escape(chart_id), _n(size[0]), _n(size[1])
-    return (
-        f'<svg class="chart" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-labelledby="{name}-title {name}-desc">'
-        f'<title id="{name}-title">{escape(labels[0])}</title>'
-        f'<desc id="{name}-desc">{escape(labels[1])}</desc>'
-        f"{''.join(parts)}</svg>"
-    )
-
-
-def _text(x: float, y: float, text: str, **style: float | str) -> str:
-    return _element("text", text, x=x, y=y, **{"font_size": 12, "fill": INK, **style})
-
-
-def _rect(x: float, y: float, width: float, height: float, **style: float | str) -> str:
-    return _element("rect", x=x, y=y, width=width, height=height, **style)
-
-
-def _line(path: str, width: float, **style: float | str) -> str:
-    return _element("path", d=path, stroke=INK, stroke_width=width, fill="none", **style)
-
-
-def _element(tag: str, text: str = "", /, **attributes: float | str) -> str:
-    """An element whose attributes are numbers or constants of this module."""
-    written = "".join(
-        f' {name.replace("_", "-")}="{value if isinstance(value, str) else _n(value)}"'
-        for name, value in attributes.items()
-    )
-    return f"<{tag}{written}>{escape(text)}</{tag}>" if text else f"<{tag}{written}/>"
+    return [rectangle(middle - needed / 2 + 1, top + 5, needed - 2, 16, fill=PAPER), label]
 
 
 def _wall(x: float, y: float, direction: int) -> list[str]:
     """A bar with a triangle on the side of the values that remain possible."""
-    triangle = f"M{_n(x)} {_n(y - 6)}L{_n(x + 9 * direction)} {_n(y)}L{_n(x)} {_n(y + 6)}Z"
+    tip = f"L{px(x + 9 * direction)} {px(y)}"
+    triangle = f"M{px(x)} {px(y - 6)}{tip}L{px(x)} {px(y + 6)}Z"
     return [
-        _line(f"M{_n(x)} {_n(y - 9)}V{_n(y + 9)}", 3),
-        _element("path", d=triangle, fill=PAPER, stroke=INK, stroke_width=1.5),
+        stroke(f"M{px(x)} {px(y - 9)}V{px(y + 9)}", 3),
+        element("path", d=triangle, fill=PAPER, stroke=INK, stroke_width=1.5),
     ]
-
-
-def _n(value: float) -> str:
-    """A coordinate with at most two decimals, without a needless point or sign."""
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text

@@ -43,6 +43,7 @@ class ReportInput:
         signer_key_id: SHA-256 of the signer's public key, hex.
         framework: The framework of the release; names levels and the domains that
             were not assessed. Without it they appear by number and identifier.
+        paths: Title and SVG of the path of each sequential decision, from `curves`.
     """
 
     classification: JsonObject
@@ -52,6 +53,7 @@ class ReportInput:
     crosswalk: Sequence[JsonObject]
     signer_key_id: str
     framework: JsonObject = field(default_factory=dict[str, Any])
+    paths: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,4 +230,5 @@ def render_report(report: ReportInput) -> str:
         tints=LEVEL_TINTS,
         ink=INK,
         muted=MUTED,
+        paths=report.paths,
     )
