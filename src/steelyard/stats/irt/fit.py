@@ -1,20 +1,26 @@
-"""Fitting a two-parameter bank: posterior modes of the items by expectation-maximisation.
+"""Fitting a bank: posterior modes of the items by expectation-maximisation.
 
-Bock and Aitkin (Psychometrika 46, 1981) with abilities standard normal, log slopes
-normal around 0 and intercepts normal around 0, which keeps the items of few models
-finite (Mislevy, Psychometrika 51, 1986). Scores between 0 and 1 enter as the mean of
-repeats, by the same likelihood.
+Bock and Aitkin (Psychometrika 46, 1981) with abilities standard normal and the priors of
+`ItemPrior` (Mislevy, Psychometrika 51, 1986), their means and spreads estimated from the
+same matrix unless given. Iterations are accelerated by SQUAREM (Varadhan and Roland,
+Scandinavian Journal of Statistics 35, 2008), and a leap that lowers the objective is not
+taken. Scores between 0 and 1 enter as the mean of repeats, by the same likelihood.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steelyard.stats.irt.bank import Calibration, ItemBank, ItemFit
+from steelyard.stats.irt.bank import Calibration, ItemBank
 from steelyard.stats.irt.matrix import ResponseMatrix, check_fittable
-from steelyard.stats.irt.quadrature import log_odds, normal_grid, normalised, sigmoid
+from steelyard.stats.irt.maximise import ExpectedScores, Items, curvature, maximised, moved
+from steelyard.stats.irt.prior import ItemPrior, updated_moments
+from steelyard.stats.irt.quadrature import normal_grid, normalised
+from steelyard.stats.irt.residuals import residual_squares
 from steelyard.stats.irt.screening import screen_items
 
 if TYPE_CHECKING:
@@ -24,102 +30,190 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_SLOPE_SD = 0.5  # of the log of a slope
-_INTERCEPT_SD = 3.0
-_STEPS = 3  # Newton steps in one maximisation
-_LARGEST_STEP = 0.5
-_ITERATIONS = 200
-_TOLERANCE = 1e-6  # relative gain of the objective
-_INFORMATION = 60.0  # of a model's responses, for which the nodes are laid
+_DEFAULT = ItemPrior()
+_PRIOR_STEPS, _PRIOR_TOLERANCE = 60, 2e-3
+_CYCLES = 200
+_TOLERANCE = 1e-8  # of the objective, relative
+_MARGIN = 1.2  # information beyond that of the estimates, for which nodes are laid
+_LEAST_SHARE = 0.02  # for the first intercepts
+_LONGEST_LEAP = 64.0
 
 
-def fit_2pl(responses: ArrayLike) -> ItemBank:
-    """Fit slopes and intercepts; constant items get a slope of almost 0.
+def fit_2pl(responses: ArrayLike, *, prior: ItemPrior | None = None) -> ItemBank:
+    """Fit slopes and intercepts.
+
+    An item without variation gets the slope that its prior and its score allow; the
+    bank's screening names it.
 
     Args:
         responses: Scores in [0, 1], nan where missing; shape [models, items].
+        prior: Of the items; None estimates it from the responses.
 
     Raises:
-        ValueError: as `check_fittable`.
+        ValueError: fewer than two models or items; a model or an item without any
+            response; an infinite score or one outside [0, 1].
     """
+    return _fitted(responses, prior, common=False)
+
+
+def fit_1pl(responses: ArrayLike, *, prior: ItemPrior | None = None) -> ItemBank:
+    """Fit one slope for all items, and their intercepts; arguments as `fit_2pl`."""
+    return _fitted(responses, prior, common=True)
+
+
+def _fitted(responses: ArrayLike, prior: ItemPrior | None, *, common: bool) -> ItemBank:
     scores = check_fittable(responses)
-    matrix, screening, grid = (
-        ResponseMatrix.from_scores(scores), screen_items(scores), normal_grid(_INFORMATION),
-    )  # fmt: skip
-    shares = np.clip(np.nanmean(scores, axis=0), 0.02, 0.98)
-    log_slope, intercept = np.zeros(scores.shape[1]), np.log(shares / (1.0 - shares))
-    log_slope[screening.constant] = -6.0
-    objective, total, converged = list[float](), 0.0, False
-    for _ in range(_ITERATIONS):
-        slope = np.exp(log_slope)
-        joint = matrix.log_likelihoods(grid.nodes, slope, intercept) + grid.log_weights
-        posterior, evidence = normalised(joint)
-        total = float(evidence.sum())
-        objective.append(total + _log_prior(log_slope[~screening.constant], intercept))
-        if len(objective) > 1 and objective[-1] - objective[-2] < _TOLERANCE * abs(total):
-            converged = True
+    screening = screen_items(scores)
+    matrix = ResponseMatrix.from_scores(scores)
+    problem = _Problem(matrix, _grid_for(_guess(scores)), prior or _DEFAULT, common=common)
+    items = _start(scores)
+    if prior is None:
+        problem, items = _with_estimated_prior(problem, items)
+    while True:
+        information = _largest_information(problem, items)
+        problem = replace(problem, grid=_grid_for(information * _MARGIN))
+        items, objective, converged = _climb(problem, items)
+        if problem.grid.supports(_largest_information(problem, items)):
             break
-        log_slope, intercept = _maximised(
-            _Sums.of(matrix, posterior, grid), log_slope, intercept, screening.constant
+    posterior, evidence = problem.expectation(items)
+    bank = ItemBank(np.exp(items.log_slope), items.intercept)
+    fit = residual_squares(scores, posterior @ problem.grid.nodes, bank)
+    return replace(
+        bank,
+        calibration=Calibration(
+            len(scores), float(evidence.sum()), tuple(objective), converged, screening, fit,
+            problem.prior,
+        ),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Problem:
+    """Responses, nodes and priors: what is maximised."""
+
+    matrix: ResponseMatrix
+    grid: Grid
+    prior: ItemPrior
+    common: bool
+
+    def expectation(self, items: Items) -> tuple[Floats, Floats]:
+        """Posterior [models, nodes] and log evidence [models]."""
+        likelihoods = self.matrix.log_likelihoods(
+            self.grid, np.exp(items.log_slope), items.intercept
         )
-    slope = np.exp(log_slope)
-    ability = posterior @ grid.nodes
-    fit = _residual_squares(scores, ability, slope, intercept)
-    calibration = Calibration(len(scores), total, tuple(objective), converged, screening, fit)
-    return ItemBank(slope, intercept, calibration)
+        likelihoods += self.grid.log_weights
+        return normalised(likelihoods)
+
+    def objective(self, items: Items, evidence: Floats) -> float:
+        """Log evidence plus log priors."""
+        slopes = self.shared_prior.slope_log_density(items.log_slope)
+        intercepts = self.prior.intercept_log_density(items.intercept)
+        return float(evidence.sum()) + float(slopes.sum()) + float(intercepts.sum())
+
+    @property
+    def shared_prior(self) -> ItemPrior:
+        """The prior, with that of one common slope spread over the items."""
+        if not self.common:
+            return self.prior
+        return replace(self.prior, slope_sd=self.prior.slope_sd * math.sqrt(self.matrix.items))
+
+    def sums(self, posterior: Floats) -> ExpectedScores:
+        ability = posterior @ self.grid.nodes
+        return ExpectedScores(
+            self.grid.knots,
+            self.matrix.expected_counts(self.grid.at_knots(posterior)),
+            self.matrix.item_sums(np.ones(len(ability))),
+            self.matrix.item_sums(ability),
+        )
+
+    def step(self, items: Items) -> tuple[Items, float]:
+        """One EM step, and the objective before it."""
+        posterior, evidence = self.expectation(items)
+        after = maximised(self.sums(posterior), items, self.shared_prior, common=self.common)
+        return after, self.objective(items, evidence)
 
 
-def _log_prior(log_slope: Floats, intercept: Floats) -> float:
-    squares = np.square(log_slope / _SLOPE_SD).sum() + np.square(intercept / _INTERCEPT_SD).sum()
-    return -0.5 * float(squares)
+def _climb(problem: _Problem, items: Items) -> tuple[Items, list[float], bool]:
+    """SQUAREM cycles until one gains too little."""
+    objective, rejected = list[float](), 0
+    for _ in range(_CYCLES):
+        first, value = problem.step(items)
+        objective.append(value)
+        second, value = problem.step(first)
+        objective.append(value)
+        leap = _leap(items, first, second, _LONGEST_LEAP / 4.0**rejected)
+        after, value = problem.step(leap)
+        if value < objective[-1]:
+            rejected += 1
+            after, value = problem.step(second)
+        else:
+            rejected = max(0, rejected - 1)
+        objective.append(value)
+        items = after
+        if objective[-1] - objective[-3] < _TOLERANCE * abs(value):
+            return items, objective, True
+    return items, objective, False
 
 
-class _Sums:
-    """What one maximisation needs of the responses."""
-
-    __slots__ = ("counts", "nodes", "scored", "scored_theta")
-
-    def __init__(self, nodes: Floats, counts: Floats, scored: Floats, theta: Floats) -> None:
-        self.nodes, self.counts, self.scored, self.scored_theta = nodes, counts, scored, theta
-
-    @classmethod
-    def of(cls, matrix: ResponseMatrix, posterior: Floats, grid: Grid) -> _Sums:
-        ability = posterior @ grid.nodes
-        ones = np.ones(len(ability))
-        return cls(
-            grid.nodes, matrix.node_counts(posterior), matrix.item_sums(ones),
-            matrix.item_sums(ability),
-        )  # fmt: skip
+def _leap(before: Items, first: Items, second: Items, longest: float) -> Items:
+    start, change = np.concatenate(before), np.concatenate(first) - np.concatenate(before)
+    bend = np.concatenate(second) - np.concatenate(first) - change
+    size = float(np.linalg.norm(change) / max(float(np.linalg.norm(bend)), 1e-300))
+    size = min(max(size, 1.0), max(longest, 1.0))
+    there = start + 2.0 * size * change + size**2 * bend
+    half = len(start) // 2
+    return moved(Items(there[:half], there[half:]), Items(np.zeros(half), np.zeros(half)))
 
 
-def _maximised(
-    sums: _Sums, log_slope: Floats, intercept: Floats, fixed: NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    """A few damped Newton steps on every item at once."""
-    theta = sums.nodes[:, None]
-    for _ in range(_STEPS):
-        slope = np.exp(log_slope)
-        share = sigmoid(log_odds(sums.nodes, slope, intercept))
-        expected, weight = sums.counts * share, sums.counts * share * (1.0 - share)
-        pull = slope * (sums.scored_theta - (expected * theta).sum(axis=0))
-        pull -= log_slope / _SLOPE_SD**2
-        lift = sums.scored - expected.sum(axis=0) - intercept / _INTERCEPT_SD**2
-        curve = np.square(slope) * (weight * theta**2).sum(axis=0) + _SLOPE_SD**-2
-        cross = slope * (weight * theta).sum(axis=0)
-        level = weight.sum(axis=0) + _INTERCEPT_SD**-2
-        determinant = curve * level - cross**2
-        turn = np.where(fixed, 0.0, (level * pull - cross * lift) / determinant)
-        up = np.where(fixed, lift / level, (curve * lift - cross * pull) / determinant)
-        log_slope = log_slope + np.clip(turn, -_LARGEST_STEP, _LARGEST_STEP)
-        intercept = intercept + np.clip(up, -_LARGEST_STEP, _LARGEST_STEP)
-    return log_slope, intercept
+def _with_estimated_prior(problem: _Problem, items: Items) -> tuple[_Problem, Items]:
+    """EM steps of items and of their priors in turn."""
+    for _ in range(_PRIOR_STEPS):
+        posterior, _ = problem.expectation(items)
+        sums = problem.sums(posterior)
+        items = maximised(sums, items, problem.shared_prior, common=problem.common)
+        prior = _updated(problem, sums, items)
+        change = max(
+            abs(prior.slope_mean - problem.prior.slope_mean),
+            abs(prior.slope_sd - problem.prior.slope_sd),
+            abs(prior.intercept_mean - problem.prior.intercept_mean),
+            abs(prior.intercept_sd - problem.prior.intercept_sd),
+        )
+        problem = replace(problem, prior=prior)
+        if change < _PRIOR_TOLERANCE:
+            break
+    return problem, items
 
 
-def _residual_squares(scores: Floats, ability: Floats, slope: Floats, intercept: Floats) -> ItemFit:
-    share = sigmoid(log_odds(ability, slope, intercept))
-    variance = np.where(np.isnan(scores), np.nan, share * (1.0 - share))
-    squares = np.square(scores - share)
-    information = np.nansum(variance, axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        infit = np.where(information > 0, np.nansum(squares, axis=0) / information, np.nan)
-    return ItemFit(infit, np.nanmean(squares / np.maximum(variance, 1e-9), axis=0))
+def _updated(problem: _Problem, sums: ExpectedScores, items: Items) -> ItemPrior:
+    slope_variances, intercept_variances = curvature(sums, items, problem.shared_prior).variances
+    intercepts = updated_moments(
+        items.intercept, intercept_variances, (_DEFAULT.intercept_mean, _DEFAULT.intercept_sd)
+    )
+    if problem.common:
+        return replace(problem.prior, intercept_mean=intercepts[0], intercept_sd=intercepts[1])
+    slopes = updated_moments(
+        items.log_slope, slope_variances, (_DEFAULT.slope_mean, _DEFAULT.slope_sd)
+    )
+    return ItemPrior(*slopes, *intercepts)
+
+
+def _start(scores: Floats) -> Items:
+    shares = np.clip(np.nanmean(scores, axis=0), _LEAST_SHARE, 1.0 - _LEAST_SHARE)
+    return Items(np.zeros(scores.shape[1]), np.log(shares / (1.0 - shares)))
+
+
+def _guess(scores: Floats) -> float:
+    """Information of the most answers of any model, at slopes of 1."""
+    return 0.15 * float((~np.isnan(scores)).sum(axis=1).max())
+
+
+def _grid_for(information: float) -> Grid:
+    return normal_grid(information)
+
+
+def _largest_information(problem: _Problem, items: Items) -> float:
+    """Of any model's answers, at its posterior mean."""
+    ability = problem.expectation(items)[0] @ problem.grid.nodes
+    return float(
+        problem.matrix.information(ability, np.exp(items.log_slope), items.intercept).max()
+    )
