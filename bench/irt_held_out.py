@@ -52,13 +52,13 @@ def matrix(folder: Path, name: str) -> Floats:
     """Mean scores [models, items], nan where missing."""
     path, model, item, score = MATRICES[name]
     rows = duckdb.sql(
-        f"select {model} m, {item} i, avg({score}) s from '{folder / path}' "  # noqa: S608 - our own constants
-        "where s is not null group by all order by all"
+        f"select {model} as row_name, {item} as column_name, avg({score}) as mean_score "  # noqa: S608 - our own constants
+        f"from '{folder / path}' where {score} is not null group by all order by all"
     ).fetchnumpy()
-    _, models = np.unique(np.asarray(rows["m"], dtype=str), return_inverse=True)
-    _, items = np.unique(np.asarray(rows["i"], dtype=str), return_inverse=True)
+    _, models = np.unique(np.asarray(rows["row_name"], dtype=str), return_inverse=True)
+    _, items = np.unique(np.asarray(rows["column_name"], dtype=str), return_inverse=True)
     scores = np.full((models.max() + 1, items.max() + 1), np.nan)
-    scores[models, items] = np.clip(np.asarray(rows["s"], dtype=float), 0.0, 1.0)
+    scores[models, items] = np.clip(np.asarray(rows["mean_score"], dtype=float), 0.0, 1.0)
     return scores
 
 
