@@ -65,13 +65,13 @@ def _fitted(responses: ArrayLike, prior: ItemPrior | None, *, common: bool) -> I
     scores = check_fittable(responses)
     screening = screen_items(scores)
     matrix = ResponseMatrix.from_scores(scores)
-    problem = _Problem(matrix, _grid_for(_guess(scores)), prior or _DEFAULT, common=common)
+    problem = _Problem(matrix, normal_grid(_guess(scores)), prior or _DEFAULT, common=common)
     items = _start(scores)
     if prior is None:
         problem, items = _with_estimated_prior(problem, items)
     while True:
         information = _largest_information(problem, items)
-        problem = replace(problem, grid=_grid_for(information * _MARGIN))
+        problem = replace(problem, grid=normal_grid(information * _MARGIN))
         items, objective, converged = _climb(problem, items)
         if problem.grid.supports(_largest_information(problem, items)):
             break
@@ -181,7 +181,7 @@ def _with_estimated_prior(problem: _Problem, items: Items) -> tuple[_Problem, It
         problem = replace(problem, prior=prior)
         if change < _PRIOR_TOLERANCE:
             break
-    return problem, items
+    return replace(problem, prior=problem.prior.widened()), items
 
 
 def _updated(problem: _Problem, sums: ExpectedScores, items: Items) -> ItemPrior:
@@ -205,10 +205,6 @@ def _start(scores: Floats) -> Items:
 def _guess(scores: Floats) -> float:
     """Information of the most answers of any model, at slopes of 1."""
     return 0.15 * float((~np.isnan(scores)).sum(axis=1).max())
-
-
-def _grid_for(information: float) -> Grid:
-    return normal_grid(information)
 
 
 def _largest_information(problem: _Problem, items: Items) -> float:

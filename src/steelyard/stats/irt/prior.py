@@ -10,7 +10,7 @@ items, so that small banks do not collapse onto one slope.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _PSEUDO_ITEMS = 10.0
 _LEAST_SD = 0.05
+# The normal approximation takes abilities as known and so understates what is not known
+# of an item. Chosen on the cyber matrix by bench/irt_held_out.py, where 1.2 to 1.4 do alike.
+_WIDENING = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,14 @@ class ItemPrior:
     def intercept_log_density(self, intercept: Floats) -> Floats:
         """Log density of intercepts, without its constant; any shape."""
         return -0.5 * np.square((intercept - self.intercept_mean) / self.intercept_sd)
+
+    def widened(self) -> ItemPrior:
+        """The same means with standard deviations a quarter larger."""
+        return replace(
+            self,
+            slope_sd=_WIDENING * self.slope_sd,
+            intercept_sd=_WIDENING * self.intercept_sd,
+        )
 
 
 def updated_moments(
