@@ -1,6 +1,7 @@
-"""Pure numbers on arrays: exact and clustered limits, horizons.
+"""Pure numbers on arrays: exact and clustered limits, horizons, item banks, e-values.
 
-Knows nothing of records, levels or files. Sequential and adaptive designs
+Knows nothing of records, levels or files. Item response models lie in `irt`, person fit
+in `person_fit`. Sequential and adaptive designs
 belong here too, as further modules of functions on arrays.
 """
 
@@ -12,7 +13,9 @@ from steelyard.stats.clustered import (
     monotone_lower_limit,
     monotone_upper_limit,
 )
+from steelyard.stats.evalues import e_to_p, k_of_n_e_value, mean_e_value, product_e_value
 from steelyard.stats.exact import clopper_pearson, lower_limit, upper_limit
+from steelyard.stats.grouped import GroupedMeans, GroupedSums, grouped_means
 from steelyard.stats.horizon_limit import Answers, horizon_lower_limit, horizon_upper_limit
 from steelyard.stats.irt import (
     Abilities,
@@ -20,14 +23,17 @@ from steelyard.stats.irt import (
     AbilityPrior,
     ItemBank,
     ItemPrior,
+    Link,
     ability_posterior,
     estimate_abilities,
     fit_1pl,
     fit_2pl,
+    link_scales,
     screen_items,
 )
 from steelyard.stats.judges import Estimate, JudgeErrors, judged_rate, powered_mean
 from steelyard.stats.logistic import HorizonFit, fit_horizon
+from steelyard.stats.rare import Forecast, forecast_worst_query, required_trials, zero_event_limit
 from steelyard.stats.roc import Area, area_under_curve
 from steelyard.stats.special import expit, logit, normal_quantile, t_cdf
 
@@ -40,32 +46,45 @@ __all__ = [
     "CurvePoint",
     "Design",
     "Estimate",
+    "Forecast",
+    "GroupedMeans",
+    "GroupedSums",
     "HorizonFit",
     "ItemBank",
     "ItemPrior",
     "JudgeErrors",
+    "Link",
     "ability_posterior",
     "area_under_curve",
     "budget_curve",
     "clopper_pearson",
     "clustered_interval",
     "design_effect",
+    "e_to_p",
     "estimate_abilities",
     "expit",
     "fit_1pl",
     "fit_2pl",
     "fit_horizon",
+    "forecast_worst_query",
+    "grouped_means",
     "horizon_lower_limit",
     "horizon_upper_limit",
     "judged_rate",
+    "k_of_n_e_value",
+    "link_scales",
     "logit",
     "lower_limit",
+    "mean_e_value",
     "monotone_lower_limit",
     "monotone_upper_limit",
     "normal_quantile",
     "pass_at_k",
     "powered_mean",
+    "product_e_value",
+    "required_trials",
     "screen_items",
     "t_cdf",
     "upper_limit",
+    "zero_event_limit",
 ]

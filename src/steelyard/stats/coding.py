@@ -118,9 +118,7 @@ def _hashes_of(keys: NDArray[Any]) -> Hashes:
         return keys.view(np.uint64) if keys.flags.c_contiguous else keys.astype(np.uint64)
     words = -(-keys.dtype.itemsize // _WORD_BYTES)
     letter = 4 if keys.dtype.kind == "U" else 1
-    padded = np.ascontiguousarray(
-        keys, dtype=f"{keys.dtype.kind}{words * _WORD_BYTES // letter}"
-    )
+    padded = np.ascontiguousarray(keys, dtype=f"{keys.dtype.kind}{words * _WORD_BYTES // letter}")
     table = padded.view(np.uint64).reshape(len(keys), words)
     hashes = np.zeros(len(keys), dtype=np.uint64)
     for place in range(words):

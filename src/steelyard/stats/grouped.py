@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Whole = NDArray[np.int64]
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 19
 _DENSE_PAIRS = 1 << 22
 _MOST_KEYS = 1 << 31
 
@@ -115,9 +115,7 @@ class GroupedSums:
         keys = self._groups.keys
         order = np.argsort(keys, kind="stable")
         whole = np.rint(records).astype(np.int64)
-        return GroupedMeans(
-            keys[order], whole[order], clusters[order], means[order], errors[order]
-        )
+        return GroupedMeans(keys[order], whole[order], clusters[order], means[order], errors[order])
 
 
 class _PairSums:
