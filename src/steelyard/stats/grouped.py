@@ -137,13 +137,13 @@ class _PairSums:
             codes = groups * wide + clusters
             counts = np.bincount(codes, minlength=dense)
             kept = np.flatnonzero(counts)
-            sums = np.bincount(codes, values, dense)[kept]
-            pairs = (kept // wide) * _MOST_KEYS + kept % wide
-            self._pending.append((pairs, counts[kept].astype(float), sums))
+            pairs, counts = (kept // wide) * _MOST_KEYS + kept % wide, counts[kept]
+            sums = _weighted_counts(codes, values, dense)[kept]
         else:
             pairs, index = np.unique(groups * _MOST_KEYS + clusters, return_inverse=True)
-            counts = np.bincount(index, minlength=len(pairs)).astype(float)
-            self._pending.append((pairs, counts, np.bincount(index, values, len(pairs))))
+            counts = np.bincount(index, minlength=len(pairs))
+            sums = _weighted_counts(index, values, len(pairs))
+        self._pending.append((pairs, counts.astype(float), sums))
         if sum(len(part[0]) for part in self._pending) > max(_CHUNK, len(self._pairs) // 2):
             self._merge()
 
@@ -156,6 +156,11 @@ class _PairSums:
         parts = [(self._pairs, self._counts, self._sums), *self._pending]
         self._pending = []
         pairs, index = np.unique(np.concatenate([p[0] for p in parts]), return_inverse=True)
-        self._counts = np.bincount(index, np.concatenate([p[1] for p in parts]), len(pairs))
-        self._sums = np.bincount(index, np.concatenate([p[2] for p in parts]), len(pairs))
+        self._counts = _weighted_counts(index, np.concatenate([p[1] for p in parts]), len(pairs))
+        self._sums = _weighted_counts(index, np.concatenate([p[2] for p in parts]), len(pairs))
         self._pairs = pairs
+
+
+def _weighted_counts(codes: NDArray[np.intp], weights: Floats, size: int) -> Floats:
+    """Sum of weights by code, shape [size]."""
+    return np.bincount(codes, weights, size).astype(float, copy=False)

@@ -222,7 +222,11 @@ def _left_out(pairs: _Pairs, place: Floats, *, summed: bool) -> Floats:
         own = np.einsum("qai,qaj->aij", jacobian, jacobian)
         pull = np.einsum("qai,qa->ai", jacobian, residuals)
         normal, gradient = own.sum(axis=0) - own, pull.sum(axis=0) - pull
-    return place - np.einsum("aij,aj->ai", np.linalg.pinv(normal), gradient)
+    determinant = normal[:, 0, 0] * normal[:, 1, 1] - np.square(normal[:, 0, 1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_slope = normal[:, 1, 1] * gradient[:, 0] - normal[:, 0, 1] * gradient[:, 1]
+        intercept = normal[:, 0, 0] * gradient[:, 1] - normal[:, 0, 1] * gradient[:, 0]
+        return place - np.stack([log_slope, intercept], axis=1) / determinant[:, None]
 
 
 def _jackknife(left_out: Floats) -> Floats:
