@@ -12,19 +12,27 @@ from steelyard.stats.clustered import (
     monotone_lower_limit,
     monotone_upper_limit,
 )
-from steelyard.stats.evalues import (
-    mean_e_value,
-    p_value_of,
-    partial_conjunction_e_value,
-    product_e_value,
-)
+from steelyard.stats.evalues import e_to_p, k_of_n_e_value, mean_e_value, product_e_value
 from steelyard.stats.exact import clopper_pearson, lower_limit, upper_limit
-from steelyard.stats.grouped import GroupedMeans, grouped_means
+from steelyard.stats.grouped import GroupedMeans, GroupedSums, grouped_means
 from steelyard.stats.horizon_limit import Answers, horizon_lower_limit, horizon_upper_limit
-from steelyard.stats.irt import ItemBank, estimate_abilities, fit_1pl, fit_2pl, link
+from steelyard.stats.irt import (
+    Abilities,
+    AbilityPosterior,
+    AbilityPrior,
+    ItemBank,
+    ItemPrior,
+    Link,
+    ability_posterior,
+    estimate_abilities,
+    fit_1pl,
+    fit_2pl,
+    link_scales,
+    screen_items,
+)
 from steelyard.stats.judges import Estimate, JudgeErrors, judged_rate, powered_mean
 from steelyard.stats.logistic import HorizonFit, fit_horizon
-from steelyard.stats.rare import TailForecast, forecast_tail, rule_of_three, trials_needed
+from steelyard.stats.rare import Forecast, forecast_worst_query, required_trials, zero_event_limit
 from steelyard.stats.roc import Area, area_under_curve
 from steelyard.stats.sequential import (
     Certification,
@@ -39,6 +47,9 @@ from steelyard.stats.sequential import (
 from steelyard.stats.special import expit, logit, normal_quantile, t_cdf
 
 __all__ = [
+    "Abilities",
+    "AbilityPosterior",
+    "AbilityPrior",
     "Answers",
     "Area",
     "Certification",
@@ -47,45 +58,50 @@ __all__ = [
     "Design",
     "DrawLogError",
     "Estimate",
+    "Forecast",
     "GroupedMeans",
+    "GroupedSums",
     "HorizonFit",
     "ItemBank",
+    "ItemPrior",
     "JudgeErrors",
     "Ladder",
+    "Link",
     "Screening",
-    "TailForecast",
+    "ability_posterior",
     "area_under_curve",
     "budget_curve",
     "certify_score",
     "clopper_pearson",
     "clustered_interval",
     "design_effect",
+    "e_to_p",
     "estimate_abilities",
     "expit",
     "fit_1pl",
     "fit_2pl",
     "fit_horizon",
-    "forecast_tail",
+    "forecast_worst_query",
     "grouped_means",
     "horizon_lower_limit",
     "horizon_upper_limit",
     "judged_rate",
-    "link",
+    "k_of_n_e_value",
+    "link_scales",
     "logit",
     "lower_limit",
     "mean_e_value",
     "monotone_lower_limit",
     "monotone_upper_limit",
     "normal_quantile",
-    "p_value_of",
-    "partial_conjunction_e_value",
     "pass_at_k",
     "powered_mean",
     "product_e_value",
-    "rule_of_three",
+    "required_trials",
+    "screen_items",
     "screen_score",
     "t_cdf",
-    "trials_needed",
     "upper_limit",
     "verify_draws",
+    "zero_event_limit",
 ]

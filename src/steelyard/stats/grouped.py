@@ -1,92 +1,166 @@
-"""Means of many groups at once, with standard errors clustered by another key.
+"""Means by group with errors clustered by another key, over very many records.
 
-The error of a group's mean is the cluster-robust one, CR1: with S_c the sum of residuals of
-cluster c, variance = C / (C - 1) * sum(S_c^2) / n^2 (Miller, Adding Error Bars to Evals,
-2024, section 2.2; Cameron and Miller, Journal of Human Resources 50, 2015, section II). It
-describes; a decision uses `clustered`, whose limits hold for small counts. Records are taken a
-part at a time, so that memory grows with the number of groups times clusters alone.
+The estimator of variance is CR1 for a mean (Cameron and Miller, Journal of Human
+Resources 50, 2015): residuals are summed within clusters, squared, and scaled by
+C / (C - 1). For clusters of one size it is the numerator of the design effect in
+`steelyard.stats.clustered`, before that one's floor. Records stream through in chunks:
+memory grows with the pairs of group and cluster, not with the records.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from steelyard.stats.coding import KeyTable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
+    Whole = NDArray[np.int64]
 
-_PART = 1 << 19
-_MOST_CELLS = 1 << 23
+_CHUNK = 1 << 19
+_DENSE_PAIRS = 1 << 22
+_MOST_KEYS = 1 << 31
 
 
-class GroupedMeans(NamedTuple):
-    """One row for each group, all of shape [groups].
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupedMeans:
+    """Mean of each group with its standard error; all arrays of shape [groups].
 
     Attributes:
-        mean: Mean score; nan for a group without a record.
-        standard_error: Clustered; nan with fewer than two clusters.
-        records: Records.
-        clusters: Clusters that occur.
+        groups: Keys, sorted.
+        records: Records n.
+        clusters: Clusters C with any record.
+        means: Mean values.
+        standard_errors: CR1 standard errors of the means; nan with one cluster.
     """
 
-    mean: Floats
-    standard_error: Floats
-    records: NDArray[np.int64]
-    clusters: NDArray[np.int64]
+    groups: NDArray[Any]
+    records: Whole
+    clusters: Whole
+    means: Floats
+    standard_errors: Floats
 
 
-def grouped_means(scores: ArrayLike, groups: ArrayLike, clusters: ArrayLike) -> GroupedMeans:
-    """Means by group with clustered standard errors.
+def grouped_means(values: ArrayLike, groups: ArrayLike, clusters: ArrayLike) -> GroupedMeans:
+    """Mean of values by group, with standard errors clustered by another key.
 
     Args:
-        scores: Finite, shape [records].
-        groups: Group of each record, a whole number from 0 on; same shape.
-        clusters: Cluster of each record, likewise; clusters are told apart within a group.
+        values: Finite numbers, shape [records].
+        groups: Integers or strings, shape [records].
+        clusters: Integers or strings, shape [records]. The same cluster may have
+            records of many groups.
 
     Raises:
-        ValueError: shapes that differ, keys that are no whole numbers from 0 on, a score that
-            is not finite, or more than 8 million pairs of group and cluster.
+        ValueError: no record, shapes that differ, a value that is not finite, or keys
+            that are neither integers nor strings.
     """
-    y, g, c = np.asarray(scores), np.asarray(groups), np.asarray(clusters)
-    if not (y.ndim == 1 and y.shape == g.shape == c.shape):
-        message = f"scores, groups and clusters are of shapes {y.shape}, {g.shape} and {c.shape}"
-        raise ValueError(message)
-    rows, columns = _size(g, "groups"), _size(c, "clusters")
-    cells = rows * columns
-    if cells > _MOST_CELLS:
-        message = f"{rows} groups times {columns} clusters are {cells} cells; number clusters anew"
-        raise ValueError(message)
-    counts, sums = np.zeros(cells, dtype=np.int64), np.zeros(cells)
-    for start in range(0, len(y), _PART):
-        part = slice(start, start + _PART)
-        values = y[part].astype(float)
-        if not np.isfinite(values).all():
-            message = "a score is not finite"
+    sums = GroupedSums()
+    sums.add(values, groups, clusters)
+    return sums.means()
+
+
+class GroupedSums:
+    """Sums for `grouped_means` of records that arrive in parts."""
+
+    __slots__ = ("_clusters", "_groups", "_pairs")
+
+    def __init__(self) -> None:
+        self._groups, self._clusters, self._pairs = KeyTable(), KeyTable(), _PairSums()
+
+    def add(self, values: ArrayLike, groups: ArrayLike, clusters: ArrayLike) -> None:
+        """Add records; arguments and errors as `grouped_means`."""
+        numbers, first, second = np.asarray(values), np.asarray(groups), np.asarray(clusters)
+        if not numbers.ndim == first.ndim == second.ndim == 1 or not (
+            len(numbers) == len(first) == len(second)
+        ):
+            message = (
+                "values, groups and clusters need one shape records, found "
+                f"{numbers.shape}, {first.shape} and {second.shape}"
+            )
             raise ValueError(message)
-        cell = g[part].astype(np.int64) * columns + c[part]
-        counts += np.bincount(cell, minlength=cells)
-        sums += np.bincount(cell, weights=values, minlength=cells)
-    return _summarised(sums.reshape(rows, columns), counts.reshape(rows, columns))
+        for start in range(0, len(numbers), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            chunk = numbers[part].astype(float)
+            if not np.isfinite(chunk).all():
+                message = "a value is not finite"
+                raise ValueError(message)
+            self._pairs.add(
+                self._groups.codes(first[part]), self._clusters.codes(second[part]), chunk
+            )
+
+    def means(self) -> GroupedMeans:
+        """Means of all records so far.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if not len(self._groups):
+            message = "there is no record to average"
+            raise ValueError(message)
+        group, counts, sums = self._pairs.totals()
+        size = len(self._groups)
+        records = np.bincount(group, counts, size)
+        means = np.bincount(group, sums, size) / records
+        sums -= counts * means[group]
+        squares = np.bincount(group, np.square(sums, out=sums), size)
+        clusters = np.bincount(group, minlength=size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            errors = np.sqrt(squares * clusters / (clusters - 1.0)) / records
+        errors[clusters < 2] = np.nan  # noqa: PLR2004 - one cluster does not show its own spread
+        keys = self._groups.keys
+        order = np.argsort(keys, kind="stable")
+        whole = np.rint(records).astype(np.int64)
+        return GroupedMeans(keys[order], whole[order], clusters[order], means[order], errors[order])
 
 
-def _size(keys: NDArray[np.generic], name: str) -> int:
-    """One more than the largest key."""
-    if len(keys) == 0:
-        return 0
-    if not np.issubdtype(keys.dtype, np.integer) or int(keys.min()) < 0:
-        message = f"{name} are whole numbers from 0 on"
-        raise ValueError(message)
-    return int(keys.max()) + 1
+class _PairSums:
+    """Count and sum of each pair of group and cluster codes."""
+
+    __slots__ = ("_counts", "_pairs", "_pending", "_sums")
+
+    def __init__(self) -> None:
+        self._pairs = np.zeros(0, dtype=np.int64)
+        self._counts, self._sums = np.zeros(0), np.zeros(0)
+        self._pending: list[tuple[Whole, Floats, Floats]] = []
+
+    def add(self, groups: Whole, clusters: Whole, values: Floats) -> None:
+        """Add a chunk; codes below 2^31, all of shape [records]."""
+        wide = int(clusters.max()) + 1
+        dense = (int(groups.max()) + 1) * wide
+        if dense <= max(_DENSE_PAIRS, 4 * len(values)):
+            # Codes are dense, so counting is quicker than sorting.
+            codes = groups * wide + clusters
+            counts = np.bincount(codes, minlength=dense)
+            kept = np.flatnonzero(counts)
+            pairs, counts = (kept // wide) * _MOST_KEYS + kept % wide, counts[kept]
+            sums = _weighted_counts(codes, values, dense)[kept]
+        else:
+            pairs, index = np.unique(groups * _MOST_KEYS + clusters, return_inverse=True)
+            counts = np.bincount(index, minlength=len(pairs))
+            sums = _weighted_counts(index, values, len(pairs))
+        self._pending.append((pairs, counts.astype(float), sums))
+        if sum(len(part[0]) for part in self._pending) > max(_CHUNK, len(self._pairs) // 2):
+            self._merge()
+
+    def totals(self) -> tuple[Whole, Floats, Floats]:
+        """Group code, count and sum of each pair, all of shape [pairs]."""
+        self._merge()
+        return self._pairs // _MOST_KEYS, self._counts, self._sums.copy()
+
+    def _merge(self) -> None:
+        parts = [(self._pairs, self._counts, self._sums), *self._pending]
+        self._pending = []
+        pairs, index = np.unique(np.concatenate([p[0] for p in parts]), return_inverse=True)
+        self._counts = _weighted_counts(index, np.concatenate([p[1] for p in parts]), len(pairs))
+        self._sums = _weighted_counts(index, np.concatenate([p[2] for p in parts]), len(pairs))
+        self._pairs = pairs
 
 
-def _summarised(sums: Floats, counts: NDArray[np.int64]) -> GroupedMeans:
-    records, present = counts.sum(axis=1), (counts > 0).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = sums.sum(axis=1) / records
-        residual = sums - counts * np.nan_to_num(mean)[:, None]
-        variance = np.square(residual).sum(axis=1) * present / (present - 1.0) / np.square(records)
-    error = np.where(present > 1, np.sqrt(variance), np.nan)
-    return GroupedMeans(mean, error, records, present)
+def _weighted_counts(codes: NDArray[np.intp], weights: Floats, size: int) -> Floats:
+    """Sum of weights by code, shape [size]."""
+    return np.bincount(codes, weights, size).astype(float, copy=False)

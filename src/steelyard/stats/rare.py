@@ -1,14 +1,17 @@
-"""Rare events: what few or no successes bound, and what their best scores foretell.
+"""Rare events: what none of them seen proves, and what the largest seen forecasts.
 
-A bound needs independent trials and nothing else. A forecast continues the tail of
-scores beyond what was seen; it is a model's guess and no bound of anything.
+A bound holds with its stated error whatever the behaviour is like, and it speaks only of
+queries drawn as the tested ones were. A forecast extends the trend of the queries that
+came closest, after Jones et al. (Forecasting Rare Language Model Behaviors, arXiv
+2502.16797, 2025); it fails where the tail bends, or where deployment brings queries that
+the test did not. A forecast is never a bound, and no level is decided by one.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,158 +22,213 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_LEAST_TAIL = 5
-_RESAMPLES = 1000
-_INTERVAL = (0.025, 0.975)
+_LEAST_TOP = 3
+_MOST_TRIALS = 10**15
+_SEED = 20261
 
 
-def rule_of_three(trials: int) -> float:
-    """Upper 95 % limit of a rate after no event, min(1, 3 / n) (Hanley and Lippman-Hand 1983).
+def zero_event_limit(trials: int, error_rate: float) -> float:
+    """Upper limit of a rate of which `trials` independent trials showed no event.
 
-    Raises:
-        ValueError: fewer than one trial.
-    """
-    if trials < 1:
-        message = f"{trials} trials bound nothing"
-        raise ValueError(message)
-    return min(1.0, 3.0 / trials)
-
-
-def trials_needed(rate: float, error_rate: float, events: int = 0) -> int:
-    """Fewest independent trials whose upper limit lies below a rate after so many events.
+    1 - error_rate^(1 / trials), the Clopper-Pearson limit; about 3 / trials at an error
+    rate of 0.05 (the rule of three: Hanley and Lippman-Hand, JAMA 249, 1983).
 
     Args:
-        rate: Strictly between 0 and 1.
-        error_rate: One-sided, strictly between 0 and 1.
-        events: Events that may occur.
+        trials: Independent trials, at least 1.
+        error_rate: Probability that the true rate lies above the limit, in (0, 1).
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError: no trial, or an error rate outside (0, 1).
     """
-    if not (0.0 < rate < 1.0 and 0.0 < error_rate < 1.0 and events >= 0):
-        message = f"no number of trials for rate {rate:g}, error {error_rate:g}, {events} events"
+    _check_error_rate(error_rate)
+    if trials < 1:
+        message = f"a limit needs at least 1 trial, found {trials}"
         raise ValueError(message)
-    if events == 0:
-        return _first_below(
-            rate, error_rate, events, math.ceil(math.log(error_rate) / math.log1p(-rate))
-        )
-    most = events + 1
-    while upper_limit(events, most, error_rate) >= rate:
-        most *= 2
-    return _first_below(rate, error_rate, events, most)
+    return upper_limit(0, trials, error_rate)
 
 
-def _first_below(rate: float, error_rate: float, events: int, enough: int) -> int:
-    """Bisect for the first number of trials that suffices; `enough` nearly or wholly does."""
-    while upper_limit(events, enough, error_rate) >= rate:
-        enough += 1
-    low = events
-    while enough - low > 1:
-        middle = (low + enough) // 2
-        if upper_limit(events, middle, error_rate) < rate:
-            enough = middle
+def required_trials(limit: float, error_rate: float, events: int = 0) -> int:
+    """Fewest trials whose upper limit lies below a rate, if they show this many events.
+
+    Args:
+        limit: Rate to be shown, in (0, 1).
+        error_rate: One-sided error rate, in (0, 1).
+        events: Events to be allowed for.
+
+    Raises:
+        ValueError: a rate or an error rate outside (0, 1), negative events, or more than
+            10^15 trials needed.
+    """
+    _check_error_rate(error_rate)
+    if not 0.0 < limit < 1.0 or events < 0:
+        message = f"needs a rate in (0, 1) and no negative events, found {limit} and {events}"
+        raise ValueError(message)
+    low, high = events, max(2 * events, 1)
+    while upper_limit(events, high, error_rate) >= limit:
+        low, high = high, 2 * high
+        if high > _MOST_TRIALS:
+            message = f"a rate of {limit:g} needs more than 10^15 trials"
+            raise ValueError(message)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if upper_limit(events, middle, error_rate) < limit:
+            high = middle
         else:
             low = middle
-    return enough
+    return high
 
 
 @dataclass(frozen=True, slots=True)
-class TailForecast:
-    """A forecast of the largest success probability among many requests; never a bound.
+class Forecast:
+    """What the tail of the tested queries foretells of a deployment. Never a bound.
 
     Attributes:
-        requests: Requests that the forecast is for.
-        largest: Forecast of the largest success probability among them.
-        interval: Central 95 % of resampled forecasts: the spread of the fit, not of the world.
-        any_success: Forecast of the probability that at least one of them succeeds.
-        tail: Highest scores that the line was fitted to.
-        sampled: Requests that were scored.
-        label: Always `forecast`.
+        worst_query: Forecast of the largest elicitation probability of any query.
+        lower: Lower end of its prediction interval.
+        upper: Upper end.
+        frequency: Forecast share of queries whose elicitation probability exceeds
+            `threshold`.
+        threshold: Elicitation probability that `frequency` speaks of.
+        queries: Queries of the deployment.
+        tested: Queries tested.
+        top: Largest of them that the tail was fitted to.
+        kind: Always "forecast".
     """
 
-    requests: int
-    largest: float
-    interval: tuple[float, float]
-    any_success: float
-    tail: int
-    sampled: int
-    label: str = "forecast"
+    worst_query: float
+    lower: float
+    upper: float
+    frequency: float
+    threshold: float
+    queries: float
+    tested: int
+    top: int
+    kind: Literal["forecast"] = "forecast"
 
 
-def forecast_tail(
-    probabilities: ArrayLike, requests: int, *, tail: int | None = None, seed: int = 0
-) -> TailForecast:
-    """Continue the upper tail of success probabilities to a volume of requests.
+def forecast_worst_query(
+    probabilities: ArrayLike,
+    queries: float,
+    *,
+    top: int = 10,
+    threshold: float = 0.5,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Forecast:
+    """Forecast the worst of many queries from the worst of a few.
 
-    With psi = -log(-log p), a light upper tail makes log of the survival function linear in
-    psi (Gumbel; Jones et al., Forecasting Rare Language Model Behaviors, 2025, section 3).
-    The line is fitted by least squares to the highest scores at the plotting positions
-    k / n, and read off at 1 / requests.
+    The score of a query with elicitation probability p is -log(-log p). If the scores'
+    tail is of Gumbel's kind, the log of the share of queries with a higher score is linear
+    in the score. A line through the `top` largest, fitted by least squares, is read where
+    the share is 1 / queries. The interval is a parametric bootstrap: the top of a sample
+    is drawn from the fitted tail, refitted, and held against a deployment's worst query
+    drawn from the same tail; errors are scaled by the fitted slope, of which their
+    distribution does not depend. It covers the realised worst query, if the tail is as
+    supposed.
 
     Args:
-        probabilities: Success probability of each scored request, strictly between 0 and 1;
-            shape [requests scored].
-        requests: Volume to forecast for, at least as many as were scored.
-        tail: Highest scores to fit; a tenth of all, from 5 on, by default.
-        seed: Seed of the resampling.
+        probabilities: Elicitation probability of each tested query, in [0, 1); shape
+            [tested]. Estimated from many samples, or from log probabilities.
+        queries: Queries of the deployment, more than were tested.
+        top: Largest queries to fit, at least 3.
+        threshold: Elicitation probability for the forecast of a frequency, in (0, 1).
+        confidence: Coverage of the interval.
+        resamples: Bootstrap samples; their seed is fixed.
 
     Raises:
-        ValueError: fewer than ten scores, one outside (0, 1), too short a tail, equal
-            scores in the tail, or a smaller volume than was scored.
+        ValueError: fewer than `top` tested queries with a probability above 0; those all
+            alike; probabilities outside [0, 1) or nan; a deployment not larger than the
+            test; a threshold or confidence outside (0, 1).
     """
-    scores = np.sort(np.asarray(probabilities, dtype=float).ravel())[::-1]
-    count = len(scores)
-    used = max(_LEAST_TAIL, count // 10) if tail is None else tail
-    _require_tail(scores, requests, used)
-    largest = _largest(scores[:used], count, requests)
-    random = np.random.default_rng(seed)
-    resampled = np.array([
-        _largest(np.sort(random.choice(scores, count))[::-1][:used], count, requests)
-        for _ in range(_RESAMPLES)
-    ])  # fmt: skip
-    low, high = np.nanquantile(resampled, _INTERVAL)
-    return TailForecast(
-        requests=requests,
-        largest=largest,
-        interval=(float(low), float(high)),
-        any_success=_any_success(scores, largest, requests),
-        tail=used,
-        sampled=count,
-    )
+    values = _checked_probabilities(probabilities, top)
+    tested = len(values)
+    if not tested < queries < math.inf:
+        message = f"a forecast needs more than the {tested} tested queries, found {queries:g}"
+        raise ValueError(message)
+    if not (0.0 < threshold < 1.0 and 0.0 < confidence < 1.0) or resamples < 1:
+        message = (
+            "threshold and confidence lie in (0, 1) and resamples are at least 1, "
+            f"found {threshold}, {confidence} and {resamples}"
+        )
+        raise ValueError(message)
+    scores = _scores(np.sort(values)[::-1][:top])
+    log_shares = _log_shares(top, tested)
+    location, scale = _line(scores, log_shares)
+    target = -math.log(queries)
+    worst = float(location + scale * target)
+    errors = _bootstrap_errors(log_shares, tested, queries, resamples)
+    tail = (1.0 - confidence) / 2.0
+    lower, upper = worst + abs(float(scale)) * np.quantile(errors, [tail, 1.0 - tail])
+    frequency = math.exp(min(0.0, (float(_scores(np.array(threshold))) - location) / scale))
+    return Forecast(
+        _probability(worst), _probability(float(lower)), _probability(float(upper)),
+        frequency, threshold, queries, tested, top,
+    )  # fmt: skip
 
 
-def _require_tail(scores: Floats, requests: int, used: int) -> None:
-    count = len(scores)
-    problem = ""
-    if count < 2 * _LEAST_TAIL:
-        problem = f"{count} scores are too few to continue, 10 are the least"
-    elif not ((scores > 0.0) & (scores < 1.0)).all():
-        problem = "success probabilities lie strictly between 0 and 1"
-    elif not _LEAST_TAIL <= used <= count:
-        problem = f"a tail of {used} cannot be fitted, it has {_LEAST_TAIL} to {count} scores"
-    elif requests < count:
-        problem = f"a forecast goes beyond the {count} requests scored, not back to {requests}"
-    elif scores[0] == scores[used - 1]:
-        problem = "the highest scores are all equal: they show no tail"
-    if problem:
-        raise ValueError(problem)
+def _check_error_rate(error_rate: float) -> None:
+    if not 0.0 < error_rate < 1.0:
+        message = f"an error rate lies in (0, 1), found {error_rate}"
+        raise ValueError(message)
 
 
-def _largest(tail: Floats, count: int, requests: int) -> float:
-    """The success probability that one of `requests` is forecast to reach."""
-    psi = -np.log(-np.log(tail))
-    survival = np.log(np.arange(1, len(tail) + 1) / count)
-    spread = psi - psi.mean()
-    if not float(spread @ spread) > 0.0:
-        return math.nan
-    slope = float(spread @ survival) / float(spread @ spread)
-    if slope >= 0.0:
-        return math.nan
-    at = float(psi.mean()) + (-math.log(requests) - float(survival.mean())) / slope
-    return math.exp(-math.exp(-at))
+def _checked_probabilities(probabilities: ArrayLike, top: int) -> Floats:
+    values = np.asarray(probabilities, dtype=float)
+    if values.ndim != 1 or not ((values >= 0.0) & (values < 1.0)).all():
+        message = "elicitation probabilities need the shape tested, and lie in [0, 1)"
+        raise ValueError(message)
+    if top < _LEAST_TOP:
+        message = f"a tail needs at least {_LEAST_TOP} queries, found top = {top}"
+        raise ValueError(message)
+    largest = np.sort(values)[::-1][:top]
+    if len(largest) < top or largest[-1] <= 0.0:
+        message = f"fewer than {top} tested queries have an elicitation probability above 0"
+        raise ValueError(message)
+    if largest[0] == largest[-1]:
+        message = f"the {top} largest elicitation probabilities are all {largest[0]:g}"
+        raise ValueError(message)
+    return values
 
 
-def _any_success(scores: Floats, largest: float, requests: int) -> float:
-    """At least one success: of the requests like those scored, and of the forecast largest."""
-    ordinary = float(np.log1p(-scores).mean()) * (requests - 1)
-    return 1.0 - math.exp(ordinary) * (1.0 - largest)
+def _scores(probabilities: Floats) -> Floats:
+    return -np.log(-np.log(probabilities))
+
+
+def _probability(score: float) -> float:
+    return math.exp(-math.exp(-score))
+
+
+def _log_shares(top: int, tested: int) -> Floats:
+    """Log share of queries at or above each of the largest, the largest first."""
+    return np.log(np.arange(1, top + 1) / tested)
+
+
+def _line(scores: Floats, log_shares: Floats) -> tuple[Floats, Floats]:
+    """Score at log share 0, and scores per log share (below 0), both of shape [...].
+
+    The regression is of log shares on scores, as in the paper, read backwards.
+
+    Args:
+        scores: Shape [..., top].
+        log_shares: Shape [top].
+    """
+    centred = scores - scores.mean(axis=-1, keepdims=True)
+    slope = centred @ (log_shares - log_shares.mean()) / np.square(centred).sum(axis=-1)
+    scale = 1.0 / slope
+    return scores.mean(axis=-1) - scale * log_shares.mean(), scale
+
+
+def _bootstrap_errors(log_shares: Floats, tested: int, queries: float, resamples: int) -> Floats:
+    """Realised less forecast worst score, in units of the refitted slope; [resamples].
+
+    Drawn from the tail with score -log(share).
+    """
+    random = np.random.default_rng(_SEED)
+    top = len(log_shares)
+    # The k smallest of n uniform shares: partial sums of exponentials over their total.
+    spacings = random.exponential(size=(resamples, top)).cumsum(axis=1)
+    total = spacings[:, -1] + random.gamma(tested + 1 - top, size=resamples)
+    location, scale = _line(-np.log(spacings / total[:, None]), log_shares)
+    forecast = location - scale * math.log(queries)
+    realised = -np.log(-np.expm1(-random.exponential(size=resamples) / queries))
+    return (realised - forecast) / np.abs(scale)

@@ -1,27 +1,32 @@
-"""Item response models: banks of items, their fit, and abilities of models on their scale.
+"""Item response models on arrays: an item bank's parameters, its fit, its screening."""
 
-P(success) = sigmoid(discrimination * theta + intercept). Start at `fit`; equations,
-defaults and measured errors: docs/reference/item-response-models.md.
-"""
-
-from steelyard.stats.irt.ability import Abilities, estimate_abilities
+from steelyard.stats.irt.ability import (
+    Abilities,
+    AbilityPosterior,
+    AbilityPrior,
+    ability_posterior,
+    estimate_abilities,
+)
 from steelyard.stats.irt.bank import Calibration, ItemBank, ItemFit, Screening
 from steelyard.stats.irt.fit import fit_1pl, fit_2pl
-from steelyard.stats.irt.linking import Link, link
-from steelyard.stats.irt.screening import Slopes, free_slopes, screen_items
+from steelyard.stats.irt.linking import Link, link_scales
+from steelyard.stats.irt.prior import ItemPrior
+from steelyard.stats.irt.screening import screen_items
 
 __all__ = [
     "Abilities",
+    "AbilityPosterior",
+    "AbilityPrior",
     "Calibration",
     "ItemBank",
     "ItemFit",
+    "ItemPrior",
     "Link",
     "Screening",
-    "Slopes",
+    "ability_posterior",
     "estimate_abilities",
     "fit_1pl",
     "fit_2pl",
-    "free_slopes",
-    "link",
+    "link_scales",
     "screen_items",
 ]

@@ -18,6 +18,8 @@ from steelyard.stats.irt.quadrature import log_odds, sigmoid
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from steelyard.stats.irt.prior import ItemPrior
+
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
@@ -70,11 +72,11 @@ class Calibration:
     Attributes:
         models: Models fitted to.
         log_likelihood: Marginal log likelihood at the estimates, nats, without priors.
-        objective: Log likelihood plus log priors after each iteration; never falls but by
-            the quadrature's error where its nodes were refined.
+        objective: Log likelihood plus log priors before each EM step; never falls.
         converged: Whether the last iteration gained less than the tolerance.
         screening: Flags of the items.
         fit: Residual mean squares of the items.
+        prior: Of the items, as given or as estimated from the same responses.
     """
 
     models: int
@@ -83,6 +85,7 @@ class Calibration:
     converged: bool
     screening: Screening
     fit: ItemFit
+    prior: ItemPrior
 
     @property
     def iterations(self) -> int:

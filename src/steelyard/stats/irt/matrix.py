@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from steelyard.stats.irt.quadrature import log_odds, log_partition
+from steelyard.stats.irt.quadrature import log_odds, log_partition, sigmoid
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from steelyard.stats.irt.quadrature import Grid
 
     Floats = NDArray[np.float64]
 
@@ -104,34 +106,46 @@ class ResponseMatrix:
             sums[block.items] = weights[block.models] @ block.scores
         return sums
 
-    def node_counts(self, posterior: Floats) -> Floats:
-        """Expected models at each node that answered each item.
+    def expected_counts(self, weights: Floats) -> Floats:
+        """Expected models at each ability that answered each item.
 
         Args:
-            posterior: Node probabilities of each model, shape [models, nodes].
+            weights: Weights of abilities for each model, shape [models, abilities].
 
         Returns:
-            Shape [nodes, items].
+            Shape [abilities, items].
         """
-        counts = np.empty((posterior.shape[1], self.items))
+        counts = np.empty((weights.shape[1], self.items))
         for block in self.blocks:
-            rows = posterior[block.models]
+            rows = weights[block.models]
             whole = rows.sum(axis=0)[:, None] if block.observed is None else rows.T @ block.observed
             counts[:, block.items] = whole
         return counts
 
-    def log_likelihoods(self, nodes: Floats, slope: Floats, intercept: Floats) -> Floats:
+    def log_likelihoods(self, grid: Grid, slope: Floats, intercept: Floats) -> Floats:
         """Log likelihood of each model at each node, shape [models, nodes]."""
-        total = np.zeros((self.models, len(nodes)))
+        total = np.zeros((self.models, len(grid.nodes)))
         for block in self.blocks:
             a, d = slope[block.items], intercept[block.items]
-            partition = log_partition(log_odds(nodes, a, d))
-            linear = np.outer(block.scores @ a, nodes) + (block.scores @ d)[:, None]
+            partition = log_partition(log_odds(grid.knots, a, d))
+            linear = np.outer(block.scores @ a, grid.nodes) + (block.scores @ d)[:, None]
             if block.observed is None:
-                linear -= partition.sum(axis=1)
+                linear -= grid.at_nodes(partition.sum(axis=1))
             else:
-                linear -= block.observed @ partition.T
+                linear -= grid.at_nodes(block.observed @ partition.T)
             total[block.models] += linear
+        return total
+
+    def information(self, ability: Floats, slope: Floats, intercept: Floats) -> Floats:
+        """Fisher information of each model's answers at its own ability, shape [models]."""
+        total = np.zeros(self.models)
+        for block in self.blocks:
+            a, d = slope[block.items], intercept[block.items]
+            share = sigmoid(log_odds(ability[block.models], a, d))
+            share *= 1.0 - share
+            if block.observed is not None:
+                share *= block.observed
+            total[block.models] += share @ np.square(a)
         return total
 
 
