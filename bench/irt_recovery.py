@@ -68,7 +68,7 @@ def linked_coverage(bank: ItemBank, truth: ItemBank, scores: Floats, theta: Floa
 def recovery(runs: int) -> bool:
     """Print a row for each size; whether intervals with the true items cover."""
     print(
-        "models x items (missing)   log slope  intercept  (prior mean)   covered: true  fitted  linked"
+        "models x items (missing)   log slope  intercept  (prior mean)  covered: true fitted linked"
     )
     held = True
     for models, items, missing in SIZES:
