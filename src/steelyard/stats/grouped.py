@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Whole = NDArray[np.int64]
 
 _CHUNK = 1 << 19
-_DENSE_PAIRS = 1 << 22
+_DENSE_PAIRS = 1 << 23
 _MOST_KEYS = 1 << 31
 
 
@@ -119,38 +119,63 @@ class GroupedSums:
 
 
 class _PairSums:
-    """Count and sum of each pair of group and cluster codes."""
+    """Count and sum of each pair of group and cluster codes.
 
-    __slots__ = ("_counts", "_pairs", "_pending", "_sums")
+    In tables of groups by clusters while these are small, then as sorted lists of pairs.
+    """
+
+    __slots__ = ("_counts", "_pairs", "_pending", "_sums", "_table")
 
     def __init__(self) -> None:
+        self._table: tuple[Whole, Floats] | None = (
+            np.zeros((0, 0), dtype=np.int64),
+            np.zeros((0, 0)),
+        )
         self._pairs = np.zeros(0, dtype=np.int64)
         self._counts, self._sums = np.zeros(0), np.zeros(0)
         self._pending: list[tuple[Whole, Floats, Floats]] = []
 
     def add(self, groups: Whole, clusters: Whole, values: Floats) -> None:
         """Add a chunk; codes below 2^31, all of shape [records]."""
-        wide = int(clusters.max()) + 1
-        dense = (int(groups.max()) + 1) * wide
-        if dense <= max(_DENSE_PAIRS, 4 * len(values)):
-            # Codes are dense, so counting is quicker than sorting.
-            codes = groups * wide + clusters
-            counts = np.bincount(codes, minlength=dense)
-            kept = np.flatnonzero(counts)
-            pairs, counts = (kept // wide) * _MOST_KEYS + kept % wide, counts[kept]
-            sums = _weighted_counts(codes, values, dense)[kept]
-        else:
-            pairs, index = np.unique(groups * _MOST_KEYS + clusters, return_inverse=True)
-            counts = np.bincount(index, minlength=len(pairs))
-            sums = _weighted_counts(index, values, len(pairs))
-        self._pending.append((pairs, counts.astype(float), sums))
+        table = self._table_for(int(groups.max()) + 1, int(clusters.max()) + 1)
+        if table is not None:
+            codes = groups * table[0].shape[1] + clusters
+            np.add.at(table[0].reshape(-1), codes, 1)
+            np.add.at(table[1].reshape(-1), codes, values)
+            return
+        pairs, index = np.unique(groups * _MOST_KEYS + clusters, return_inverse=True)
+        counts = np.bincount(index, minlength=len(pairs)).astype(float)
+        self._pending.append((pairs, counts, _weighted_counts(index, values, len(pairs))))
         if sum(len(part[0]) for part in self._pending) > max(_CHUNK, len(self._pairs) // 2):
             self._merge()
 
     def totals(self) -> tuple[Whole, Floats, Floats]:
         """Group code, count and sum of each pair, all of shape [pairs]."""
+        if self._table is not None:
+            pairs, counts, sums = _listed(*self._table)
+            return pairs // _MOST_KEYS, counts, sums
         self._merge()
         return self._pairs // _MOST_KEYS, self._counts, self._sums.copy()
+
+    def _table_for(self, groups: int, clusters: int) -> tuple[Whole, Floats] | None:
+        """The tables, at least so large; None once they would be too large."""
+        if self._table is None:
+            return None
+        rows, columns = self._table[0].shape
+        if groups <= rows and clusters <= columns:
+            return self._table
+        rows, columns = max(rows, groups), max(columns, clusters)
+        if rows * columns > _DENSE_PAIRS:
+            self._pending.append(_listed(*self._table))
+            self._table = None
+            return None
+        # Room to spare, since sorted records bring new clusters with every chunk.
+        columns = min(columns + columns // 2, _DENSE_PAIRS // rows)
+        counts, sums = np.zeros((rows, columns), dtype=np.int64), np.zeros((rows, columns))
+        known = self._table[0].shape
+        counts[: known[0], : known[1]], sums[: known[0], : known[1]] = self._table
+        self._table = (counts, sums)
+        return self._table
 
     def _merge(self) -> None:
         parts = [(self._pairs, self._counts, self._sums), *self._pending]
@@ -159,6 +184,13 @@ class _PairSums:
         self._counts = _weighted_counts(index, np.concatenate([p[1] for p in parts]), len(pairs))
         self._sums = _weighted_counts(index, np.concatenate([p[2] for p in parts]), len(pairs))
         self._pairs = pairs
+
+
+def _listed(counts: Whole, sums: Floats) -> tuple[Whole, Floats, Floats]:
+    """Pair, count and sum of the filled cells of two tables, each of shape [pairs]."""
+    group, cluster = np.nonzero(counts)
+    pairs = group * _MOST_KEYS + cluster
+    return pairs, counts[group, cluster].astype(float), sums[group, cluster]
 
 
 def _weighted_counts(codes: NDArray[np.intp], weights: Floats, size: int) -> Floats:

@@ -49,7 +49,7 @@ def test_the_variance_is_that_of_the_design_effect() -> None:
     assert result.standard_errors[0] ** 2 * 360 / (share * (1 - share)) == pytest.approx(effect)
 
 
-@pytest.mark.parametrize("dense", [1, 1 << 22])
+@pytest.mark.parametrize("dense", [1, 1000, 1 << 22])
 def test_parts_in_any_order_give_the_same(monkeypatch: pytest.MonkeyPatch, dense: int) -> None:
     random = np.random.default_rng(2)
     values = random.normal(size=4000)
