@@ -5,7 +5,7 @@
 The threshold lies half an item above the score, where `above` is wrong, and half an item below,
 where `below` is. Banks are right (fitted to the other models, or the one that answers were
 simulated from), shuffled, with flipped signs, of another matrix, or none. The largest banks
-are thinned to 30 items, so that thousands of seeds take minutes; validity is for any answers.
+are thinned to 16 items, so that thousands of seeds take minutes; validity is for any answers.
 Fails where an error rate exceeds alpha by more than two standard errors. There is no peer: the
 nominal level is what it is held against. `--write` writes docs/reference/certification-errors.md.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ALPHA = 0.05
-ITEMS = 30
+ITEMS = 16
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "certification-errors.md"
 INTRO = """
 Written by `python bench/certify_null.py FOLDER --write`. Share of certifications of the wrong side

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from steelyard.evidence import Evidence, write_records
 from steelyard.kernel import digest_file
-from steelyard.pipeline.sequential import run_sequential
+from steelyard.pipeline.drawing import run_sequential
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,16 +1,12 @@
-"""Sequential runs: plan them, and drive them a wave at a time.
+"""Planning sequential runs: everything that steers the draws, fixed before it is signed.
 
-Everything that steers the draws is fixed and signed first (`plan_sequential`); then items
-are drawn, played and answered until every level is decided or the budget is spent
-(`run_sequential`). A resumed run repeats its draws from the journal and goes on.
+How such a run is driven stands in `drawing`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from steelyard.evidence import Evidence
 from steelyard.kernel import keyed_digest
 from steelyard.kernel.errors import UsageError
 from steelyard.pipeline.waves import FULL, Waves
@@ -20,19 +16,16 @@ from steelyard.risk.sequential import (
     KINDS,
     LevelThresholds,
     SequentialPlan,
-    SequentialRun,
-    item_answers,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from steelyard.pipeline.declare import Declared, Planned
-    from steelyard.pipeline.request import Request, Surroundings
-    from steelyard.redteam.engine import Journal, PlannedSample, TaskSettings
+    from steelyard.pipeline.request import Request
+    from steelyard.redteam.engine import TaskSettings
     from steelyard.redteam.kit import Protocol
     from steelyard.risk.item_bank import Bank
-    from steelyard.risk.sequential import ItemAnswer, Mode
+    from steelyard.risk.sequential import Mode
     from steelyard.standard import Indicator, Release
     from steelyard.stats import ItemBank
 
@@ -41,7 +34,10 @@ _LEAST_SCREENED, _SCREENED_SHARE = 20, 0.1
 
 
 def plan_sequential(
-    request: Request, planned: Planned, release: Release, banks: Mapping[str, Bank]
+    request: Request,
+    planned: Sequence[tuple[Protocol, TaskSettings]],
+    release: Release,
+    banks: Mapping[str, Bank],
 ) -> tuple[SequentialPlan, ...]:
     """What a sequential run commits to, one row for each protocol; empty for a full run.
 
@@ -124,61 +120,3 @@ def _parameters(bank: Bank, indicator: Indicator, items: Sequence[str]) -> ItemB
         message = f"{indicator.id} is a difference of two arms, and a bank is of one"
         raise UsageError(message, where="--bank", hint="leave the bank out for this protocol")
     return bank.parameters.subset([places[item] for item in items])
-
-
-def run_sequential(declared: Declared, journal: Journal, around: Surroundings) -> None:
-    """Draw, play and answer, protocol by protocol.
-
-    Raises:
-        UsageError: shards were asked for, whose items would have to be known beforehand.
-        TargetUnreachable: the endpoint stopped answering; `--resume` goes on.
-    """
-    if around.executor != "local" or (around.shards or 1) > 1:
-        message = "a sequential run cannot be cut into shards: its items depend on answers"
-        raise UsageError(message, hint="leave out --executor and --shards, or --mode")
-    plans = {plan.protocol: plan for plan in declared.intent.sequential}
-    for protocol, settings in declared.planned:
-        plan = plans[protocol.id]
-        indicator = declared.release.framework.indicators[protocol.indicator]
-        run = SequentialRun(plan)
-        while items := run.next_items():
-            answers = _answers(journal, protocol, indicator)
-            if not answers.keys() >= set(items):
-                _play(declared, journal, around, (protocol, settings), frozenset(items))
-                answers = _answers(journal, protocol, indicator)
-            for item in items:
-                run.record(answers.get(item))
-
-
-def _answers(journal: Journal, protocol: Protocol, indicator: Indicator) -> dict[str, ItemAnswer]:
-    own = [r for r in journal.records.values() if r.protocol == protocol.id]
-    return item_answers(indicator, Evidence.from_records(own)) if own else {}
-
-
-def _play(
-    declared: Declared,
-    journal: Journal,
-    around: Surroundings,
-    one: tuple[Protocol, TaskSettings],
-    items: frozenset[str],
-) -> None:
-    from steelyard.redteam.engine import Run, record_count, run_protocols
-
-    def drawn(sample: PlannedSample) -> bool:
-        return sample.item.pseudonym in items
-
-    budgets = {plan.protocol: plan.budget for plan in declared.intent.sequential}
-    most = sum(
-        record_count(protocol, replace(settings, items=budgets[protocol.id]))
-        for protocol, settings in declared.planned
-    )
-    run_protocols(
-        Run(
-            subject=declared.subject,
-            protocols=[one],
-            journal=journal,
-            log_folder=declared.folder.logs,
-            on_progress=lambda finished: around.progress(finished, most),
-            includes=drawn,
-        )
-    )
