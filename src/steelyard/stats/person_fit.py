@@ -2,10 +2,11 @@
 
 Gives the standardised log likelihood lz (Drasgow, Levine and Williams, British Journal
 of Mathematical and Statistical Psychology 38, 1985) and the contrast of two sets of
-items. Neither is standard normal for language models, whose honest lz has a standard
-deviation of 2.1 to 2.6: hold them against the values of honest models, by `anomaly` or,
-without any distribution, by `empirical_p_value`. Both sides count, since failing exactly
-the hardest solved items looks too regular. Which items are compared is the caller's choice.
+items. Neither is standard normal for language models, whose honest lz has standard
+deviations of 2 and more on some matrices: hold them against the values of honest models,
+by `anomaly` or, without any distribution, by `empirical_p_value`. Both sides count, since
+failing exactly the hardest solved items looks too regular. Which items are compared is
+the caller's choice.
 """
 
 from __future__ import annotations

@@ -30,10 +30,10 @@ def test_k_of_n_is_below_the_mean_of_any_k(found: list[float], data: st.DataObje
 def test_true_nulls_are_seldom_refuted() -> None:
     """Three of five nulls true and fully dependent; the other two as false as can be."""
     random = np.random.default_rng(1)
-    z = random.normal(size=40_000)
-    true = np.exp(2.0 * z - 2.0)
+    z = random.normal(size=10_000)
+    true = np.exp(z - 0.5)
     combined = [k_of_n_e_value([e, e, e, 1e9, 1e9], 3) for e in true]
-    assert np.mean(combined) == pytest.approx(1.0, abs=0.15)
+    assert np.mean(combined) == pytest.approx(1.0, abs=0.25)
     assert np.mean(np.array(combined) >= 20.0) <= 0.05
 
 

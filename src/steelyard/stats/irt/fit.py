@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 _DEFAULT = ItemPrior()
 _PRIOR_STEPS, _PRIOR_TOLERANCE = 60, 2e-3
 _CYCLES = 200
-_TOLERANCE = 1e-8  # of the objective, relative
+_TOLERANCE = 1e-9  # of the objective, relative
+_REFINEMENTS = 4  # of the nodes, which end where there are no finer ones
 _MARGIN = 1.2  # information beyond that of the estimates, for which nodes are laid
 _LEAST_SHARE = 0.02  # for the first intercepts
 _LONGEST_LEAP = 64.0
@@ -69,7 +70,8 @@ def _fitted(responses: ArrayLike, prior: ItemPrior | None, *, common: bool) -> I
     items = _start(scores)
     if prior is None:
         problem, items = _with_estimated_prior(problem, items)
-    while True:
+    objective, converged = list[float](), False
+    for _ in range(_REFINEMENTS):
         information = _largest_information(problem, items)
         problem = replace(problem, grid=normal_grid(information * _MARGIN))
         items, objective, converged = _climb(problem, items)

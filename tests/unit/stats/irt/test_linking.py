@@ -51,12 +51,12 @@ def test_linked_items_answer_alike(method: Method) -> None:
 @pytest.mark.parametrize("items", [10, 40])
 def test_linking_errors_cover_the_true_map(method: Method, items: int) -> None:
     places, covered = np.array([-1.0, 0.0, 1.0]), list[NDArray[np.bool_]]()
-    for seed in range(150):
+    for seed in range(80):
         source, target, anchors = two_banks(items, 0.1, 100 + seed)
         link = link_scales(source, target, anchors, method=method)
         gaps = np.abs(link.abilities(places) - (SLOPE * places + INTERCEPT))
         covered.append(gaps < 1.96 * link.standard_errors(places))
-    assert 0.90 <= np.mean(covered) <= 0.995
+    assert 0.88 <= np.mean(covered) <= 0.995
 
 
 def test_own_errors_add_to_the_linking_error() -> None:
