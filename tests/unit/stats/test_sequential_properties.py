@@ -63,9 +63,7 @@ def test_no_draw_from_any_state_is_a_favourable_bet_on_what_is_false(
             asked = test.certification().asked
             if len(asked) == n:
                 continue
-            steps = [
-                following(test, i, answers[i], wave) for i in range(n) if i not in asked
-            ]
+            steps = [following(test, i, answers[i], wave) for i in range(n) if i not in asked]
             assert sum(share for share, _ in steps) == pytest.approx(1.0)
             for side in sides:
                 mean = sum(share * getattr(t.certification(), side) for share, t in steps)
@@ -113,9 +111,7 @@ def test_a_higher_threshold_needs_no_fewer_successes(
     threshold: float, step: float, seed: int
 ) -> None:
     """Where every answer is 1 the order is of no account, and only the threshold counts."""
-    needed = [
-        certify_score(lambda _: 1.0, 60, t, seed=seed) for t in (threshold, threshold + step)
-    ]
+    needed = [certify_score(lambda _: 1.0, 60, t, seed=seed) for t in (threshold, threshold + step)]
     assert [found.decision for found in needed] == ["above", "above"]
     assert needed[0].items_used <= needed[1].items_used
 
