@@ -2,7 +2,7 @@
 
 For each candidate score on a grid two wealths are kept, one against scores up to it and
 one against scores from it on (Waudby-Smith and Ramdas, JRSS B 86, 2024, section 4; with
-weights, Shekhar, Xu, Lipton, Liang and Ramdas, ICML 2023). The factor of a draw is
+weights, Shekhar, Xu, Lipton, Liang and Ramdas, UAI 2023). The factor of a draw is
 
     1 + c (y / q - M - (p / q - P)),    0 <= c <= 1 / (M - P + max p / q),
 
