@@ -27,9 +27,11 @@ def calibrate(
         Path | None, typer.Argument(help="Responses of several models, in any accepted format.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Bank to write.")] = None,
-    source: Annotated[str, typer.Option(help="Whose responses they are.")] = "",
-    licence: Annotated[str, typer.Option(help="Licence of the responses.")] = "",
-    name: Annotated[str, typer.Option(help="Name of the bank; the table's by default.")] = "",
+    source: Annotated[str | None, typer.Option(help="Whose responses they are.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the responses.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the bank; the table's by default.")
+    ] = None,
     bank_version: Annotated[str, typer.Option("--version", help="Version of the bank.")] = "1",
     protocol: Annotated[
         str | None, typer.Option(help="Protocol whose reference targets answer, not a table.")
@@ -39,7 +41,7 @@ def calibrate(
     metric: Annotated[
         str | None, typer.Option(help="Score to read where there are several.")
     ] = None,
-    marker: Annotated[str, typer.Option(help="Text planted in the items' files.")] = "",
+    marker: Annotated[str | None, typer.Option(help="Text planted in the items' files.")] = None,
     repeats: Annotated[
         bool, typer.Option("--repeats", help="Rows of one model and item are repeats.")
     ] = False,
@@ -63,10 +65,10 @@ def calibrate(
         with progress_bar(f"playing {protocol}") as progress:
             bank = calibrate_protocol(protocol, items or ITEMS, bank_version, progress)
     else:
-        path = _required_table(table, source, licence, out, items)
-        origin = Origin(name or _bank_name(path), bank_version, source, licence)
+        path = _required_table(table, source or "", licence or "", out, items)
+        origin = Origin(name or _bank_name(path), bank_version, source or "", licence or "")
         options = ImportOptions(metric=metric, number_repeats=repeats)
-        bank = calibrate_table(path, TableRequest(origin, options, arm, marker))
+        bank = calibrate_table(path, TableRequest(origin, options, arm, marker or ""))
     _write(bank, out or Path(f"{bank.origin.id}.bank.json"), as_json=as_json)
 
 
