@@ -6,7 +6,7 @@ decides: `risk` applies the framework, `passport` the policy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,10 +97,10 @@ class Release:
 
     version: str
     digest: str
-    framework: Framework
-    protocols: Mapping[str, JsonObject]
-    policy: JsonObject
-    crosswalk: tuple[JsonObject, ...]
-    elicitation: JsonObject
-    proficiency: JsonObject
-    content: JsonObject
+    framework: Framework = field(repr=False)
+    protocols: Mapping[str, JsonObject] = field(repr=False)
+    policy: JsonObject = field(repr=False)
+    crosswalk: tuple[JsonObject, ...] = field(repr=False)
+    elicitation: JsonObject = field(repr=False)
+    proficiency: JsonObject = field(repr=False)
+    content: JsonObject = field(repr=False)
