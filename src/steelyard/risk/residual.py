@@ -9,7 +9,7 @@ and the largest decides. An attack without records succeeds always.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from steelyard.kernel.errors import MalformedEvidence
@@ -152,13 +152,17 @@ def _result(
     arm: str, test: SafeguardTest, question: Question, error_rate: float, *, usable: bool
 ) -> AttackResult:
     residual, plan = question.framework.residual, question.plan
-    indicator = _as_indicator(test, arm)
+    records = _records(test, question)
+    # Fewer templates than the design asks for share more between their requests.
+    seen = len(records.where(arm=arm).values("template"))
+    templates = min(test.planned_templates, max(1, seen))
+    indicator = replace(_as_indicator(test, arm), planned_templates=templates)
     repeats = planned_repeats(indicator, plan)
     planned = max(test.planned_items * repeats, declared_samples(indicator, plan)[arm])
     found = measure_rate(
         Request(
             indicator=indicator,
-            evidence=_records(test, question),
+            evidence=records,
             planned={arm: planned},
             repeats=repeats,
             error_rate=error_rate,
