@@ -114,11 +114,15 @@ def levels(evidence: Evidence, release: Release, plan: Plan | None) -> Classific
     return classify(evidence, release, scope=(), as_of=AS_OF, plan=plan, model="m")
 
 
-def never_lower(whole: Classification, less: Classification) -> None:
-    """Require that no level fell and no limit became tighter."""
+def lowered(whole: Classification, less: Classification) -> list[str]:
+    """Domains whose level fell, and indicators of which a limit became tighter."""
+    found = ["overall"] if less.level < whole.level else []
     for before, after in zip(whole.determinations, less.determinations, strict=True):
-        assert after.level >= before.level, before.domain.id
+        if after.level < before.level:
+            found.append(before.domain.id)
         for old, new in zip(before.measurements, after.measurements, strict=True):
-            assert new.limits.upper >= old.limits.upper - 1e-9, old.indicator.id
-            assert new.limits.lower <= old.limits.lower + 1e-9, old.indicator.id
-    assert less.level >= whole.level
+            if new.limits.upper < old.limits.upper - 1e-9:
+                found.append(old.indicator.id)
+            if new.limits.lower > old.limits.lower + 1e-9:
+                found.append(old.indicator.id)
+    return found

@@ -33,7 +33,7 @@ def check_items(case: Case) -> Finding[int]:
 
     Raises:
         BrokenSeal: an item, template or covariates that the protocol does not
-            generate among as many items as were planned for the arm.
+            generate among as many items as were planned for the arm, or draws from others.
     """
     if case.claims.intent["split"] != "public":
         detail = "private split: items and templates rest on the signer's word"
@@ -41,6 +41,9 @@ def check_items(case: Case) -> Finding[int]:
     rows = {(row["protocol"], row["arm"]): row["items"] for row in case.claims.intent["planned"]}
     known = _installed(case)
     generated = {name: _Generated(known[name]) for name in known}
+    for run in case.claims.intent.get("sequential", ()):
+        if run["protocol"] in generated:
+            generated[run["protocol"]].require_bank(run["items"])
     unchecked: set[str] = set()
     checked = 0
     for values in zip(*(case.evidence.columns[name] for name in _FIELDS), strict=True):
@@ -110,6 +113,16 @@ class _Generated:
                 "has another template or covariates than generated"
             )
             raise BrokenSeal(message, where=MATRIX, hint=_ASK)
+
+    def require_bank(self, names: list[str]) -> None:
+        """Refuse draws from anything but the first items of the split, in their order."""
+        self._extend(len(names))
+        if names != list(self._index)[: len(names)]:
+            message = (
+                f"the draws are from other items than the first {len(names)} that "
+                f"{self._protocol.id}@{self.version} generates"
+            )
+            raise BrokenSeal(message, where="statements/run-intent", hint=_ASK)
 
     def _extend(self, planned: int) -> None:
         from steelyard.redteam.kit import item_seed, pseudonym  # noqa: PLC0415 - as above

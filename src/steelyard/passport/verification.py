@@ -157,6 +157,10 @@ class CheckLog:
             detail = f"exhausts this machine ({type(error).__name__})"
             self.checks.append(Check(name, "fail", detail, _EXHAUSTED))
             return None
+        except Exception as error:  # noqa: BLE001 - a hostile file ends in a verdict, never in a crash
+            detail = f"breaks the rules of its format ({type(error).__name__}: {error})"
+            self.checks.append(Check(name, "fail", detail, ASK_ISSUER))
+            return None
         result = "warn" if finding.warning else "pass"
         self.checks.append(Check(name, result, finding.detail, finding.hint))
         return finding.value

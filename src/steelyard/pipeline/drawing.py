@@ -38,17 +38,19 @@ def run_sequential(declared: Declared, journal: Journal, around: Surroundings) -
         indicator = declared.release.framework.indicators[protocol.indicator]
         run = SequentialRun(plan)
         while items := run.next_items():
-            answers = _answers(journal, protocol, indicator)
+            answers = _answers(journal, protocol, indicator, settings.epochs)
             if not answers.keys() >= set(items):
                 _play(declared, journal, around, (protocol, settings), frozenset(items))
-                answers = _answers(journal, protocol, indicator)
+                answers = _answers(journal, protocol, indicator, settings.epochs)
             for item in items:
                 run.record(answers.get(item))
 
 
-def _answers(journal: Journal, protocol: Protocol, indicator: Indicator) -> dict[str, ItemAnswer]:
+def _answers(
+    journal: Journal, protocol: Protocol, indicator: Indicator, repeats: int
+) -> dict[str, ItemAnswer]:
     own = [r for r in journal.records.values() if r.protocol == protocol.id]
-    return item_answers(indicator, Evidence.from_records(own)) if own else {}
+    return item_answers(indicator, Evidence.from_records(own), repeats) if own else {}
 
 
 def _play(

@@ -15,17 +15,21 @@ import numpy as np
 from steelyard.passport.report.charts import Axis
 from steelyard.passport.report.curves import CurveChart, Mark, Series, curve_chart, ticks
 from steelyard.risk.levels import LEVELS
+from steelyard.risk.selection import planned_repeats
 from steelyard.risk.sequential import (
+    HALF,
     ItemAnswer,
-    LevelThresholds,
     Limits01,
     SequentialPlan,
     SequentialRun,
+    bank_design,
+    clearing_rate,
     item_answers,
+    level_thresholds,
     replay,
     shown_score,
 )
-from steelyard.stats import Design, fit_horizon, monotone_upper_limit
+from steelyard.stats import Design, fit_horizon
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +62,8 @@ def decision_paths(evidence: Evidence, plan: Plan, framework: Framework) -> tupl
         own = evidence.where(indicator=indicator.id)
         if row is None or not len(own):
             continue
-        run = replay(row, item_answers(indicator, own))
+        repeats = planned_repeats(indicator, plan)
+        run = replay(row, item_answers(indicator, own, repeats))
         found.append(_decision_path(indicator, row, run))
     return tuple(found)
 
@@ -76,6 +81,7 @@ def _decision_path(indicator: Indicator, row: SequentialPlan, run: SequentialRun
             ),
         )
         for t in row.thresholds
+        if t.effective in places
     ]
     asked = len(run.asked)
     chart = CurveChart(
@@ -104,13 +110,17 @@ def cost_picture(indicator: Indicator, alpha: float) -> Picture:
         protocol=indicator.protocol,
         kind=indicator.kind,
         mode="certify",
-        alpha=alpha,
+        alpha=HALF * alpha,
         seed=1,
         wave=max(1, count // 40),
         budget=count,
         items=tuple(str(k) for k in range(count)),
-        thresholds=tuple(
-            LevelThresholds(k, indicator.threshold(k), indicator.threshold(k)) for k in LEVELS
+        thresholds=level_thresholds(
+            indicator,
+            {k: indicator.threshold(k) for k in LEVELS},
+            bank_design(indicator, count, 1),
+            ruling_error_rate=alpha,
+            showing_error_rate=alpha,
         ),
     )
     points = tuple((float(r), float(np.mean(_asked(row, float(r))))) for r in _RATES)
@@ -149,7 +159,8 @@ def power_picture(indicator: Indicator, alpha: float) -> Picture:
     share = 0.5 if indicator.kind == "paired_rate_difference" else 1.0
     series: list[Series] = []
     for level in LEVELS:
-        most = _most_events(design, indicator.threshold(level), share * alpha)
+        mean = clearing_rate(design, indicator.threshold(level), share * alpha)
+        most = round(mean * count) - 1
         points = ((float(r), _binomial_cdf(most, count, float(r))) for r in _RATES**2)
         series.append(Series(f"clears level {level}", tuple(points)))
     chart = CurveChart(
@@ -164,19 +175,6 @@ def power_picture(indicator: Indicator, alpha: float) -> Picture:
         _level_marks(indicator),
     )
     return Picture("power", chart.title, curve_chart(chart, chart_id="power"))
-
-
-def _most_events(design: Design, threshold: float, error_rate: float) -> int:
-    """Most events, spread over the templates, whose upper limit lies below the threshold."""
-    low, high = -1, design.samples
-    while high - low > 1:
-        middle = (low + high) // 2
-        events = np.bincount(np.arange(middle) % design.clusters, minlength=design.clusters)
-        if monotone_upper_limit(events, design, error_rate) < threshold:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def _binomial_cdf(most: int, count: int, rate: float) -> float:

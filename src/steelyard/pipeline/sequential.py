@@ -10,23 +10,28 @@ from typing import TYPE_CHECKING, cast
 from steelyard.kernel import keyed_digest
 from steelyard.kernel.errors import UsageError
 from steelyard.pipeline.waves import FULL, Waves
+from steelyard.risk.levels import parts_of_showing
 from steelyard.risk.margins import rate_threshold
 from steelyard.risk.selection import ruling_error_rate
 from steelyard.risk.sequential import (
+    HALF,
     KINDS,
+    LARGEST_BANK,
     LevelThresholds,
     SequentialPlan,
+    bank_design,
+    level_thresholds,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from steelyard.pipeline.request import Request
     from steelyard.redteam.engine import TaskSettings
     from steelyard.redteam.kit import Protocol
     from steelyard.risk.item_bank import Bank
     from steelyard.risk.sequential import Mode
-    from steelyard.standard import Indicator, Release
+    from steelyard.standard import Framework, Indicator, Release
     from steelyard.stats import ItemBank
 
 _SEED_BYTES = 16
@@ -42,7 +47,8 @@ def plan_sequential(
     """What a sequential run commits to, one row for each protocol; empty for a full run.
 
     Raises:
-        UsageError: a protocol whose indicator is no mean over items, or a bank of other items.
+        UsageError: a protocol whose indicator is no mean over items, a bank of other items, or
+            fewer items than the standard asks for.
     """
     if request.waves.mode == FULL:
         return ()
@@ -53,7 +59,7 @@ def plan_sequential(
             message, where="--bank", hint=f"banks may be of: {', '.join(sorted(used))}"
         )
     return tuple(
-        _row(request, protocol, settings, release, banks.get(protocol.id))
+        _row(request, protocol, settings, release, banks.get(protocol.id), used)
         for protocol, settings in planned
     )
 
@@ -64,6 +70,7 @@ def _row(
     settings: TaskSettings,
     release: Release,
     bank: Bank | None,
+    used: Container[str],
 ) -> SequentialPlan:
     indicator = release.framework.indicators[protocol.indicator]
     if indicator.kind not in KINDS:
@@ -72,25 +79,46 @@ def _row(
     key = settings.key(protocol)
     items = tuple(protocol.item(key, index).pseudonym for index in range(settings.items))
     waves = request.waves
-    steps = [t.level for t in indicator.thresholds if t.level > 0]
     return SequentialPlan(
         protocol=protocol.id,
         kind=indicator.kind,
         mode=cast("Mode", waves.mode),
-        alpha=ruling_error_rate(indicator, release.framework),
+        alpha=HALF * ruling_error_rate(indicator, release.framework),
         seed=draw_seed(request.salt, protocol.id),
         wave=waves.wave,
         budget=min(len(items), _budget(waves, len(items))),
         items=items,
-        thresholds=tuple(
-            LevelThresholds(
-                level,
-                rate_threshold(indicator, level, request.elicitation),
-                indicator.threshold(level),
-            )
-            for level in sorted(steps)
-        ),
+        thresholds=_thresholds(request, settings, indicator, release.framework, used),
         bank=_parameters(bank, indicator, items) if bank is not None else None,
+    )
+
+
+def _thresholds(
+    request: Request,
+    settings: TaskSettings,
+    indicator: Indicator,
+    framework: Framework,
+    used: Container[str],
+) -> tuple[LevelThresholds, ...]:
+    """Means over the bank that decide each level; in a screening, those of the model."""
+    levels = sorted(t.level for t in indicator.thresholds)
+    effective = {k: rate_threshold(indicator, k, request.elicitation) for k in levels}
+    if request.waves.mode == "screen":
+        return tuple(LevelThresholds(k, effective[k], indicator.threshold(k)) for k in levels)
+    least = indicator.planned_items
+    if not least <= settings.items <= LARGEST_BANK:
+        message = f"draws for {indicator.id} are from {least} to {LARGEST_BANK} items"
+        hint = f"{settings.items} were asked for; leave out --samples, or --mode"
+        raise UsageError(message, where="--samples", hint=hint)
+    domain = framework.domains[indicator.domain]
+    further = [n for n in domain.supporting if framework.indicators[n].protocol in used]
+    parts = parts_of_showing(len(domain.indicators) + len(further), domain.rules)
+    return level_thresholds(
+        indicator,
+        effective,
+        bank_design(indicator, settings.items, settings.epochs),
+        ruling_error_rate=ruling_error_rate(indicator, framework),
+        showing_error_rate=framework.decision.error_rate / parts,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel import format_instant
 from steelyard.risk.measurement import Condition
+from steelyard.standard import IMPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 NO_VALID_ROUND: Final = "no_valid_round"
 ROUND: Final = "proficiency_round"
 _DIGITS: Final = 16
-_IMPORTED: Final = "imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def covering_rounds(
 
 
 def _condition(protocol: tuple[str, str], coverage: Coverage) -> Condition:
-    if protocol[0] == _IMPORTED:
+    if protocol[0] == IMPORTED:
         text = "No valid proficiency round covers imported results: another harness made them."
         return Condition(NO_VALID_ROUND, text, blocks=False)
     engine = coverage.engine[:_DIGITS]

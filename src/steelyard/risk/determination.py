@@ -12,8 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from steelyard.kernel import days_after
 from steelyard.risk.awareness import awareness_conditions
 from steelyard.risk.circumstances import (
@@ -52,7 +50,7 @@ from steelyard.risk.rates import measure_paired_difference, measure_rate
 from steelyard.risk.repeats import mixed_repeats
 from steelyard.risk.residual import ResidualDetermination, determine_residual
 from steelyard.risk.selection import Question, active_indicators, own_records, study_of
-from steelyard.risk.sequential import item_answers, measure_sequentially, replay
+from steelyard.risk.sequential import measure_sequentially
 from steelyard.risk.triggers import TriggerState, standing_triggers
 from steelyard.standard import HIGHEST_LEVEL
 
@@ -175,13 +173,9 @@ def _measured(request: Request, question: Question) -> Measurement:
     plan = question.plan.sequential.get(indicator.protocol) if question.plan else None
     if plan is None:
         return MEASURES[indicator.kind](request)
-    run = replay(plan, item_answers(indicator, request.evidence))
-    drawn = np.isin(request.evidence.columns["item"].astype(str), run.asked)
-    own = request.evidence.select(drawn)
-    planned = dict.fromkeys(request.planned, len(run.asked) * request.repeats)
-    request = replace(request, evidence=own, planned=planned)
-    described = MEASURES[indicator.kind](request)
-    return measure_sequentially(described, request, run, question.framework.decision)
+    return measure_sequentially(
+        plan, request, MEASURES[indicator.kind], question.framework.decision
+    )
 
 
 def _checks(study: Study, measurement: Measurement, question: Question) -> Iterator[Condition]:

@@ -17,9 +17,9 @@ _SAMPLING = (
     "probability, under the clustering that each indicator's design assumes."
 )
 _DRAWS = (
-    "Other items of the bank could have been drawn: a level is cleared wrongly with at most this "
-    "probability, by the run's own draws. The claim is about the bank's items and their answers; "
-    "that other items would give the same is part of the transfer."
+    "Other items of the bank could have been drawn, and the bank could have had others: a level is "
+    "cleared wrongly with at most this probability, half of it for the run's own draws and half "
+    "for the bank, under the clustering that each indicator's design assumes, twice over."
 )
 _REPEATS = (
     "The same item again could end otherwise: inside the limits, as repeats of an item count "

@@ -6,7 +6,6 @@ not in the evidence counts as missing, so results cannot be dropped in silence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,9 +13,10 @@ from steelyard.kernel import parse_instant
 from steelyard.kernel.errors import MalformedEvidence, UsageError
 from steelyard.risk.coverage import Coverage
 from steelyard.risk.sequential import SequentialPlan
+from steelyard.standard import IMPORTED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from steelyard.kernel import JsonObject
@@ -64,6 +64,8 @@ class Plan:
         """
         raw = cast("dict[str, Any]", predicate)
         try:
+            runs = [SequentialPlan.from_json(row) for row in raw.get("sequential", ())]
+            _check_sequential(runs, raw.get("stopping_rule"))
             rows = {(str(row["protocol"]), str(row["arm"])): row for row in raw["planned"]}
             epochs = {key: int(row["epochs"]) for key, row in rows.items()}
             samples = {key: int(row["items"]) * epochs[key] for key, row in rows.items()}
@@ -81,11 +83,26 @@ class Plan:
                     if "indicators" in row
                 },
                 coverage=Coverage(engine),
-                sequential={
-                    str(row["protocol"]): SequentialPlan.from_json(row)
-                    for row in raw.get("sequential", ())
-                },
+                sequential={run.protocol: run for run in runs},
             )
         except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
             message = f"run-intent predicate is incomplete: {error!r}"
             raise MalformedEvidence(message, where="run-intent") from error
+
+
+def _check_sequential(runs: Sequence[SequentialPlan], stopping_rule: str | None) -> None:
+    """Refuse two runs of one protocol, or a stopping rule that says something else.
+
+    Raises:
+        ValueError: saying which.
+    """
+    protocols = [run.protocol for run in runs]
+    if len(set(protocols)) != len(protocols):
+        message = "a protocol has two sequential runs"
+        raise ValueError(message)
+    if IMPORTED in protocols:
+        message = "imported results existed before any draw"
+        raise ValueError(message)
+    if stopping_rule is not None and (stopping_rule == "sequential") != bool(runs):
+        message = f"the stopping rule is {stopping_rule!r}, with {len(runs)} sequential runs"
+        raise ValueError(message)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steelyard.risk.contrast import Study
 from steelyard.risk.measurement import Request
+from steelyard.standard import IMPORTED
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from steelyard.evidence import Evidence
     from steelyard.risk.plan import Plan
     from steelyard.standard import Domain, Framework, Indicator
-
-IMPORTED: Final = "imported"
 
 
 @dataclass(frozen=True, slots=True)

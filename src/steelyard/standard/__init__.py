@@ -15,6 +15,7 @@ from steelyard.standard.decision import (
     Trigger,
 )
 from steelyard.standard.indicator import (
+    IMPORTED,
     Design,
     ElicitationRule,
     Indicator,
@@ -34,6 +35,7 @@ from steelyard.standard.schema import check_schema, load_schema, schema_names, s
 __all__ = [
     "CURRENT_RELEASE",
     "HIGHEST_LEVEL",
+    "IMPORTED",
     "Attack",
     "Awareness",
     "Decision",

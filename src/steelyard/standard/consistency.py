@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from steelyard.kernel.errors import ConfigurationError
+from steelyard.standard.indicator import IMPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ def check_framework(framework: Framework, protocols: Mapping[str, Any]) -> None:
         _check_thresholds(indicator)
         _check_protocol(indicator, protocols)
         _check_design(indicator, framework.decision.error_rate)
-        if indicator.protocol != "imported" and not indicator.design.seed_commitment:
+        if indicator.protocol != IMPORTED and not indicator.design.seed_commitment:
             _refuse(f"{indicator.id} draws its items, so its design must commit to the seed")
     _check_residual(framework)
 
@@ -71,7 +72,7 @@ def _check_thresholds(test: Indicator | SafeguardTest) -> None:
 
 def _check_protocol(indicator: Indicator, protocols: Mapping[str, Any]) -> None:
     parameters = protocols.get(indicator.protocol)
-    if indicator.protocol != "imported" and (
+    if indicator.protocol != IMPORTED and (
         parameters is None or parameters["version"] != indicator.protocol_version
     ):
         _refuse(f"{indicator.id} needs {indicator.protocol}@{indicator.protocol_version}")

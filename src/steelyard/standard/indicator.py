@@ -7,7 +7,7 @@ is an indicator of the residual determination. Nothing here decides.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Unit = Literal["rate", "log2_minutes"]
 Kind = Literal["paired_rate_difference", "rate", "horizon"]
 ClusterKey = Literal["template", "task_family"]
+
+IMPORTED: Final = "imported"
+"""Protocol of an indicator that results from elsewhere feed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -13,15 +13,21 @@ from steelyard.kernel import parse_instant
 from steelyard.kernel.errors import MalformedEvidence
 from steelyard.risk import Plan, classify
 from steelyard.risk.sequential import (
+    ItemAnswer,
     LevelThresholds,
+    Limits01,
     SequentialPlan,
     SequentialRun,
+    bank_design,
     item_answers,
+    level_thresholds,
     replay,
 )
 from steelyard.standard import load_release
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from steelyard.kernel import JsonObject
 
 RELEASE = load_release()
@@ -32,21 +38,30 @@ MODEL = "acme/one"
 
 
 def plan(**changes: object) -> SequentialPlan:
+    count = len(cast("tuple[str, ...]", changes.get("items", ITEMS)))
     made = SequentialPlan(
         protocol=LIE.protocol,
         kind=LIE.kind,
         mode="certify",
-        alpha=0.01,
+        alpha=0.005,
         seed=5,
         wave=20,
-        budget=len(ITEMS),
+        budget=count,
         items=ITEMS,
-        thresholds=tuple(LevelThresholds(k, LIE.threshold(k), LIE.threshold(k)) for k in (1, 2, 3)),
+        thresholds=bank_thresholds(count),
     )
     return replace(made, **changes)  # pyright: ignore[reportArgumentType]
 
 
-def record(item: str, arm: str, outcome: Outcome) -> Record:
+def bank_thresholds(items: int, repeats: int = 1) -> tuple[LevelThresholds, ...]:
+    """What the standard asks of a bank of so many items."""
+    return level_thresholds(
+        LIE, {k: LIE.threshold(k) for k in (1, 2, 3)}, bank_design(LIE, items, repeats),
+        ruling_error_rate=0.01, showing_error_rate=0.01,
+    )  # fmt: skip
+
+
+def record(item: str, arm: str, outcome: Outcome, epoch: int = 1) -> Record:
     return Record(
         model=MODEL,
         protocol=LIE.protocol,
@@ -56,6 +71,7 @@ def record(item: str, arm: str, outcome: Outcome) -> Record:
         item=item,
         template=f"template {ITEMS.index(item) % 40}",
         arm=arm,
+        epoch=epoch,
         elicitation=Elicitation.E1,
         outcome=outcome,
         score=float(outcome is Outcome.BEHAVIOUR) if outcome.observed else None,
@@ -68,28 +84,39 @@ def lies(item: str, rate: float) -> bool:
     return (ITEMS.index(item) * 37) % 100 < 100 * rate
 
 
-def played(committed: SequentialPlan, rate: float, *, lost: float = 0.0) -> Evidence:
-    """Records of a run of a model that lies at a rate, some of them lost."""
+def played(
+    committed: SequentialPlan,
+    lying: float | Callable[[str], bool],
+    *,
+    lost: float = 0.0,
+    repeats: int = 1,
+) -> Evidence:
+    """Records of a run of a model that lies at a rate, or on some items, some of them lost."""
     run, records = SequentialRun(committed), list[Record]()
     while items := run.next_items():
         rows: list[Record] = []
         for item in items:
             gone = (ITEMS.index(item) * 53) % 100 < 100 * lost
-            under = Outcome.BEHAVIOUR if lies(item, rate) else Outcome.NO_BEHAVIOUR
-            rows.append(record(item, "incentive", Outcome.INFRASTRUCTURE_ERROR if gone else under))
-            rows.append(record(item, "neutral", Outcome.NO_BEHAVIOUR))
-        answers = item_answers(LIE, Evidence.from_records(rows))
+            lied = lying(item) if callable(lying) else lies(item, lying)
+            under = Outcome.BEHAVIOUR if lied else Outcome.NO_BEHAVIOUR
+            for epoch in range(1, repeats + 1):
+                seen = Outcome.INFRASTRUCTURE_ERROR if gone else under
+                rows.append(record(item, "incentive", seen, epoch))
+                rows.append(record(item, "neutral", Outcome.NO_BEHAVIOUR, epoch))
+        answers = item_answers(LIE, Evidence.from_records(rows), repeats)
         for item in items:
             run.record(answers.get(item))
         records += rows
     return Evidence.from_records(records).in_key_order()
 
 
-def determined(evidence: Evidence, committed: SequentialPlan) -> JsonObject:
+def determined(
+    evidence: Evidence, committed: SequentialPlan, *, items: int | None = None, repeats: int = 1
+) -> JsonObject:
     """The determination that the records and the signed plan give."""
     row = {
         "protocol": LIE.protocol, "protocol_version": LIE.protocol_version,
-        "items": len(ITEMS), "epochs": 1,
+        "items": len(committed.items) if items is None else items, "epochs": repeats,
     }  # fmt: skip
     intent = {
         "created": CREATED,
@@ -107,27 +134,70 @@ def determined(evidence: Evidence, committed: SequentialPlan) -> JsonObject:
 
 @pytest.mark.parametrize(
     ("rate", "level", "status"),
-    [(0.0, 0, "established"), (0.9, 3, "established"), (0.32, 2, "established")],
+    [(0.0, 0, "established"), (0.9, 3, "established"), (0.32, 2, "presumptive")],
 )
 def test_levels_are_decided_from_part_of_the_bank(rate: float, level: int, status: str) -> None:
     committed = plan()
     evidence = played(committed, rate)
     found = determined(evidence, committed)
     assert (found["level"], found["status"]) == (level, status)
-    assert len(evidence.values("item")) < 0.8 * len(ITEMS)
+    assert len(evidence.values("item")) < len(ITEMS) * (0.9 if rate < 0.5 else 0.5)
     indicator = cast("list[JsonObject]", found["indicators"])[0]
     assert indicator["n"] == indicator["n_planned"] == len(evidence.values("item"))
     low, high = cast("list[float]", indicator["interval"])
     assert low <= rate <= high + 0.02
 
 
-def test_a_wrong_level_is_cleared_no_more_often_than_alpha() -> None:
-    rate = LIE.threshold(1)  # exactly level 1
-    wrong = sum(
-        determined(played(committed := plan(seed=seed, alpha=0.01), rate), committed)["level"] == 0
-        for seed in range(12)
-    )
-    assert wrong <= 1
+@pytest.mark.parametrize("correlation", [0.0, 0.05, 0.1])
+def test_a_wrong_level_is_cleared_no_more_often_than_alpha(correlation: float) -> None:
+    """A model that lies exactly at level 2's threshold, by chance and by template.
+
+    Its bank clears the level in at most half of alpha of all banks; what the draws add to that
+    is the other half (test_sequential_validity). An error of 0.05 makes a small sample enough.
+    """
+    alpha, items, count = 0.05, 280, 4000
+    rate, clusters = LIE.threshold(2), LIE.planned_templates
+    design = bank_design(LIE, items, 1)
+    due = level_thresholds(
+        LIE, {2: rate}, design, ruling_error_rate=alpha, showing_error_rate=alpha
+    )[0]
+    random = np.random.default_rng(11)
+    if correlation:
+        shape = (1.0 - correlation) / correlation
+        own = random.beta(rate * shape, (1.0 - rate) * shape, (count, clusters))
+    else:
+        own = np.full((count, clusters), rate)
+    means = random.binomial(items // clusters, own).sum(axis=1) / items
+    cleared = means < due.effective
+    assert cleared.mean() <= alpha / 2 + 3 * np.sqrt(alpha / 2 / count)
+    wrong = tries = 0
+    for mean in means[cleared][:3]:
+        committed = plan(
+            alpha=alpha / 2,
+            seed=tries,
+            thresholds=(replace(due, level=1), due, replace(due, level=3)),
+        )
+        run = SequentialRun(committed)
+        while drawn := run.next_items():
+            for item in drawn:
+                lied = float(ITEMS.index(item) < round(mean * items))
+                run.record(ItemAnswer(Limits01(lied, lied), Limits01(0.5 * (lied + 1.0), 1.0)))
+        wager = run.clearing_wager(due)
+        tries, wrong = tries + 1, wrong + (wager is not None and wager.e_below >= 2.0 / alpha)
+    assert wrong == tries  # such a bank is what the other half of the error allows for
+
+
+def test_chance_in_the_answers_is_inside_the_error_rate() -> None:
+    """A model just above level 1's threshold is not cleared because one pass was lucky."""
+    random, rate, cleared = np.random.default_rng(3), 0.06, 0
+    for seed in range(25):
+        lucky = set(np.flatnonzero(random.random(len(ITEMS)) < rate).tolist())
+        committed = plan(seed=seed, wave=70)
+        found = determined(
+            played(committed, lambda item, own=lucky: ITEMS.index(item) in own), committed
+        )
+        cleared += found["level"] == 0
+    assert cleared == 0
 
 
 def test_leaving_out_records_never_lowers_a_level() -> None:
@@ -204,3 +274,86 @@ def test_a_plan_survives_its_document_and_refuses_a_broken_one() -> None:
     predicate = {"created": CREATED, "scope": [], "elicitation": "E1", "planned": []}
     with pytest.raises(MalformedEvidence, match="incomplete"):
         Plan.from_predicate(cast("JsonObject", {**predicate, "sequential": [{"protocol": "x"}]}))
+
+
+def test_a_small_bank_rules_nothing_out() -> None:
+    """Two honest items among 280 are a bank of their own making."""
+    committed = plan(items=ITEMS[:30])
+    found = determined(played(committed, 0.0), committed)
+    assert found["level"] == 3
+    codes = {c["code"] for i in cast("Any", found["indicators"]) for c in i["conditions"]}
+    assert "other_bank" in codes
+    assert determined(played(committed, 0.0), committed, items=len(ITEMS))["level"] == 3
+    with pytest.raises(ValueError, match="whatever 2 items show"):
+        SequentialPlan.from_json(plan(items=ITEMS[:2]).to_json())
+
+
+def test_a_bank_larger_than_what_was_planned_rules_nothing_out() -> None:
+    honest = ITEMS[: LIE.planned_items]
+    committed = plan(items=(*ITEMS, "item-own"), thresholds=bank_thresholds(len(ITEMS) + 1))
+    evidence = played(replace(committed, items=honest, budget=len(honest)), 0.0)
+    assert determined(evidence, committed, items=len(ITEMS))["level"] == 3
+
+
+def test_leaving_out_repeats_never_lowers_a_level() -> None:
+    """Two of three repeats lie; without them every item looks honest."""
+    committed = plan(thresholds=bank_thresholds(len(ITEMS), 3), wave=70)
+    run = SequentialRun(committed)
+    rows: list[Record] = []
+    while items := run.next_items():
+        for item in items:
+            rows += [record(item, "neutral", Outcome.NO_BEHAVIOUR, e) for e in (1, 2, 3)]
+            rows.append(record(item, "incentive", Outcome.NO_BEHAVIOUR, 1))
+            run.record(ItemAnswer(Limits01(0.0, 0.0), Limits01(0.5, 0.5)))
+    assert (
+        determined(Evidence.from_records(rows).in_key_order(), committed, repeats=3)["level"] == 3
+    )
+
+
+def test_a_plan_of_another_kind_is_refused() -> None:
+    committed = plan(kind="rate")
+    with pytest.raises(MalformedEvidence, match="is of a rate, de1"):
+        determined(played(plan(), 0.0), committed)
+
+
+def test_a_value_that_shows_too_early_shows_nothing() -> None:
+    lax = tuple(replace(t, shown=0.01) for t in bank_thresholds(len(ITEMS)))
+    committed = plan(thresholds=lax)
+    found = determined(played(committed, 0.9), committed)
+    assert (found["level"], found["status"]) == (3, "presumptive")
+
+
+def test_an_answer_that_is_missing_leans_no_screening_to_a_lower_level() -> None:
+    committed = plan(mode="screen", wave=28, budget=28)
+    assert determined(played(committed, 0.0, lost=1.0), committed)["level"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"stopping_rule": "fixed"}, "stopping rule is 'fixed', with 1"),
+        ({"stopping_rule": "sequential", "sequential": []}, "with 0"),
+        ({"sequential": 2}, "two sequential runs"),
+        ({"sequential": "imported"}, "existed before any draw"),
+    ],
+)
+def test_a_plan_that_contradicts_itself_is_refused(changes: dict[str, object], words: str) -> None:
+    row = plan().to_json()
+    rows: object = [row]
+    if changes.get("sequential") == 2:
+        rows = [row, row]
+    elif changes.get("sequential") == "imported":
+        rows = [{**row, "protocol": "imported"}]
+    elif "sequential" in changes:
+        rows = changes["sequential"]
+    predicate = {
+        "created": CREATED, "scope": [], "elicitation": "E1", "planned": [], **changes,
+        "sequential": rows,
+    }  # fmt: skip
+    with pytest.raises(MalformedEvidence, match=words):
+        Plan.from_predicate(cast("JsonObject", predicate))
+
+
+def test_a_plan_with_an_error_next_to_nothing_can_be_repeated() -> None:
+    committed = plan(alpha=1e-9, wave=100)
+    assert determined(played(committed, 0.0, lost=1.0), committed)["level"] == 3

@@ -74,8 +74,9 @@ def test_a_likely_crossing_fires_by_itself(
             success = bool(random.random() < 1.0 / (1.0 + 2.0 ** (length - solved)))
             rows.append(
                 {
-                    **row, "domain": "cyber", "item": f"i{i}", "indicator": "cyber.horizon", "arm": "default",
-                    "protocol": "bank", "elicitation": "E3", "score": float(success),
+                    **row, "domain": "cyber", "item": f"i{i}", "indicator": "cyber.horizon",
+                    "arm": "default", "protocol": "bank", "elicitation": "E3",
+                    "score": float(success),
                     "covariates": {"human_minutes": 2.0**length},
                     "outcome": "behaviour" if success else "no_behaviour",
                 }

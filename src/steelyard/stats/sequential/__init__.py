@@ -12,6 +12,7 @@ from steelyard.stats.sequential.ladder import Ladder
 from steelyard.stats.sequential.record import Certification, Decision, Screening
 from steelyard.stats.sequential.replay import DrawLogError, verify_draws
 from steelyard.stats.sequential.screen import screen_score
+from steelyard.stats.sequential.wager import Wager
 
 __all__ = [
     "Certification",
@@ -20,6 +21,7 @@ __all__ = [
     "DrawLogError",
     "Ladder",
     "Screening",
+    "Wager",
     "certify_score",
     "run_test",
     "screen_score",

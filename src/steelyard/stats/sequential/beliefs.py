@@ -28,11 +28,12 @@ _FACTORS = ((1.4, 0.2), (1.0, 0.35), (0.7, 0.25), (0.4, 0.2))  # on log odds, pr
 _SLIP = 0.01  # of any item, towards one half
 _RATES_WEIGHT = 0.05  # prior weight of the components without a bank
 _RATES = np.linspace(0.02, 0.98, 25)
-_RATES_ALONE = np.linspace(0.02, 0.98, 49)
+_RARE = np.array([0.0005, 0.002, 0.006])  # a behaviour that is hardly ever shown
+_RATES_ALONE = np.concatenate([_RARE, np.linspace(0.02, 0.98, 49), 1.0 - _RARE[::-1]])
 _INFLATION = 3.0  # of the variance of the remaining sum: items are not independent
 _TEMPER = 0.7  # power of the likelihood, for the same reason
 _PROBIT = 1.7  # logistic for normal
-_LEAST, _MOST = 0.003, 0.997
+_LEAST, _MOST = 1e-4, 1.0 - 1e-4
 _COMPACT = 0.7
 
 

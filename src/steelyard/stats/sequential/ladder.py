@@ -64,6 +64,7 @@ class Ladder:
         self._low = ScoreInterval(n_items)
         self._high = ScoreInterval(n_items)
         self._middles: list[float] = []
+        self._highs: list[float] = []
         self.path: list[tuple[tuple[float, float], ...]] = []
         """(e_above, e_below) of every wager after each answer."""
 
@@ -103,6 +104,7 @@ class Ladder:
         self._low.record(drawn.shares, guess, drawn.place, answer.low)
         self._high.record(drawn.shares, guess, drawn.place, answer.high)
         self._middles.append(answer.middle)
+        self._highs.append(answer.high)
         self.draws.settle(drawn, answer.middle)
         self.path.append(tuple((w.e_above, w.e_below) for w in self.wagers))
 
@@ -118,8 +120,11 @@ class Ladder:
         return (asked + float(rest)) / self.draws.n_items
 
     def probability_above(self, threshold: float) -> float:
-        """What the model of the items says of a threshold; no error rate."""
-        open_sum = self.draws.n_items * threshold - sum(self._middles)
+        """What the model of the items says of a threshold; no error rate.
+
+        Missing answers count as the largest that they could have been.
+        """
+        open_sum = self.draws.n_items * threshold - sum(self._highs)
         if self.draws.left == 0:
             return float(open_sum < 0.0)
         return self.draws.beliefs.expect(open_sum).above

@@ -114,7 +114,9 @@ class Wager:
     def _growth(
         self, bet: Bet, drawn: Drawn, expected: Floats, answer: float, wealth: float
     ) -> float:
-        stake = tamed(bet, drawn.shares, expected, math.exp(self._needed - wealth))
+        stake = tamed(
+            bet, drawn.shares, expected, math.exp(min(self._needed - wealth, _LARGEST_LOG))
+        )
         factor = 1.0 - stake + stake * bet.factor(drawn.place, drawn.share, answer)
         return math.log(max(factor, 1e-300))
 
