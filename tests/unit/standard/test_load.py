@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from steelyard.kernel.errors import ConfigurationError, UnknownName
 from steelyard.standard import (
     CURRENT_RELEASE,
     Release,
+    check_schema,
     load_release,
     release_from_content,
     releases,
@@ -100,3 +102,112 @@ def test_every_threshold_says_why_it_stands_where_it_stands(release: Release) ->
     for indicator in release.framework.indicators.values():
         for threshold in indicator.thresholds:
             assert len(threshold.rationale) > 40, (indicator.id, threshold.level)
+
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def _set(*path: str | int, value: Any) -> Change:  # noqa: ANN401 - values of every type
+    def change(framework: dict[str, Any]) -> None:
+        place: Any = framework
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+
+    return change
+
+
+def _levels(k: int) -> dict[str, Any]:
+    return {key: {"k_of_n": k} for key in "123"}
+
+
+def _without_adaptive(framework: dict[str, Any]) -> None:
+    for attack in framework["residual"]["attacks"].values():
+        attack["adaptive"] = False
+
+
+def _second_test(framework: dict[str, Any]) -> None:
+    tests = framework["residual"]["tests"]
+    tests["cyber.again"] = copy.deepcopy(tests["cyber.attack_success"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            _set("domains", "cyber", "rule", value=_levels(2)),
+            "domain cyber asks for 2 of 1 core indicators",
+        ),
+        (
+            _set("indicators", "re1.compute", "design", "alpha", value=0.02),
+            "the design of re1.compute spends 0.02, the domain has 0.01",
+        ),
+        (
+            _set("indicators", "re1.compute", "design", "n_max", value=60),
+            "the design of re1.compute needs n_min and batch of at most n_max",
+        ),
+        (
+            _set("indicators", "re1.compute", "planned_items", value=60),
+            "planned_items of re1.compute is 60, its fixed design decides at 120",
+        ),
+        (
+            _set("indicators", "re1.compute", "design", "seed_commitment", value=False),
+            "re1.compute draws its items, so its design must commit to the seed",
+        ),
+        (_without_adaptive, "the required attacks must have an adaptive one among them"),
+        (_second_test, "domain cyber has more than one safeguard test"),
+        (
+            _set("residual", "tests", "cyber.attack_success", "thresholds", 0, "value", value=0.2),
+            "thresholds of cyber.attack_success must rise with the level, found [0.2, 0.1, 0.5]",
+        ),
+    ],
+)
+def test_a_framework_that_contradicts_itself_is_refused(
+    content: dict[str, Any], change: Change, message: str
+) -> None:
+    change(content["framework"])
+    with pytest.raises(ConfigurationError) as caught:
+        release_from_content(content)
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_set("domains", "cyber", "rule", value="most_of"), "domains.cyber.rule"),
+        (_set("domains", "cyber", "rule", value=_levels(0)), "domains.cyber.rule"),
+        (_set("domains", "cyber", "transfer", value=""), "domains.cyber.transfer"),
+        (_set("triggers", 0, "test", value="maybe"), "triggers.0"),
+        (_set("decision", "error_rate", value=1.5), "decision.error_rate"),
+        (
+            _set("indicators", "cyber.horizon", "thresholds", 0, value={"level": 1}),
+            "indicators.cyber.horizon.thresholds.0",
+        ),
+        (_set("indicators", "re1.compute", "kind", value="mean"), "indicators.re1.compute"),
+    ],
+)
+def test_a_framework_of_another_shape_is_refused_at_its_place(
+    content: dict[str, Any], change: Change, words: str
+) -> None:
+    change(content["framework"])
+    with pytest.raises(ConfigurationError) as caught:
+        check_schema(content["framework"], "standard-framework", where="framework.yaml")
+    assert caught.value.message.startswith(words)
+
+
+def test_every_domain_has_a_rule_and_says_how_its_results_transfer(release: Release) -> None:
+    assert list(release.framework.domains) == [
+        "persuasion", "deception", "replication", "cyber", "cbrn", "ai_rnd",
+    ]  # fmt: skip
+    for domain in release.framework.domains.values():
+        assert {level: rule.k for level, rule in domain.rules.items()} == {1: 1, 2: 1, 3: 1}
+        assert len(domain.transfer) > 80
+
+
+def test_rules_may_differ_by_level(content: dict[str, Any]) -> None:
+    domain = content["framework"]["domains"]["replication"]
+    domain["indicators"] += ["re2.exfiltration"]
+    domain["supporting"].remove("re2.exfiltration")
+    domain["rule"] = {"1": "any_of", "2": {"k_of_n": 2}, "3": {"k_of_n": 2}}
+    rules = release_from_content(content).framework.domains["replication"].rules
+    assert {level: rule.k for level, rule in rules.items()} == {1: 1, 2: 2, 3: 2}
