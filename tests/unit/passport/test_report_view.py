@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelyard.kernel.errors import UsageError
-from steelyard.passport.report.view import (
-    DURATION_AXIS,
+from steelyard.passport.report.indicators import DURATION_AXIS
+from steelyard.passport.report.view import domain_view
+from steelyard.passport.report.wording import (
     Level,
     day,
     distinct_quantities,
-    domain_view,
     duration,
     listed,
     percent,
@@ -22,9 +22,13 @@ from steelyard.passport.report.view import (
     quantity,
 )
 
-from .report_samples import FRAMEWORK, Measured, determination, thresholds
+from .report_samples import FRAMEWORK, RESIDUAL, Measured, determination, thresholds
 
 LEVELS = tuple(Level(n, name, "") for n, name in enumerate("abcd"))
+MEASURED_WITH_SAFEGUARDS = Measured(
+    "cyber.horizon", 1, "established", 6.5, (5.9, 7.2), (5.7, 7.1), 100, {},
+    crossing=0.14, residual=RESIDUAL,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -109,3 +113,52 @@ def test_margins_are_announced_only_where_they_moved_a_threshold() -> None:
         assert indicator.has_margins is moved
         assert indicator.facts[0] == ("Estimate, 95\u00a0% interval", "no estimate")
         assert len(thresholds("re1.compute", effort)) == len(indicator.thresholds) == 3
+
+
+def test_three_kinds_of_error_are_told_apart() -> None:
+    measured = Measured("pe1.fabrication", 0, "established", 0.0, (0.0, 0.01), (0.0, 0.03), 240, {})
+    raw = determination(measured)
+    raw["error_budget"]["kinds"][1]["mixed_share"] = 0.125
+    found = {
+        row["kind"]: row["bound"].replace("\u00a0", " ")
+        for row in domain_view(raw, 0, LEVELS).errors
+    }
+    assert found == {
+        "Sampling of items": "at most 1 %",
+        "Noise of repeats": "inside the limits; 12 % of repeated items ended differently",
+        "Transfer to the threat": "argued, never guaranteed",
+    }
+
+
+def test_what_safeguards_leave_is_said_or_said_to_be_unknown() -> None:
+    left = domain_view(determination(MEASURED_WITH_SAFEGUARDS), 0, LEVELS).safeguards
+    assert left.level == LEVELS[1]
+    assert left.text.endswith("Not tried, so taken as always succeeding: adaptive search.")
+    rows = {row["attack"]: row for row in left.attacks}
+    assert rows["adaptive search"]["estimate"] == "none"
+    assert rows["adaptive search"]["upper"].replace("\u00a0", " ") == "100 %"
+    assert rows["published prompts"]["three"].replace("\u00a0", " ") == "rule of three: 3 %"
+    assert "no bound" in left.forecast
+    unknown = determination(
+        Measured("re1.compute", 3, "presumptive", None, None, (None, None), 0, {})
+    )
+    assert domain_view(unknown, 0, LEVELS).safeguards.level is None
+    unknown["residual"] = {"status": "no_test"}
+    assert "no safeguard test" in domain_view(unknown, 0, LEVELS).safeguards.text
+
+
+def test_missing_answers_are_shown_at_their_best_and_worst() -> None:
+    raw = determination(
+        Measured("pe1.fabrication", 1, "presumptive", 0.1, (0.0, 0.2), (0.0, 0.3), 200, {},
+                 imputed=(0.08, 0.25))
+    )  # fmt: skip
+    facts = dict(domain_view(raw, 0, LEVELS).indicators[0].facts)
+    span = facts["Estimate, missing answers taken at their best and worst"]
+    assert span.replace("\u00a0", " ") == "8 % to 25 %"
+
+
+def test_a_trigger_that_already_holds_is_named() -> None:
+    found = domain_view(determination(MEASURED_WITH_SAFEGUARDS), 0, LEVELS)
+    assert found.fired == (
+        "The chance of crossing the next level before the review is above 10 %.",
+    )

@@ -12,13 +12,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
 from steelyard.passport.report.charts import INK, LEVEL_TINTS, MUTED, pattern_definitions
-from steelyard.passport.report.view import (
+from steelyard.passport.report.view import DomainView, domain_view
+from steelyard.passport.report.wording import (
     ELICITATION_LABELS,
-    DomainView,
     Level,
     capitalized,
     day,
-    domain_view,
     plain,
     words,
 )
@@ -78,6 +77,7 @@ class ReportView:
     imported: tuple[str, ...]
     not_tested: tuple[str, ...]
     crosswalk: tuple[dict[str, Any], ...]
+    triggers: tuple[str, ...]
 
 
 def report_view(report: ReportInput) -> ReportView:
@@ -107,6 +107,9 @@ def report_view(report: ReportInput) -> ReportView:
         imported=tuple(plain(entry) for entry in _evidence(report).get("imported") or ()),
         not_tested=tuple(_not_tested(report, domains)),
         crosswalk=tuple(_crosswalk(report, domains)),
+        triggers=tuple(
+            dict.fromkeys(t["title"] for d in claim["determinations"] for t in d["re_evaluate_on"])
+        ),
     )
 
 
