@@ -24,8 +24,8 @@ import numpy as np
 
 from steelyard.evidence import ImportOptions, read_evidence
 from steelyard.evidence.integrity import Severity
-from steelyard.risk.calibration import PersonValues, Responses, responses_of
-from steelyard.risk.person_fit import ERROR_RATE, severity_of
+from steelyard.risk.banks.calibration import PersonValues, Responses, responses_of
+from steelyard.risk.banks.person_fit import ERROR_RATE, severity_of
 from steelyard.stats.irt import ItemBank, fit_2pl, screen_items
 from steelyard.stats.person_fit import anomaly
 

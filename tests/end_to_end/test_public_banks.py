@@ -12,9 +12,9 @@ import pytest
 from steelyard.cli.main import run
 from steelyard.evidence import Evidence, ImportOptions, Outcome, read_evidence
 from steelyard.evidence.integrity import record_findings
-from steelyard.risk.calibration import calibrate, responses_of
-from steelyard.risk.item_bank import Bank, Origin
-from steelyard.risk.person_fit import bank_findings
+from steelyard.risk.banks.calibration import calibrate, responses_of
+from steelyard.risk.banks.item_bank import Bank, Origin
+from steelyard.risk.banks.person_fit import bank_findings
 
 DATA = Path(__file__).parents[3] / "shared/data"
 TABLES = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steelyard.kernel import canonical_json, digest_json
-from steelyard.risk.item_bank import Bank, BankItem, Honest, Measured, Origin
+from steelyard.risk.banks.item_bank import Bank, BankItem, Honest, Measured, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable

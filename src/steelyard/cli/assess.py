@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from steelyard.evidence import Evidence
     from steelyard.pipeline import RunFolder
     from steelyard.redteam.rounds.certificate import Certificate
-    from steelyard.risk.item_bank import Bank
+    from steelyard.risk.banks.item_bank import Bank
 
 
 _LEAST_SECRET_LENGTH = 16
@@ -207,7 +207,7 @@ def read_banks(paths: Sequence[Path], mode: str) -> dict[str, Bank]:
         UsageError: a bank without a mode that uses it, or two of one protocol.
     """
     from steelyard.kernel.errors import UsageError
-    from steelyard.risk.item_bank import read_bank
+    from steelyard.risk.banks.item_bank import read_bank
 
     if paths and mode == "full":
         message = "a bank steers draws, and a full run draws nothing"

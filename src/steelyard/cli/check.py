@@ -45,7 +45,7 @@ def check(
     from steelyard.evidence.integrity import Headline
     from steelyard.kernel.errors import UsageError
     from steelyard.pipeline.integrity import Checking, check_evidence, read_as_is
-    from steelyard.risk.item_bank import read_bank
+    from steelyard.risk.banks.item_bank import read_bank
     from steelyard.standard import load_release
 
     if items is not None and not headline:

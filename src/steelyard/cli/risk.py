@@ -11,7 +11,7 @@ from steelyard.cli.output import progress_bar, say, write, write_json
 
 if TYPE_CHECKING:
     from steelyard.pipeline.pictures import Picture
-    from steelyard.risk.item_bank import Bank
+    from steelyard.risk.banks.item_bank import Bank
 
 app = typer.Typer(help="Calibrate item banks, and draw decisions.", no_args_is_help=True)
 
@@ -56,7 +56,7 @@ def calibrate(
         calibrate_protocol,
         calibrate_table,
     )
-    from steelyard.risk.item_bank import Origin
+    from steelyard.risk.banks.item_bank import Origin
 
     if (table is None) == (protocol is None):
         message = "a bank is calibrated on a table or on a protocol, one of them"
@@ -95,7 +95,7 @@ def _bank_name(path: Path) -> str:
 
 def _write(bank: Bank, out: Path, *, as_json: bool) -> None:
     from steelyard.pipeline.calibrate import bank_summary
-    from steelyard.risk.item_bank import write_bank
+    from steelyard.risk.banks.item_bank import write_bank
 
     digest = write_bank(bank, out)
     if as_json:
@@ -151,7 +151,7 @@ def _pictures(picture: str, source: Path | None, name: str) -> tuple[Picture, ..
     """
     from steelyard.kernel.errors import UnknownName, UsageError
     from steelyard.pipeline import pictures
-    from steelyard.risk.item_bank import read_bank
+    from steelyard.risk.banks.item_bank import read_bank
     from steelyard.risk.sequential import KINDS
     from steelyard.standard import load_release
 

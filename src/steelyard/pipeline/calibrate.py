@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from steelyard.evidence import Elicitation, Evidence, Outcome, Record
 from steelyard.pipeline.integrity import read_as_is
-from steelyard.risk.calibration import PUBLIC, calibrate, responses_of
-from steelyard.risk.item_bank import PRESUMPTIVE, Origin
+from steelyard.risk.banks.calibration import PUBLIC, calibrate, responses_of
+from steelyard.risk.banks.item_bank import PRESUMPTIVE, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
     from steelyard.redteam.kit import Item, Protocol
     from steelyard.redteam.targets import ReferenceTarget
-    from steelyard.risk.item_bank import Bank
+    from steelyard.risk.banks.item_bank import Bank
 
 SCHEMA = "steelyard/bank-summary/1"
 TARGETS = 16

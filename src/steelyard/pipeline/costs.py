@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from steelyard.pipeline.request import Request
     from steelyard.redteam.engine import TaskSettings
     from steelyard.redteam.kit import Message, Protocol, Reply, Tool
-    from steelyard.risk.item_bank import Bank
+    from steelyard.risk.banks.item_bank import Bank
     from steelyard.risk.sequential import SequentialPlan
     from steelyard.standard import Indicator
 

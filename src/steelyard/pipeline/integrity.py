@@ -7,7 +7,7 @@ end. Output follows `spec/evidence-check.schema.json`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,14 +24,15 @@ from steelyard.evidence.integrity import (
 )
 from steelyard.kernel.errors import DuplicateRecord, UsageError
 from steelyard.pipeline.folder import RunFolder
-from steelyard.risk.person_fit import ERROR_RATE, bank_findings
+from steelyard.risk.banks.person_fit import ERROR_RATE, bank_findings
+from steelyard.risk.integrity import protocol_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from steelyard.kernel import JsonObject
-    from steelyard.risk.item_bank import Bank
+    from steelyard.risk.banks.item_bank import Bank
     from steelyard.standard import Release
 
 SCHEMA = "steelyard/evidence-check/1"
@@ -174,14 +175,6 @@ def _without_doubles(
     text = f"{name} holds {len(doubled)} samples of an earlier file, {how}."
     mask = np.array([record.key not in known for record in records], dtype=bool)
     return part.select(mask), [Finding(code, Severity.BLOCKING, text, models, counts)]
-
-
-def protocol_shapes(release: Release) -> dict[str, Shape]:
-    """What the samples of the standard's protocols can look like: their arms, pass or fail."""
-    return {
-        f"{name}@{value['version']}": Shape(frozenset(cast("list[str]", value["arms"])), 1)
-        for name, value in release.protocols.items()
-    }
 
 
 def _protocols(evidence: Evidence) -> set[tuple[str, str]]:

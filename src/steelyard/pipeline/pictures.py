@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from steelyard.evidence import Evidence
     from steelyard.risk import Plan
-    from steelyard.risk.item_bank import Bank
+    from steelyard.risk.banks.item_bank import Bank
     from steelyard.standard import Framework, Indicator
 
 _RATES = np.linspace(0.0, 1.0, 41)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from steelyard.attest import PrivateKey
     from steelyard.kernel import JsonObject
     from steelyard.redteam.rounds.certificate import Certificate
-    from steelyard.risk.item_bank import Bank
+    from steelyard.risk.banks.item_bank import Bank
 
 
 _Part = TypeVar("_Part", Effort, Waves)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from steelyard.pipeline.request import Request
     from steelyard.redteam.engine import TaskSettings
     from steelyard.redteam.kit import Protocol
-    from steelyard.risk.item_bank import Bank
+    from steelyard.risk.banks.item_bank import Bank
     from steelyard.risk.sequential import Mode
     from steelyard.standard import Framework, Indicator, Release
     from steelyard.stats import ItemBank

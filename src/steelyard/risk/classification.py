@@ -14,6 +14,7 @@ from steelyard.kernel import format_instant
 from steelyard.kernel.errors import UnknownName
 from steelyard.risk.determination import Determination, determine
 from steelyard.risk.document import determination_json, rounded
+from steelyard.risk.integrity import protocol_shapes
 from steelyard.risk.selection import Question
 from steelyard.standard import HIGHEST_LEVEL
 
@@ -128,6 +129,7 @@ def classify(
             message = f"no domain {name!r} in release {release.version}"
             raise UnknownName(message, hint=f"domains: {', '.join(domains)}")
     name = model if model is not None else require_one_model(evidence)
-    question = Question(evidence.where(model=name), release.framework, plan, as_of)
+    own = evidence.where(model=name)
+    question = Question(own, release.framework, plan, as_of, protocol_shapes(release))
     chosen = [domain for key, domain in domains.items() if not scope or key in scope]
     return Classification(name, release, as_of, tuple(determine(d, question) for d in chosen))

@@ -30,6 +30,7 @@ from steelyard.risk.effort import (
 )
 from steelyard.risk.holding_back import Grounds, holding_back_condition, least_level
 from steelyard.risk.horizon import measure_horizon
+from steelyard.risk.integrity import record_conditions
 from steelyard.risk.levels import (
     LevelTest,
     highest_not_ruled_out,
@@ -108,7 +109,12 @@ def determine(domain: Domain, question: Question) -> Determination:
     measurements = [_measure(i, question, parts, usable=not expired) for i in active]
     tests = [test for m in measurements for test in level_tests(m, decision)]
     level = highest_not_ruled_out(tests, domain.rules) if measurements else HIGHEST_LEVEL
-    conditions = [*expired, *plan_conditions(question), *import_conditions(measurements)]
+    conditions = [
+        *expired,
+        *plan_conditions(question),
+        *import_conditions(measurements),
+        *record_conditions(question.evidence.where(domain=domain.id), question.shapes),
+    ]
     if level == 0 and _tracked(measurements, decision):
         level = 1
         text = "Level 2 may be crossed before the next review, so the domain is tracked."

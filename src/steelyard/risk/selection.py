@@ -8,16 +8,18 @@ repeats that were declared. What these records show is for `rates` and
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from steelyard.evidence.integrity import Shape
 from steelyard.risk.contrast import Study
 from steelyard.risk.measurement import Request
 from steelyard.standard import IMPORTED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from steelyard.evidence import Evidence
@@ -27,12 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about one model: the evidence, the rule, the plan and the date."""
+    """What is asked about one model: the evidence, the rule, the plan and the date.
+
+    Attributes:
+        shapes: What the samples of protocols can look like, by `protocol@version`.
+    """
 
     evidence: Evidence
     framework: Framework
     plan: Plan | None
     as_of: datetime
+    shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
 
 
 def active_indicators(domain: Domain, question: Question) -> list[Indicator]:

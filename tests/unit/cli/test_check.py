@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from steelyard.cli.main import run
-from steelyard.risk.item_bank import read_bank
+from steelyard.risk.banks.item_bank import read_bank
 from steelyard.standard import check_schema
 
 ITEMS = 40

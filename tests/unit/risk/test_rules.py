@@ -161,6 +161,27 @@ def test_a_domain_without_indicators_is_undetermined(
     assert found.determinations[0].freeboard.note == "The domain has no indicator."
 
 
+def test_records_that_contradict_themselves_establish_nothing(
+    make: Make, decide: Decide, release: Release
+) -> None:
+    """Copied repeats, impossible arms: whoever verifies sees them in the passport too."""
+    indicator = release.framework.indicators["pe1.fabrication"]
+    honest = make("pe1.fabrication")
+    assert decide(honest, "persuasion").status == "established"
+    columns = {name: column.copy() for name, column in honest.columns.items()}
+    columns["commitment"][:] = "ab" * 32
+    found = decide(Evidence.from_columns(columns), "persuasion")
+    assert (found.level, found.status) == (0, "presumptive")
+    assert [c.code for c in found.conditions if c.blocks] == ["integrity_transcript_reused"]
+    odd = {name: column[:1].copy() for name, column in honest.columns.items()}
+    odd["arm"][:] = "elsewhere"
+    mixed = Evidence.concatenate([honest, Evidence.from_columns(odd)])
+    found = decide(mixed, "persuasion")
+    assert found.status == "presumptive"
+    assert [c.code for c in found.conditions if c.blocks] == ["integrity_unknown_arm"]
+    assert indicator.arms.keys() == {"treatment", "control"}
+
+
 def _tasks(make: Make, count: int, solved: float) -> Evidence:
     rows = [
         {

@@ -2,7 +2,7 @@
 
 `headline` holds a reported score against its items, `patterns` looks for responses that
 cannot occur, `items` for exchanged identifiers and copied repeats, `duplicates` for one
-log under two names. Checks that need an item bank stand in `risk.person_fit`.
+log under two names. Checks that need an item bank stand in `risk.banks.person_fit`.
 """
 
 from __future__ import annotations
@@ -34,10 +34,33 @@ __all__ = [
     "Headline",
     "Severity",
     "Shape",
+    "decisive_findings",
     "headline_findings",
     "ordered",
     "record_findings",
 ]
+
+
+def decisive_findings(
+    evidence: Evidence, shapes: Mapping[str, Shape], against: Evidence | None = None
+) -> tuple[Finding, ...]:
+    """The checks on what a passport carries of its records, which any verifier can repeat.
+
+    Args:
+        evidence: Records of any models.
+        shapes: What protocols allow, by `protocol@version`.
+        against: Earlier records of the same bank.
+    """
+    return ordered(
+        [
+            *shape_findings(evidence, shapes),
+            *pair_findings(evidence),
+            *identity_findings(evidence, against),
+            *repeat_findings(evidence),
+            *transcript_findings(evidence),
+            *response_findings(evidence),
+        ]
+    )
 
 
 def record_findings(
@@ -53,15 +76,7 @@ def record_findings(
         against: Earlier records of the same bank.
         shapes: What protocols allow, by `protocol@version`.
     """
-    found = [
-        *shape_findings(evidence, shapes or {}),
-        *pair_findings(evidence),
-        *meter_findings(evidence),
-        *identity_findings(evidence, against),
-        *repeat_findings(evidence),
-        *transcript_findings(evidence),
-        *response_findings(evidence),
-    ]
+    found = [*decisive_findings(evidence, shapes or {}, against), *meter_findings(evidence)]
     if against is not None:
         found += anchor_findings(evidence, against)
     return ordered(found)

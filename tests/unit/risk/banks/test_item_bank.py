@@ -11,9 +11,9 @@ import pytest
 
 from steelyard.kernel import canonical_json
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, SteelyardError
-from steelyard.risk.item_bank import Bank, parse_bank, read_bank, write_bank
+from steelyard.risk.banks.item_bank import Bank, parse_bank, read_bank, write_bank
 
-FOLDER = Path(__file__).parents[3] / "spec/vectors/item-bank"
+FOLDER = Path(__file__).parents[4] / "spec/vectors/item-bank"
 BUILD = runpy.run_path(str(FOLDER / "build.py"))
 VECTORS = sorted(FOLDER.glob("*.json"))
 REMEDY = "write it anew: steelyard risk calibrate"

@@ -15,7 +15,7 @@ import numpy as np
 
 from steelyard.evidence.arms import SEPARATOR
 from steelyard.kernel.errors import MalformedEvidence, UsageError
-from steelyard.risk.item_bank import (
+from steelyard.risk.banks.item_bank import (
     CALIBRATED,
     DIGITS,
     PRESUMPTIVE,

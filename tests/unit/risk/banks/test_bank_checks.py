@@ -10,10 +10,10 @@ import pytest
 from steelyard.evidence import Evidence, Outcome, Record
 from steelyard.evidence.integrity import Finding, Severity
 from steelyard.kernel.errors import MalformedEvidence, UsageError
-from steelyard.risk.calibration import calibrate, responses_of
+from steelyard.risk.banks.calibration import calibrate, responses_of
+from steelyard.risk.banks.item_bank import Bank, Origin
+from steelyard.risk.banks.person_fit import bank_findings
 from steelyard.risk.integrity import integrity_conditions
-from steelyard.risk.item_bank import Bank, Origin
-from steelyard.risk.person_fit import bank_findings
 from steelyard.stats.person_fit import anomaly, contrast, fit_index
 
 MODELS, ITEMS, CANARIES = 24, 200, 10

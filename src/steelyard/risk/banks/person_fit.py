@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steelyard.evidence.integrity import Finding, Severity
-from steelyard.risk.calibration import PersonValues
+from steelyard.risk.banks.calibration import PersonValues
 from steelyard.stats.person_fit import Anomaly, anomaly
 from steelyard.stats.special import beta_cdf
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from steelyard.evidence import Evidence
-    from steelyard.risk.item_bank import Bank, BankItem
+    from steelyard.risk.banks.item_bank import Bank, BankItem
 
 MARKER_MEASURE = "marker_seen"
 """Measure of a record: 1 where the transcript holds the bank's marker."""
