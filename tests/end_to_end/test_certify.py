@@ -195,3 +195,4 @@ def test_the_report_shows_the_path_of_the_decision(certified: Path) -> None:
     page = (certified / "run/report.html").read_text("utf-8")
     assert "How the decisions came about" in page
     assert "Three kinds of error, apart" in page
+    assert "What the tests could decide" in page

@@ -20,7 +20,7 @@ from steelyard.passport import (
     write_passport,
 )
 from steelyard.passport.report import ReportInput, render_report
-from steelyard.pipeline.pictures import decision_paths
+from steelyard.pipeline.pictures import decision_paths, reported_curves
 from steelyard.risk import Classification, Plan, classify
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ def issue(declared: Declared, evidence: Evidence, around: Surroundings) -> Class
     )
     claim = classification.to_json()
     plan = Plan.from_predicate(declared.intent.predicate())
-    paths = decision_paths(matrix.evidence, plan, declared.release.framework)
+    framework = declared.release.framework
+    banks = around.banks.values()
+    paths = decision_paths(matrix.evidence, plan, framework)
+    curves = reported_curves(matrix.evidence, plan, framework, banks)
     report = render_report(
         ReportInput(
             classification=claim,
@@ -66,6 +69,7 @@ def issue(declared: Declared, evidence: Evidence, around: Surroundings) -> Class
             signer_key_id=around.key.public_key.key_id,
             framework=cast("JsonObject", declared.release.content["framework"]),
             paths=[(picture.title, picture.svg) for picture in paths],
+            curves=[(picture.title, picture.svg) for picture in curves],
         )
     ).encode()
     statements["classification"] = sign_classification(

@@ -42,7 +42,8 @@ class ReportInput:
         signer_key_id: SHA-256 of the signer's public key, hex.
         framework: The framework of the release; names levels and the domains that
             were not assessed. Without it they appear by number and identifier.
-        paths: Title and SVG of the path of each sequential decision, from `curves`.
+        paths: Title and SVG of the path of each sequential decision.
+        curves: The same of what designs could decide, tasks showed and banks tell.
     """
 
     classification: JsonObject
@@ -53,6 +54,7 @@ class ReportInput:
     signer_key_id: str
     framework: JsonObject = field(default_factory=dict[str, Any])
     paths: Sequence[tuple[str, str]] = ()
+    curves: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,4 +236,5 @@ def render_report(report: ReportInput) -> str:
         ink=INK,
         muted=MUTED,
         paths=report.paths,
+        curves=report.curves,
     )
