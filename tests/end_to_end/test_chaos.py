@@ -26,7 +26,7 @@ pytestmark = [
 
 TARGET = "organism?p=0.5&q=0.1&refusal=0.1&malformed=0.1&seed=c"
 SAMPLES = 100
-LOST = 0.2
+LOST = 0.35  # the client tries thrice by itself, so one call in 23 fails
 
 Assess = Callable[..., Said]
 
