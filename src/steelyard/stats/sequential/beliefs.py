@@ -33,7 +33,7 @@ _RATES_ALONE = np.concatenate([_RARE, np.linspace(0.02, 0.98, 49), 1.0 - _RARE[:
 _INFLATION = 3.0  # of the variance of the remaining sum: items are not independent
 _TEMPER = 0.7  # power of the likelihood, for the same reason
 _PROBIT = 1.7  # logistic for normal
-_LEAST, _MOST = 1e-4, 1.0 - 1e-4
+_LEAST, _LEAST_ALONE = 0.003, 1e-4  # a bank is never as sure of an item as many equal answers
 _COMPACT = 0.7
 
 
@@ -89,7 +89,8 @@ class Beliefs:
         shift = np.stack([above * pull * np.exp(log_below), -below * pull * np.exp(log_above)])
         expected = np.stack([above, below]) @ self._shares + shift @ self._spread
         places = self._places()
-        if_above, if_below = np.clip(expected[:, places], _LEAST, _MOST)
+        least = _LEAST if self.informed else _LEAST_ALONE
+        if_above, if_below = np.clip(expected[:, places], least, 1.0 - least)
         return Expectation(float(_logistic(mass_above - mass_below)), if_above, if_below)
 
     def guess(self) -> Guess:
