@@ -154,6 +154,7 @@ def _pictures(picture: str, source: Path | None, name: str) -> tuple[Picture, ..
     from steelyard.risk.banks.item_bank import read_bank
     from steelyard.risk.sequential import KINDS
     from steelyard.standard import load_release
+    from steelyard.stats import Design
 
     framework = load_release().framework
     if picture == "information" and source is not None:
@@ -175,8 +176,12 @@ def _pictures(picture: str, source: Path | None, name: str) -> tuple[Picture, ..
     if chosen.kind not in KINDS:
         message = f"{name} is no rate over items"
         raise UsageError(message, hint="choose another --indicator")
-    draw = pictures.cost_picture if picture == "cost" else pictures.power_picture
-    return (draw(chosen, chosen.design.alpha),)
+    if picture == "cost":
+        return (pictures.cost_picture(chosen, chosen.design.alpha),)
+    floor = chosen.intracluster_correlation_floor
+    design = Design(chosen.planned_items, chosen.planned_templates, floor)
+    begins = {t.level: t.value for t in chosen.thresholds}
+    return (pictures.power_picture(chosen, begins, design, chosen.design.alpha),)
 
 
 def _decision_paths(run: Path) -> tuple[Picture, ...]:

@@ -9,7 +9,7 @@ with its own plan. Nothing is sent anywhere.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from steelyard.pipeline.declare import plan_protocols
 from steelyard.pipeline.sequential import plan_sequential
-from steelyard.risk.sequential import ItemAnswer, Limits01, SequentialRun, shown_score
+from steelyard.pipeline.simulated import asked_items
 from steelyard.standard import load_release
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from steelyard.redteam.kit import Message, Protocol, Reply, Tool
     from steelyard.risk.banks.item_bank import Bank
     from steelyard.risk.sequential import SequentialPlan
-    from steelyard.standard import Indicator
 
 SCHEMA = "steelyard/cost-plan/1"
 TARGETS = ("honest?seed=plan", "organism?p=0.5&seed=plan")
@@ -168,15 +167,12 @@ def plan_costs(
     rows = {row.protocol: row for row in plan_sequential(request, planned, release, banks)}
     found: list[ProtocolCost] = []
     for number, (protocol, settings) in enumerate(planned):
-        indicator = release.framework.indicators[protocol.indicator]
-        found.append(_cost(protocol, settings, indicator, rows.get(protocol.id)))
+        found.append(_cost(protocol, settings, rows.get(protocol.id)))
         progress(number + 1, len(planned))
     return CostPlan(request.model, request.waves.mode, tuple(found), prices)
 
 
-def _cost(
-    protocol: Protocol, settings: TaskSettings, indicator: Indicator, row: SequentialPlan | None
-) -> ProtocolCost:
+def _cost(protocol: Protocol, settings: TaskSettings, row: SequentialPlan | None) -> ProtocolCost:
     from steelyard.redteam.engine import planned_arms
 
     arms = planned_arms(protocol, settings)
@@ -187,7 +183,7 @@ def _cost(
         protocol=protocol.id,
         samples=samples,
         items=settings.items,
-        expected_items={None: float(settings.items)} if row is None else _drawn(row, indicator),
+        expected_items={None: float(settings.items)} if row is None else _drawn(row),
         worst_items=settings.items if row is None else row.budget,
         expected=expected,
         worst=worst,
@@ -248,30 +244,15 @@ def _tokens(parts: Sequence[Any]) -> float:
     return len(text) / _CHARACTERS_PER_TOKEN
 
 
-def _drawn(row: SequentialPlan, indicator: Indicator) -> dict[float | None, float]:
+def _drawn(row: SequentialPlan) -> dict[float | None, float]:
     """Items asked on average by the true rate: none, each threshold's half, and twice the top."""
     levels = [t.effective for t in row.thresholds]
     between = [0.5 * (a + b) for a, b in pairwise(levels)]
     rates = [0.0, 0.5 * levels[0], *between, 0.5 * (levels[-1] + 1.0)]
     return {
-        round(rate, 4): float(np.mean([_asked(row, indicator, rate, k) for k in range(_SEEDS)]))
+        round(rate, 4): float(np.mean([asked_items(row, rate, k) for k in range(_SEEDS)]))
         for rate in rates
     }
-
-
-def _asked(row: SequentialPlan, indicator: Indicator, rate: float, number: int) -> int:
-    """Items that a run would ask of a model of this rate."""
-    random = np.random.default_rng(np.random.SeedSequence([row.seed, number]))
-    count = len(row.items)
-    behaves = random.permutation(count) < round(rate * count)
-    run = SequentialRun(replace(row, seed=row.seed ^ (number + 1)))
-    places = {item: k for k, item in enumerate(row.items)}
-    while items := run.next_items():
-        for item in items:
-            score = float(behaves[places[item]])
-            shown = shown_score(indicator.kind, score)
-            run.record(ItemAnswer(Limits01(score, score), Limits01(shown, shown)))
-    return len(run.asked)
 
 
 def _sum(samples: Sequence[Sample]) -> Sample:

@@ -22,7 +22,9 @@ from steelyard.pipeline.pictures import (
 )
 from steelyard.risk import Plan
 from steelyard.risk.banks.item_bank import Bank, parse_bank
+from steelyard.risk.margins import rate_threshold
 from steelyard.standard import Release
+from steelyard.stats import Design
 
 VECTOR = Path(__file__).parents[3] / "spec/vectors/item-bank/good.json"
 
@@ -55,13 +57,25 @@ def _evidence(release: Release, *names: str) -> Evidence:
     return Evidence.from_objects(rows)
 
 
+def _plan(release: Release, items: int) -> Plan:
+    indicator = release.framework.indicators["re1.compute"]
+    samples = {(indicator.protocol, arm): items for arm in indicator.arms.values()}
+    return Plan(datetime(2026, 6, 1, tzinfo=UTC), ("replication", "cyber"), samples, "E1")
+
+
+def _power(release: Release, begins: dict[int, float]) -> Picture:
+    return power_picture(
+        release.framework.indicators["re1.compute"], begins, Design(120, 20, 0.05), 0.01
+    )
+
+
 def _texts(picture: Picture) -> str:
     return " ".join(ET.fromstring(joined([picture])).itertext())  # noqa: S314 - our own markup
 
 
 def test_a_report_has_the_curve_that_fits_each_core_indicator(release: Release) -> None:
     evidence = _evidence(release, "re1.compute", "cyber.horizon", "pe2.sway")
-    plan = Plan(datetime(2026, 6, 1, tzinfo=UTC), ("replication", "cyber"), {}, "E1")
+    plan = _plan(release, 120)
     bank = _bank()
     found = list(reported_curves(evidence, plan, release.framework, [bank]))
     assert [p.name.split("-")[0] for p in found] == ["horizon", "power", "information"]
@@ -71,8 +85,19 @@ def test_a_report_has_the_curve_that_fits_each_core_indicator(release: Release) 
     assert len(ids) == len(set(ids))
 
 
+def test_the_power_in_a_report_is_that_of_the_run(release: Release) -> None:
+    """At E1 a level begins earlier, and a run of few items clears nothing, so shows nothing."""
+    evidence = _evidence(release, "re1.compute")
+    (own,) = reported_curves(evidence, _plan(release, 120), release.framework, [])
+    indicator = release.framework.indicators["re1.compute"]
+    begins = {k: rate_threshold(indicator, k, "E1") for k in (1, 2, 3)}
+    assert own == _power(release, begins)
+    assert own != _power(release, {k: indicator.threshold(k) for k in (1, 2, 3)})
+    assert list(reported_curves(evidence, _plan(release, 60), release.framework, [])) == []
+
+
 def test_power_falls_with_the_rate_and_is_full_without_the_behaviour(release: Release) -> None:
-    picture = power_picture(release.framework.indicators["re1.compute"], 0.01)
+    picture = _power(release, {1: 0.15, 2: 0.4, 3: 0.75})
     assert "clears level 1" in _texts(picture)
     lines = re.findall(r'(?:points|d)="([^"]{60,})"', picture.svg)
     assert len(lines) >= 3
@@ -96,8 +121,7 @@ def test_information_names_the_bank_and_its_status() -> None:
 
 
 def test_several_pictures_make_one_document(release: Release) -> None:
-    indicator = release.framework.indicators["re1.compute"]
-    both = joined([power_picture(indicator, 0.01)] * 2)
+    both = joined([_power(release, {1: 0.15, 2: 0.4, 3: 0.75})] * 2)
     root = ET.fromstring(both)  # noqa: S314 - as above
     assert len(root) == 2
     with pytest.raises(ET.ParseError):

@@ -107,7 +107,7 @@ class _Frame:
         for mark in self.chart.marks:
             if mark.upright:
                 path = f"M{px(self.x(mark.value))} {px(_TOP)}V{px(self.bottom)}"
-                label = text_at(self.x(mark.value) + 4, _TOP + 11, mark.name, fill=MUTED)
+                label = text_at(self.x(mark.value) + 2, _TOP - 5, mark.name, fill=MUTED)
             else:
                 path = f"M{px(_LEFT)} {px(self.y(mark.value))}H{px(self.right)}"
                 label = text_at(_LEFT + 6, self.y(mark.value) - 5, mark.name, fill=MUTED)

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from steelyard.passport.report.charts import Axis
-from steelyard.passport.report.curves import CurveChart, Mark, Series, curve_chart, ticks
-from steelyard.pipeline.pictures.picture import Picture
+from steelyard.passport.report.curves import CurveChart, Mark, Series, ticks
+from steelyard.pipeline.pictures.picture import Picture, named
 from steelyard.risk.selection import planned_repeats
 from steelyard.risk.sequential import item_answers, replay
 
@@ -59,8 +59,7 @@ def _decision_path(indicator: Indicator, row: SequentialPlan, run: SequentialRun
         tuple(curves),
         (Mark(f"cleared at an error of {row.alpha:g}", needed), Mark("no evidence", 0.0)),
     )
-    name = f"path-{indicator.id.replace('.', '-')}"
-    return Picture(name, chart.title, curve_chart(chart, chart_id=name))
+    return named("path", indicator, chart)
 
 
 def _exponent(e_value: float, top: float) -> float:

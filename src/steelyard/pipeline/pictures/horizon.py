@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steelyard.passport.report.charts import Axis
-from steelyard.passport.report.curves import CurveChart, Mark, Series, curve_chart, ticks
-from steelyard.pipeline.pictures.picture import Picture, level_marks
+from steelyard.passport.report.curves import CurveChart, Mark, Series, ticks
+from steelyard.pipeline.pictures.picture import Picture, level_marks, named
+from steelyard.risk.levels import LEVELS
 from steelyard.stats import fit_horizon
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def horizon_picture(evidence: Evidence, indicator: Indicator) -> Picture:
         )
     labels = {-4: "4 s", 0: "1 min", 4: "16 min", 6: "1 h", 9: "8.5 h", 12: "3 d"}
     marks = (
-        *level_marks(indicator),
+        *level_marks({k: indicator.threshold(k) for k in LEVELS}),
         Mark("one half: the horizon", 0.5),
     )
     chart = CurveChart(
@@ -53,8 +54,7 @@ def horizon_picture(evidence: Evidence, indicator: Indicator) -> Picture:
         tuple(series),
         marks,
     )
-    name = f"horizon-{indicator.id.replace('.', '-')}"
-    return Picture(name, chart.title, curve_chart(chart, chart_id=name))
+    return named("horizon", indicator, chart)
 
 
 def _weights(families: np.ndarray) -> np.ndarray:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steelyard.passport.report.curves import Mark
-from steelyard.risk.levels import LEVELS
+from steelyard.passport.report.curves import Mark, curve_chart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from steelyard.passport.report.curves import CurveChart
     from steelyard.standard import Indicator
 
 
@@ -23,9 +23,15 @@ class Picture:
     svg: str
 
 
-def level_marks(indicator: Indicator) -> tuple[Mark, ...]:
-    """Where the levels of an indicator begin."""
-    return tuple(Mark(f"level {k}", indicator.threshold(k), upright=True) for k in LEVELS)
+def named(kind: str, indicator: Indicator, chart: CurveChart) -> Picture:
+    """A chart as the picture of its kind that an indicator has in a document."""
+    name = f"{kind}-{indicator.id.replace('.', '-')}"
+    return Picture(name, chart.title, curve_chart(chart, chart_id=name))
+
+
+def level_marks(begins: Mapping[int, float]) -> tuple[Mark, ...]:
+    """Where levels begin, by level."""
+    return tuple(Mark(f"level {k}", value, upright=True) for k, value in begins.items())
 
 
 def joined(pictures: Sequence[Picture]) -> str:
