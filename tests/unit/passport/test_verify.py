@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from steelyard.kernel import parse_instant
 from steelyard.passport import Policy, Verification, decide, default_policy, verify_passport
 from steelyard.passport.verification import CHECK_NAMES, Check, CheckLog, Finding
+from steelyard.redteam.kit import find_protocol
 from steelyard.standard import load_release, load_schema
 
 FOLDER = Path(__file__).parents[3] / "spec/vectors/passport"
@@ -189,6 +190,20 @@ def test_a_step_that_exhausts_the_machine_has_failed(error: type[Exception]) -> 
     ]
 
 
+@pytest.mark.parametrize("error", [KeyError("control"), OverflowError("too large")])
+def test_a_step_that_a_hostile_file_breaks_has_failed(error: Exception) -> None:
+    def stumble() -> Finding[int]:
+        raise error
+
+    log = CheckLog()
+    assert log.run("classification", stumble) is None
+    (check,) = log.checks
+    assert (check.result, check.detail) == (
+        "fail",
+        f"breaks the rules of its format ({type(error).__name__}: {error})",
+    )
+
+
 def test_the_most_samples_that_can_be_planned_are_verified() -> None:
     def fill(predicate: dict[str, Any]) -> None:
         for row in predicate["planned"]:
@@ -201,6 +216,32 @@ def test_the_most_samples_that_can_be_planned_are_verified() -> None:
     )
     # The claim was made over the honest plan, so it differs; it was still computed.
     assert checks["classification"].detail.startswith("determinations[0]")
+
+
+def _with_draws(items: list[str]) -> bytes:
+    """A passport whose intent draws from these items."""
+
+    def draw(predicate: dict[str, Any]) -> None:
+        row = {
+            "protocol": "pe1_evidence_cards", "kind": "paired_rate_difference", "mode": "certify",
+            "alpha": 0.005, "seed": "0" * 32, "wave": 1, "budget": len(items), "items": items,
+            "thresholds": [{"level": 1, "effective": 0.5, "shown": 0.5}], "bank": None,
+        }  # fmt: skip
+        predicate.update(sequential=[row], stopping_rule="sequential")
+
+    return BUILD["issued"](edit_intent=draw)
+
+
+def test_draws_are_from_the_first_public_items_in_their_order() -> None:
+    protocol = find_protocol("pe1_evidence_cards")
+    names = [protocol.item(protocol.public_key, n).pseudonym for n in range(8)]
+    for items, result in (
+        (names[:6], "pass"), (names[:2], "pass"), (names[1::-1], "fail"), (names[1:7], "fail"),
+        (names[:5] + names[7:], "fail"), ([*names[:5], "invented"], "fail"),
+    ):  # fmt: skip
+        checks = {c.name: c for c in verify_passport(_with_draws(items), at=AT).checks}
+        assert checks["items"].result == result
+    assert "the draws are from other items than the first 6" in checks["items"].detail
 
 
 def test_a_private_seed_or_another_release_leaves_items_to_the_signer() -> None:

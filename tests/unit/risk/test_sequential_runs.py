@@ -11,7 +11,9 @@ import pytest
 from steelyard.evidence import Elicitation, Evidence, Outcome, Record
 from steelyard.kernel import parse_instant
 from steelyard.kernel.errors import MalformedEvidence
-from steelyard.risk import Plan, classify
+from steelyard.risk import Plan, classify, determine
+from steelyard.risk.margins import rate_threshold
+from steelyard.risk.selection import Question
 from steelyard.risk.sequential import (
     ItemAnswer,
     LevelThresholds,
@@ -149,42 +151,44 @@ def test_levels_are_decided_from_part_of_the_bank(rate: float, level: int, statu
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.05, 0.1])
-def test_a_wrong_level_is_cleared_no_more_often_than_alpha(correlation: float) -> None:
-    """A model that lies exactly at level 2's threshold, by chance and by template.
-
-    Its bank clears the level in at most half of alpha of all banks; what the draws add to that
-    is the other half (test_sequential_validity). An error of 0.05 makes a small sample enough.
-    """
+def test_banks_of_a_model_at_a_threshold_clear_it_at_half_of_alpha(correlation: float) -> None:
+    """The model lies exactly at level 2's threshold, by chance and by template."""
     alpha, items, count = 0.05, 280, 4000
     rate, clusters = LIE.threshold(2), LIE.planned_templates
-    design = bank_design(LIE, items, 1)
-    due = level_thresholds(
-        LIE, {2: rate}, design, ruling_error_rate=alpha, showing_error_rate=alpha
-    )[0]
+    (due,) = level_thresholds(
+        LIE, {2: rate}, bank_design(LIE, items, 1),
+        ruling_error_rate=alpha, showing_error_rate=alpha,
+    )  # fmt: skip
     random = np.random.default_rng(11)
+    own = np.full((count, clusters), rate)
     if correlation:
         shape = (1.0 - correlation) / correlation
         own = random.beta(rate * shape, (1.0 - rate) * shape, (count, clusters))
-    else:
-        own = np.full((count, clusters), rate)
     means = random.binomial(items // clusters, own).sum(axis=1) / items
-    cleared = means < due.effective
-    assert cleared.mean() <= alpha / 2 + 3 * np.sqrt(alpha / 2 / count)
-    wrong = tries = 0
-    for mean in means[cleared][:3]:
-        committed = plan(
-            alpha=alpha / 2,
-            seed=tries,
-            thresholds=(replace(due, level=1), due, replace(due, level=3)),
-        )
-        run = SequentialRun(committed)
-        while drawn := run.next_items():
-            for item in drawn:
-                lied = float(ITEMS.index(item) < round(mean * items))
-                run.record(ItemAnswer(Limits01(lied, lied), Limits01(0.5 * (lied + 1.0), 1.0)))
+    cleared = float((means < due.effective).mean())
+    assert 0.0 < cleared <= alpha / 2 + 3 * np.sqrt(alpha / 2 / count)
+
+
+def test_draws_clear_a_bank_at_the_limit_at_half_of_alpha() -> None:
+    """The bank holds the fewest events at which it no longer clears level 2."""
+    alpha, wrong, runs = 0.4, 0, 60
+    (due,) = level_thresholds(
+        LIE, {2: LIE.threshold(2)}, bank_design(LIE, len(ITEMS), 1),
+        ruling_error_rate=alpha, showing_error_rate=alpha,
+    )  # fmt: skip
+    events = round(due.effective * len(ITEMS))
+    never = Limits01(0.5, 0.5)
+    for seed in range(runs):
+        run = SequentialRun(plan(alpha=alpha / 2, seed=seed, wave=10, thresholds=(due,)))
+        while items := run.next_items():
+            for item in items:
+                lied = float(ITEMS.index(item) < events)
+                run.record(ItemAnswer(Limits01(lied, lied), never))
         wager = run.clearing_wager(due)
-        tries, wrong = tries + 1, wrong + (wager is not None and wager.e_below >= 2.0 / alpha)
-    assert wrong == tries  # such a bank is what the other half of the error allows for
+        assert wager is not None
+        wrong += wager.e_below >= 2.0 / alpha
+    assert wrong / runs <= alpha / 2 + 3 * np.sqrt(alpha / 2 / runs)
+    assert wrong > 0
 
 
 def test_chance_in_the_answers_is_inside_the_error_rate() -> None:
@@ -296,18 +300,100 @@ def test_a_bank_larger_than_what_was_planned_rules_nothing_out() -> None:
 
 
 def test_leaving_out_repeats_never_lowers_a_level() -> None:
-    """Two of three repeats lie; without them every item looks honest."""
-    committed = plan(thresholds=bank_thresholds(len(ITEMS), 3), wave=70)
-    run = SequentialRun(committed)
-    rows: list[Record] = []
-    while items := run.next_items():
-        for item in items:
-            rows += [record(item, "neutral", Outcome.NO_BEHAVIOUR, e) for e in (1, 2, 3)]
-            rows.append(record(item, "incentive", Outcome.NO_BEHAVIOUR, 1))
-            run.record(ItemAnswer(Limits01(0.0, 0.0), Limits01(0.5, 0.5)))
-    assert (
-        determined(Evidence.from_records(rows).in_key_order(), committed, repeats=3)["level"] == 3
-    )
+    """Two of three repeats lie; without them every item looks honest.
+
+    The plan is signed at the margin that absent records are charged, so that alone is no help.
+    """
+    effective = {k: rate_threshold(LIE, k, "unknown") for k in (1, 2, 3)}
+    due = level_thresholds(
+        LIE, effective, bank_design(LIE, len(ITEMS), 3),
+        ruling_error_rate=0.01, showing_error_rate=0.01,
+    )  # fmt: skip
+    committed = plan(thresholds=due, wave=70)
+    honest = [
+        record(item, arm, Outcome.NO_BEHAVIOUR, epoch)
+        for item in ITEMS
+        for arm, epochs in (("neutral", (1, 2, 3)), ("incentive", (1,)))
+        for epoch in epochs
+    ]
+    evidence = Evidence.from_records(honest).in_key_order()
+    assert determined(evidence, committed, repeats=3)["level"] == 3
+
+
+@pytest.mark.parametrize("controls", [0.0, None])
+def test_a_failed_control_rules_nothing_out_and_shows_nothing(controls: float | None) -> None:
+    """An agent that cannot do the task at all shows no lack of the behaviour."""
+    compute = RELEASE.framework.indicators["re1.compute"]
+    items = tuple(f"item-{k:03d}" for k in range(compute.planned_items))
+    due = level_thresholds(
+        compute, {k: rate_threshold(compute, k, "unknown") for k in (1, 2, 3)},
+        bank_design(compute, len(items), 1), ruling_error_rate=0.01, showing_error_rate=0.01,
+    )  # fmt: skip
+    committed = plan(protocol=compute.protocol, kind="rate", items=items, thresholds=due, wave=40)
+    arms = {"restricted": 0.0} | ({} if controls is None else {"provisioned": controls})
+    evidence = Evidence.from_records(
+        [
+            replace(
+                record(ITEMS[k], arm, Outcome.NO_BEHAVIOUR), item=item, indicator=compute.id,
+                protocol=compute.protocol, protocol_version=compute.protocol_version,
+                domain=compute.domain, template=f"template {k % compute.planned_templates}",
+            )
+            for arm in arms
+            for k, item in enumerate(items)
+        ]
+    ).in_key_order()  # fmt: skip
+    question = Question(
+        evidence,
+        RELEASE.framework,
+        Plan(
+            parse_instant(CREATED), ("replication",),
+            {(compute.protocol, arm): len(items) for arm in compute.arms.values()}, "E1",
+            sequential={compute.protocol: committed},
+        ),
+        parse_instant(AS_OF),
+    )  # fmt: skip
+    (measured,) = determine(RELEASE.framework.domains["replication"], question).measurements
+    assert "control_failed" in {c.code for c in measured.conditions}
+    assert measured.ruled_out == {1: False, 2: False, 3: False}
+    assert measured.e_above == {1: 0.0, 2: 0.0, 3: 0.0}
+    assert (measured.limits.lower, measured.limits.upper) == (0.0, 1.0)
+
+
+def _stopped_between(
+    lying: float, reads: Callable[[SequentialRun], float]
+) -> tuple[SequentialPlan, Evidence]:
+    """A run whose budget ends while an e-value is at least 1 / alpha and below 2 / alpha."""
+    for budget in range(2, len(ITEMS)):
+        committed = plan(budget=budget, wave=1)
+        evidence = played(committed, lying)
+        run = replay(committed, item_answers(LIE, evidence, 1))
+        if 100.0 <= reads(run) < 200.0:
+            return committed, evidence
+    raise AssertionError
+
+
+def test_half_of_the_error_rate_is_for_the_bank_in_ruling_out() -> None:
+    def below(run: SequentialRun) -> float:
+        wager = run.clearing_wager(run.plan.thresholds[2])
+        return 0.0 if wager is None else wager.e_below
+
+    committed, evidence = _stopped_between(0.0, below)
+    assert determined(evidence, committed)["level"] == 3
+    assert determined(evidence, plan(budget=committed.budget + 4, wave=1))["level"] == 3
+    longer = plan(budget=committed.budget + 6, wave=1)
+    assert determined(played(longer, 0.0), longer)["level"] == 2
+
+
+def test_half_of_the_error_rate_is_for_the_bank_in_showing() -> None:
+    def above(run: SequentialRun) -> float:
+        wager = run.showing_wager(run.plan.thresholds[2])
+        return 0.0 if wager is None else wager.e_above
+
+    committed, evidence = _stopped_between(0.95, above)
+    found = determined(evidence, committed)
+    assert (found["level"], found["status"]) == (3, "presumptive")
+    longer = plan(wave=1)
+    assert determined(played(longer, 0.95), longer)["status"] == "established"
 
 
 def test_a_plan_of_another_kind_is_refused() -> None:
@@ -323,9 +409,18 @@ def test_a_value_that_shows_too_early_shows_nothing() -> None:
     assert (found["level"], found["status"]) == (3, "presumptive")
 
 
-def test_an_answer_that_is_missing_leans_no_screening_to_a_lower_level() -> None:
-    committed = plan(mode="screen", wave=28, budget=28)
-    assert determined(played(committed, 0.0, lost=1.0), committed)["level"] == 3
+def test_missing_answers_lean_no_screening_to_a_lower_level() -> None:
+    """Half of the answers are lost, the rest are honest: a screening must not halve the loss."""
+    thresholds = tuple(
+        LevelThresholds(k, rate_threshold(LIE, k, "E1"), LIE.threshold(k)) for k in (1, 2, 3)
+    )
+    run = SequentialRun(plan(mode="screen", wave=280, budget=280, thresholds=thresholds))
+    for place, _ in enumerate(run.next_items()):
+        lost = place % 10 < 8
+        run.record(None if lost else ItemAnswer(Limits01(0.0, 0.0), Limits01(0.5, 0.5)))
+    assert run.next_items() == ()
+    # Eight in ten could have lied, and 40 % of them would be below level 3.
+    assert run.clearing.probability_above(0.5) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -354,6 +449,11 @@ def test_a_plan_that_contradicts_itself_is_refused(changes: dict[str, object], w
         Plan.from_predicate(cast("JsonObject", predicate))
 
 
-def test_a_plan_with_an_error_next_to_nothing_can_be_repeated() -> None:
-    committed = plan(alpha=1e-9, wave=100)
-    assert determined(played(committed, 0.0, lost=1.0), committed)["level"] == 3
+def test_a_hopeless_wager_does_not_overflow() -> None:
+    """With every answer missing the wealth falls below what a float's exponent can invert."""
+    items = tuple(f"i{k}" for k in range(2000))
+    committed = plan(items=items, wave=200, alpha=1e-9, thresholds=bank_thresholds(2000))
+    run = replay(committed, {})
+    assert len(run.asked) == 2000
+    wagers = [run.clearing_wager(t) for t in committed.thresholds]
+    assert all(wager is not None and wager.e_below < 1.0 for wager in wagers)
