@@ -145,7 +145,7 @@ def _freeboard(raw: dict[str, Any]) -> tuple[str, ...]:
     if raw["distance"] is not None and raw["to_level"] is not None:
         unit = "doublings of task length" if raw["unit"] == "doublings" else "on the logit scale"
         distance = f"{raw['distance']:.2f}".replace("-", "\u2212")
-        parts.append(f"Estimate to level {raw['to_level']}: {distance} {unit}.")
+        parts.append(f"Decision bound to level {raw['to_level']}: {distance} {unit}.")
     if raw["probability_of_crossing"] is not None:
         chance = percent(raw["probability_of_crossing"])
         parts.append(f"Chance of crossing it before the next review: {chance}.")
