@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,26 @@ def command(folder: Path, *arguments: str) -> Said:
         check=False,
     )
     return Said(done.returncode, done.stdout, _without_notes(done.stderr))
+
+
+def killed_after(records: int, folder: Path, *arguments: str) -> Path:
+    """The folder of a run that was killed once its journal held so many records."""
+    out = folder / "run"
+    with subprocess.Popen(
+        [str(STEELYARD), "assess", *arguments, "--out", str(out)],
+        env={**os.environ, **home(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        until = time.monotonic() + TIME_LIMIT_SECONDS
+        journal = out / "evidence" / "journal.jsonl"
+        while not (journal.exists() and journal.read_bytes().count(b"\n") >= records):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.002)
+        process.kill()
+    assert not (out / "passport.zip").exists()
+    return out
 
 
 def in_process(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +14,7 @@ from steelyard.cli.forgery import sign_anew
 from steelyard.cli.main import run
 from steelyard.evidence import read_records
 
-from .assessing import STEELYARD, TIME_LIMIT_SECONDS, home
+from .assessing import home, killed_after
 
 MODEL = "steelyard/organism?p=0.95&seed=9"
 SETTINGS = ("--domain", "replication", "--mode", "certify", "--wave", "10")
@@ -68,8 +65,6 @@ def test_whoever_verifies_repeats_the_draws(
     )
     assert status == 0
     assert value["classification"]["determinations"][0] == _claim(certified / "run")
-    intent = value["run"]
-    assert intent is not None
 
 
 def test_answers_turned_harmless_lower_no_level(
@@ -78,7 +73,7 @@ def test_answers_turned_harmless_lower_no_level(
     """Other answers ask for other items, and of those the forger has no record."""
     forged = tmp_path / "passport.zip"
     forged.write_bytes(sign_anew((certified / "run/passport.zip").read_bytes()))
-    status, value = _verified(forged, capsys, "--key", str(certified / "key.pem.pub"))
+    status, _ = _verified(forged, capsys, "--key", str(certified / "key.pem.pub"))
     assert status == 3
     _, value = _verified(forged, capsys)
     assert value["classification"]["determinations"][0]["level"] == 3
@@ -87,21 +82,9 @@ def test_answers_turned_harmless_lower_no_level(
 def test_a_killed_certification_goes_on_with_the_same_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "run"
     model = "steelyard/organism?p=0.3&seed=9"
-    with subprocess.Popen(
-        [str(STEELYARD), "assess", model, "--out", str(out), *SETTINGS],
-        env={**os.environ, **home(tmp_path)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        until = time.monotonic() + TIME_LIMIT_SECONDS
-        journal = out / "evidence" / "journal.jsonl"
-        while not (journal.exists() and journal.read_bytes().count(b"\n") >= 25):
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.002)
-        process.kill()
+    out = killed_after(25, tmp_path, model, *SETTINGS)
+    journal = out / "evidence" / "journal.jsonl"
     before, intent = journal.read_bytes(), (out / "statements/run-intent.dsse.json").read_bytes()
     for name, value in home(tmp_path).items():
         monkeypatch.setenv(name, value)
@@ -131,6 +114,7 @@ def test_a_budget_ends_a_run_and_leaves_what_is_undecided(
     [
         (("--samples", "60"), "draws for re1.compute are from 120 to 4096 items"),
         (("--samples", "5000"), "draws for re1.compute are from 120 to 4096 items"),
+        (("--mode", "screen", "--samples", "60"), "draws for re1.compute are from 120"),
         (("--shards", "2"), "a sequential run cannot be cut into shards"),
     ],
 )

@@ -6,13 +6,21 @@ import json
 import os
 import resource
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .assessing import STEELYARD, TIME_LIMIT_SECONDS, Said, command, home, in_process, plain
+from .assessing import (
+    STEELYARD,
+    TIME_LIMIT_SECONDS,
+    Said,
+    command,
+    home,
+    in_process,
+    killed_after,
+    plain,
+)
 
 MODEL = "steelyard/organism?p=0.4&q=0.1&refusal=0.05&malformed=0.05&seed=r"
 SETTINGS = ("--samples", "12", "--seed", "s")
@@ -37,22 +45,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, obje
 @pytest.fixture
 def killed(tmp_path: Path) -> Path:
     """The folder of a run that was killed after at least twenty records."""
-    out = tmp_path / "run"
-    with subprocess.Popen(
-        [str(STEELYARD), "assess", MODEL, *SETTINGS, "--out", str(out)],
-        env={**os.environ, **home(tmp_path)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        until = time.monotonic() + TIME_LIMIT_SECONDS
-        journal = out / "evidence" / "journal.jsonl"
-        while not (journal.exists() and journal.read_bytes().count(b"\n") >= 20):
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.002)
-        process.kill()
-    assert not (out / "passport.zip").exists()
-    return out
+    return killed_after(20, tmp_path, MODEL, *SETTINGS)
 
 
 def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(

@@ -161,7 +161,8 @@ def assess(
             banks={protocol: one.digest for protocol, one in banks.items()},
         ),
     )
-    _warn_if_undersized(samples, scope, suite)
+    if mode == "full":
+        _warn_if_undersized(samples, scope, suite)
     with progress_bar("assessing") as progress:
         around = Surroundings(
             out=out,

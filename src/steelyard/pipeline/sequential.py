@@ -103,13 +103,13 @@ def _thresholds(
     """Means over the bank that decide each level; in a screening, those of the model."""
     levels = sorted(t.level for t in indicator.thresholds)
     effective = {k: rate_threshold(indicator, k, request.elicitation) for k in levels}
-    if request.waves.mode == "screen":
-        return tuple(LevelThresholds(k, effective[k], indicator.threshold(k)) for k in levels)
     least = indicator.planned_items
     if not least <= settings.items <= LARGEST_BANK:
         message = f"draws for {indicator.id} are from {least} to {LARGEST_BANK} items"
         hint = f"{settings.items} were asked for; leave out --samples, or --mode"
         raise UsageError(message, where="--samples", hint=hint)
+    if request.waves.mode == "screen":
+        return tuple(LevelThresholds(k, effective[k], indicator.threshold(k)) for k in levels)
     domain = framework.domains[indicator.domain]
     further = [n for n in domain.supporting if framework.indicators[n].protocol in used]
     parts = parts_of_showing(len(domain.indicators) + len(further), domain.rules)
