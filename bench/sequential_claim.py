@@ -14,14 +14,12 @@ import argparse
 
 import numpy as np
 
+from steelyard.pipeline.simulated import asked_items
 from steelyard.risk.sequential import (
-    ItemAnswer,
-    Limits01,
+    LevelThresholds,
     SequentialPlan,
-    SequentialRun,
     bank_design,
     level_thresholds,
-    shown_score,
 )
 from steelyard.standard import Indicator, load_release
 from steelyard.stats.exact import upper_limit
@@ -75,19 +73,12 @@ def _means(indicator: Indicator, rate: float, rho: float, banks: int) -> np.ndar
     return random.binomial(each, own).sum(axis=1) / (each * clusters)
 
 
-def _asked(indicator: Indicator, due: tuple) -> int:
+def _asked(indicator: Indicator, due: tuple[LevelThresholds, ...]) -> int:
     items = tuple(map(str, range(indicator.planned_items)))
-    run = SequentialRun(
-        SequentialPlan(
-            indicator.protocol, indicator.kind, "certify", 0.005, 1, 10, len(items), items, due
-        )
+    plan = SequentialPlan(
+        indicator.protocol, indicator.kind, "certify", 0.005, 1, 10, len(items), items, due
     )
-    never = Limits01(0.0, 0.0)
-    shown = shown_score(indicator.kind, 0.0)
-    while drawn := run.next_items():
-        for _ in drawn:
-            run.record(ItemAnswer(never, Limits01(shown, shown)))
-    return len(run.asked)
+    return asked_items(plan, 0.0, 0)
 
 
 if __name__ == "__main__":
