@@ -13,7 +13,12 @@ import pytest
 
 from steelyard.evidence import Evidence
 from steelyard.risk import Determination, Plan, classify
-from steelyard.risk.margins import crossing_probability, effective_threshold, freeboard
+from steelyard.risk.margins import (
+    crossing_probability,
+    effective_threshold,
+    freeboard,
+    latest_crossing_probability,
+)
 from steelyard.standard import Release
 from steelyard.stats import logit, t_cdf
 
@@ -140,16 +145,11 @@ def test_without_a_plan_or_a_record_there_is_nothing_to_impute(make: Make, decid
     assert found.estimate is None
 
 
-def test_a_rare_trend_is_taken_at_the_decision_limit(
-    make: Make, decide: Decide, release: Release
-) -> None:
+def test_the_tracked_rule_looks_at_the_decision_limit(make: Make, decide: Decide) -> None:
     """Leaving answers out cannot lower the chance that the tracked rule looks at."""
-    from steelyard.risk.margins import latest_crossing_probability  # noqa: PLC0415 - only here
-
     whole = decide(_tasks(make, 4.0), "cyber").measurements[0]
     wider = replace(whole, limits=replace(whole.limits, upper=whole.limits.upper + 1.0))
     first, second = (latest_crossing_probability(m, 2, 180) for m in (whole, wider))
     assert first is not None
     assert second is not None
     assert second > first
-    assert release.framework.decision.tracked_probability == 0.10
