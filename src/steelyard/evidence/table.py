@@ -98,7 +98,9 @@ class Evidence:
         return evidence
 
     def select(self, mask: NDArray[np.bool_]) -> Evidence:
-        """The rows where `mask` (bool, one per record) holds."""
+        """The rows where `mask` (bool, one per record) holds; itself where it holds for all."""
+        if mask.all():
+            return self
         return Evidence({name: column[mask] for name, column in self.columns.items()})
 
     def where(self, **equal: object) -> Evidence:

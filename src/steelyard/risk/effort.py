@@ -17,6 +17,8 @@ from steelyard.risk.contrast import contrast
 from steelyard.risk.measurement import Condition, as_missing
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from steelyard.evidence import Evidence
@@ -105,24 +107,27 @@ def _weak(indicator: Indicator, evidence: Evidence) -> NDArray[np.bool_]:
     wanted = indicator.elicitation.minimum
     if wanted == Elicitation.E0:
         return np.zeros(len(evidence), dtype=bool)
-    return _own(indicator, evidence) & np.array(
-        [s == Elicitation.UNKNOWN or s < wanted for s in evidence.columns["elicitation"]],
-        dtype=bool,
-    )
+    steps = {s for s in evidence.values("elicitation") if s == Elicitation.UNKNOWN or s < wanted}
+    return _own(indicator, evidence) & _among(evidence, "elicitation", steps)
 
 
 def _strong(indicator: Indicator, evidence: Evidence) -> NDArray[np.bool_]:
     """Records of the indicator's arms above its highest step."""
     allowed = indicator.elicitation.maximum
-    return _own(indicator, evidence) & np.array(
-        [s != Elicitation.UNKNOWN and s > allowed for s in evidence.columns["elicitation"]],
-        dtype=bool,
-    )
+    steps = {s for s in evidence.values("elicitation") if s != Elicitation.UNKNOWN and s > allowed}
+    return _own(indicator, evidence) & _among(evidence, "elicitation", steps)
 
 
 def _own(indicator: Indicator, evidence: Evidence) -> NDArray[np.bool_]:
-    arms = set(indicator.arms.values())
-    return np.array([arm in arms for arm in evidence.columns["arm"]], dtype=bool)
+    return _among(evidence, "arm", set(indicator.arms.values()))
+
+
+def _among(evidence: Evidence, column: str, wanted: Collection[str]) -> NDArray[np.bool_]:
+    """Records whose column has one of few values."""
+    mask = np.zeros(len(evidence), dtype=bool)
+    for value in wanted:
+        mask |= evidence.columns[column] == value
+    return mask
 
 
 def _steps(evidence: Evidence, mask: NDArray[np.bool_]) -> str:

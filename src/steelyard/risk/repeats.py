@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 def mixed_repeats(evidence: Evidence) -> float | None:
     """Share of repeatedly observed items with mixed outcomes; None where nothing was repeated."""
+    if len(evidence.values("epoch")) < 2:  # noqa: PLR2004 - a sample is one of its item and epoch
+        return None
     columns = [evidence.columns[n].tolist() for n in ("protocol", "arm", "item", "outcome")]
     scores = evidence.columns["score"].tolist()
     seen: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)

@@ -33,6 +33,9 @@ _PAYLOAD = ("outcome", "score", "reason", "input_tokens", "output_tokens", "seco
 
 def transcript_findings(evidence: Evidence) -> Iterator[Finding]:
     """Commitments that occur more than once: salted, they never do by themselves."""
+    told = [c for c in evidence.columns["commitment"].tolist() if c is not None]
+    if len(set(told)) == len(told):
+        return
     owners: dict[str, list[str]] = defaultdict(list)
     for model, commitment in rows(evidence, "model", "commitment"):
         if commitment is not None:
@@ -47,7 +50,10 @@ def transcript_findings(evidence: Evidence) -> Iterator[Finding]:
 
 def response_findings(evidence: Evidence) -> Iterator[Finding]:
     """Pairs of models with equal responses, or with equal meters on half of their samples."""
-    logs = {model: _log(evidence.where(model=model)) for model in evidence.values("model")}
+    models = evidence.values("model")
+    if len(models) < 2:  # noqa: PLR2004 - nobody to compare with
+        return
+    logs = {model: _log(evidence.where(model=model)) for model in models}
     usual = _usual_scores(logs)
     for one, other in combinations(logs, 2):
         common = logs[one].keys() & logs[other].keys()

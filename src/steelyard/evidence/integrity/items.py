@@ -41,6 +41,8 @@ def identity_findings(evidence: Evidence, against: Evidence | None = None) -> It
         evidence: Records of any models.
         against: Earlier records of the same bank.
     """
+    if against is None and len(evidence.values("model")) < 2:  # noqa: PLR2004 - nobody else
+        return
     known = [] if against is None else _by_model(against)
     stated = _by_model(evidence)
     names = sorted({name for _, properties in [*known, *stated] for name in properties})
@@ -99,6 +101,8 @@ def repeat_findings(evidence: Evidence) -> Iterator[Finding]:
     A copy has the score and every meter of an earlier repeat of the same item, wall time
     with a fraction of a second among them, or its very transcript.
     """
+    if len(evidence.values("epoch")) < 2:  # noqa: PLR2004 - a sample is one of its item and epoch
+        return
     groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
     names = ("model", "protocol", "protocol_version", "arm", "item")
     for *key, score, tokens, seconds, commitment in rows(

@@ -47,17 +47,16 @@ def shape_findings(evidence: Evidence, shapes: Mapping[str, Shape]) -> Iterator[
         shapes: Known shapes by `protocol@version`; others are not looked at.
     """
     bad_scores, bad_arms = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    for model, protocol, version, arm, score in rows(
-        evidence, "model", "protocol", "protocol_version", "arm", "score"
-    ):
+    kinds = Counter(rows(evidence, "model", "protocol", "protocol_version", "arm", "score"))
+    for (model, protocol, version, arm, score), count in kinds.items():
         name = f"{protocol}@{version}"
         shape = shapes.get(name)
         if shape is None:
             continue
         if shape.arms is not None and base_arm(arm) not in shape.arms:
-            bad_arms[model, name] += 1
+            bad_arms[model, name] += count
         if shape.steps and score is not None and not _on_step(score, shape.steps):
-            bad_scores[model, name] += 1
+            bad_scores[model, name] += count
     for (model, name), count in bad_scores.items():
         text = f"{count} scores are no multiple of 1/{shapes[name].steps}, the step of {name}."
         yield Finding("impossible_score", Severity.BLOCKING, text, (model,), {"samples": count})
@@ -76,6 +75,8 @@ def pair_findings(evidence: Evidence) -> Iterator[Finding]:
     A sample of several tries shows the behaviour if any try does, so such a pair of
     arms cannot occur.
     """
+    if not {FIRST, HALF} & {use_of(arm) for arm in evidence.values("arm")}:
+        return
     outcomes: dict[tuple[Any, ...], str] = {}
     names = ("model", "protocol", "protocol_version", "indicator", "item", "epoch", "arm")
     for *key, outcome in rows(evidence, *names, "outcome"):
