@@ -6,8 +6,9 @@ Abilities: 95 % intervals of new models, with the true items, with the fitted on
 leave out that few models do not know their population's mean and spread, and with the
 fitted ones linked to the true scale. Links: 95 % intervals of linked
 abilities. Forecasts: 95 % intervals of the worst of 50,000 queries, from 500. Person fit:
-x. Claim: all but the fitted items' intervals,
-which are printed as they are, cover at least 90 %, and false alarms are at most 12 %.
+false alarms among honest models, and how many planted answers are found. Claim: all but the
+fitted items' intervals, which are printed as they are, cover at least 90 %, and false alarms
+are at most 12 %.
 
     python bench/irt_recovery.py [--runs 20]
 """
