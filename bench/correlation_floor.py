@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FLOORS = (0.02, 0.05, 0.10)
 CORRELATIONS = (0.0, 0.1, 0.2, 0.3)
-CLAIMED_CORRELATION = 0.2
+CLAIMED_OF_CORE, CLAIMED_OF_ALL = 0.2, 0.1
 CLEAN_RATE, CLEAN_CORRELATION = 0.01, 0.05
 
 
@@ -46,6 +46,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=2000)
     runs = parser.parse_args().runs
     framework, failed = load_release().framework, False
+    core = {name for domain in framework.domains.values() for name in domain.indicators}
     heads = "  ".join(f"rho {correlation:.1f}" for correlation in CORRELATIONS)
     print(f"indicator        threshold floor  {heads}  1 % clears")
     for indicator in framework.indicators.values():
@@ -80,8 +81,10 @@ def main() -> int:
             if floor == indicator.intracluster_correlation_floor:
                 noise = 3.0 * np.sqrt(0.01 * 0.99 / runs)
                 claimed = zip(CORRELATIONS, shares, strict=True)
-                failed |= any(s > 0.01 + noise for r, s in claimed if r <= CLAIMED_CORRELATION)
-    print(f"claim: at most 1 % cleared up to rho 0.2  ->  {'FAILS' if failed else 'holds'}")
+                most = CLAIMED_OF_CORE if indicator.id in core else CLAIMED_OF_ALL
+                failed |= any(s > 0.01 + noise for r, s in claimed if r <= most)
+    end = "FAILS" if failed else "holds"
+    print(f"claim: at most 1 % cleared up to rho 0.2, of supporting indicators 0.1  ->  {end}")
     return int(failed)
 
 
