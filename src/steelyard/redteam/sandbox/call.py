@@ -20,15 +20,42 @@ from typing import TYPE_CHECKING, Any
 from steelyard.redteam.sandbox.failures import HostLost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _ANSWER = struct.Struct("<cq")
 _CHUNK = 65536
 _CLOSED = -1
 _GRACE_S = 10.0
 _LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
-# What the relay itself must know; the rest is for the process that carries the call out.
-_HEAD = ("verb", "own", "alone")
+# A packet takes what nearly every call needs; a memory file takes the rest.
+_LONGEST_INSIDE_BYTES = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a host is asked for.
+
+    Attributes:
+        verb: What is to be done.
+        own: Whether the relay's own code does it, and no program.
+        alone: Whether everything else in the host stands still meanwhile.
+        details: For the process that carries it out: folder, and arguments and environment or
+            path; packed, since the relay does not look at them.
+    """
+
+    verb: str
+    own: bool
+    alone: bool
+    details: bytes
+
+    @classmethod
+    def of(cls, verb: str, details: Mapping[str, Any], *, own: bool) -> Request:
+        """One that lets everything else go on."""
+        return cls(verb, own, False, _packed(details))  # noqa: FBT003
+
+    def is_too_long(self) -> bool:
+        """Whether it is longer than any command line can be."""
+        return len(self.details) > _LARGEST_REQUEST_BYTES
 
 
 @dataclass(slots=True)
@@ -61,14 +88,9 @@ class Reply:
     timed_out: bool = False
 
 
-def request_too_long(request: Mapping[str, Any]) -> bool:
-    """Whether a request is longer than any command line can be."""
-    return len(_packed(request)) > _LARGEST_REQUEST_BYTES
-
-
 def perform(
     control: socket.socket,
-    request: Mapping[str, Any],
+    request: Request,
     *,
     data: bytes = b"",
     limit: int,
@@ -79,16 +101,20 @@ def perform(
     Raises:
         HostLost: the relay is gone.
     """
+    # Without input a process keeps the null device that the relay left it.
+    targets = (0, 1, 2) if data else (1, 2)
     with ExitStack() as opened:
         ours, theirs = socket.socketpair()
         opened.enter_context(ours)
-        pipes = [os.pipe() for _ in range(3)]
-        ends = [pipes[0][0], pipes[1][1], pipes[2][1]]
-        conversation = _Conversation(ours, pipes[0][1], pipes[1][0], pipes[2][0], data, limit)
-        opened.callback(conversation.close)
+        pipes = {target: os.pipe() for target in targets}
+        ends = [reading if target == 0 else writing for target, (reading, writing) in pipes.items()]
         try:
-            _hand_over(control, request, [theirs.fileno(), *ends])
+            _hand_over(control, request, targets, [theirs.fileno(), *ends])
         finally:
+            # Made while the host is at work already.
+            stdin = pipes[0][1] if data else _CLOSED
+            conversation = _Conversation(ours, stdin, pipes[1][0], pipes[2][0], data, limit)
+            opened.callback(conversation.close)
             theirs.close()
             for fd in ends:
                 os.close(fd)
@@ -96,7 +122,7 @@ def perform(
 
 
 def attend(
-    control: socket.socket, request: Mapping[str, Any], terminal: int, visitor: socket.socket
+    control: socket.socket, request: Request, terminal: int, visitor: socket.socket
 ) -> Mapping[bytes, int]:
     """See a process on a terminal to its end; it is killed when its visitor leaves.
 
@@ -113,7 +139,7 @@ def attend(
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            _hand_over(control, request, [theirs.fileno(), terminal, terminal, terminal])
+            _hand_over(control, request, (0, 1, 2), [theirs.fileno(), terminal, terminal, terminal])
         poll = select.poll()
         for end in (ours, visitor):
             poll.register(end, select.POLLIN)
@@ -129,24 +155,39 @@ def attend(
     return answers
 
 
-def _packed(request: Mapping[str, Any]) -> bytes:
+def _packed(values: Mapping[str, Any]) -> bytes:
     # Version 4 is read by every Python that a host may have.
-    return marshal.dumps(dict(request), 4)
+    return marshal.dumps(dict(values), 4)
 
 
-def _hand_over(control: socket.socket, request: Mapping[str, Any], fds: list[int]) -> None:
-    head = {name: request[name] for name in _HEAD}
-    memory = os.memfd_create("request")
-    try:
-        view = memoryview(_packed(request))
-        while view:
-            view = view[os.write(memory, view) :]
-        os.lseek(memory, 0, os.SEEK_SET)
-        socket.send_fds(control, [_packed(head)], [fds[0], memory, *fds[1:]])
-    except OSError as error:
-        raise HostLost("the host is gone", hint="start a new one") from error
-    finally:
-        os.close(memory)
+def _hand_over(
+    control: socket.socket, request: Request, targets: Sequence[int], fds: list[int]
+) -> None:
+    head: dict[str, Any] = {
+        "verb": request.verb,
+        "own": request.own,
+        "alone": request.alone,
+        "targets": tuple(targets),
+    }
+    with ExitStack() as opened:
+        if len(request.details) > _LONGEST_INSIDE_BYTES:
+            memory = os.memfd_create("request")
+            opened.callback(os.close, memory)
+            _write_all(memory, request.details)
+            fds = [*fds, memory]
+        else:
+            head["details"] = request.details
+        try:
+            socket.send_fds(control, [_packed(head)], fds)
+        except OSError as error:
+            raise HostLost("the host is gone", hint="start a new one") from error
+
+
+def _write_all(memory: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(memory, view) :]
+    os.lseek(memory, 0, os.SEEK_SET)
 
 
 def _take_answers(source: socket.socket, answers: dict[bytes, int]) -> bool:
@@ -174,10 +215,9 @@ class _Conversation:
         self._left = memoryview(data)
         self._poll = select.poll()
         for fd in (stdin, stdout, stderr, ours.fileno()):
-            os.set_blocking(fd, False)
-            self._poll.register(fd, select.POLLOUT if fd == stdin else select.POLLIN)
-        if not data:
-            self._close_stdin()
+            if fd != _CLOSED:
+                os.set_blocking(fd, False)
+                self._poll.register(fd, select.POLLOUT if fd == stdin else select.POLLIN)
 
     def hold(self, timeout_s: float) -> Reply:
         """Until the process is over, or the relay lets go of a process that stays."""

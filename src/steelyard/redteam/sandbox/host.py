@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from steelyard.redteam.sandbox.call import Reply, attend, perform, request_too_long
+from steelyard.redteam.sandbox.call import Reply, Request, attend, perform
 from steelyard.redteam.sandbox.failures import HostLost, OutputLimitExceeded, UserUnsupported
 from steelyard.redteam.sandbox.root import ENVIRONMENT, HOME, UID, USER
 from steelyard.redteam.sandbox.spec import Command, ExecResult
@@ -68,7 +69,7 @@ class Host:
         limit = self._limits.output_bytes
         kept = limit if command.output_bytes is None else command.output_bytes
         request = _process("exec", command)
-        if request_too_long(request):
+        if request.is_too_long():
             return _not_started(command.argv[0], errno.E2BIG)
         reply = perform(
             self._control, request, data=command.input, limit=kept, timeout_s=command.timeout_s
@@ -161,16 +162,15 @@ class Host:
         self, verb: str, path: str, *, data: bytes = b"", limit: int | None = None
     ) -> Reply:
         """A call that a process inside carries out; done alone when the others do not let it."""
-        reply = self._perform(_file(verb, path), data=data, limit=limit)
+        request = _file(verb, path)
+        reply = self._perform(request, data=data, limit=limit)
         for _ in range(_TRIES_ALONE):
             if reply.answers.get(b"X", 0) >= 0 or reply.stdout.truncated:
                 break
-            reply = self._perform(_file(verb, path) | {"alone": True}, data=data, limit=limit)
+            reply = self._perform(replace(request, alone=True), data=data, limit=limit)
         return reply
 
-    def _perform(
-        self, request: Mapping[str, Any], *, data: bytes = b"", limit: int | None = None
-    ) -> Reply:
+    def _perform(self, request: Request, *, data: bytes = b"", limit: int | None = None) -> Reply:
         kept = self._limits.output_bytes if limit is None else limit
         reply = perform(self._control, request, data=data, limit=kept, timeout_s=_FILE_TIMEOUT_S)
         if reply.timed_out:
@@ -190,28 +190,25 @@ def require_user(user: str | None) -> None:
         )
 
 
-def _process(verb: str, command: Command) -> dict[str, Any]:
+def _process(verb: str, command: Command) -> Request:
     if not command.argv:
         raise ValueError("a command needs at least its name")
     environment = ENVIRONMENT | dict(command.env)
     texts = (*command.argv, *environment, *environment.values(), command.cwd or "")
     if any("\0" in text for text in texts):
         raise ValueError("a command, its environment or its folder holds a zero byte")
-    return {
-        "verb": verb,
-        "own": False,
-        "alone": False,
+    details = {
         "argv": [_bytes(argument) for argument in command.argv],
         "env": {_bytes(name): _bytes(value) for name, value in environment.items()},
         "cwd": _bytes(_absolute(command.cwd or "")),
     }
+    return Request.of(verb, details, own=False)
 
 
-def _file(verb: str, path: str) -> dict[str, Any]:
+def _file(verb: str, path: str) -> Request:
     if "\0" in path:
         raise ValueError("a path holds a zero byte")
-    path_inside = _bytes(_absolute(path))
-    return {"verb": verb, "own": True, "alone": False, "path": path_inside, "cwd": b"/"}
+    return Request.of(verb, {"path": _bytes(_absolute(path)), "cwd": b"/"}, own=True)
 
 
 def _absolute(path: str) -> str:

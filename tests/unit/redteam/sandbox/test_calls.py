@@ -108,6 +108,15 @@ def test_a_megabyte_of_arguments_arrives(host: Host) -> None:
     assert done.stdout == b"x" * (16 * 65536)
 
 
+@pytest.mark.parametrize("length", [32_000, 33_000, 100_000])
+def test_arguments_arrive_whole_within_a_packet_and_beside_one(host: Host, length: int) -> None:
+    assert host.exec(["printf", "%s", "x" * length]).stdout == b"x" * length
+
+
+def test_a_command_without_input_finds_none(host: Host) -> None:
+    assert sh(host, "readlink /proc/self/fd/0; cat") == "/dev/null\n"
+
+
 @pytest.mark.parametrize("argv", [[], ["a\0b"]])
 def test_a_command_that_cannot_be_one_is_refused_here(host: Host, argv: list[str]) -> None:
     with pytest.raises(ValueError, match="command"):

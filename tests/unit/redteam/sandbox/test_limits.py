@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -91,6 +92,25 @@ def test_processes_together_get_no_more_memory_than_the_limit(small: Host) -> No
         ["sh", "-c", "cat /proc/[0-9]*/status | awk '/RssAnon/ {s += $2} END {print s}'"]
     )
     assert int(held.stdout) * 1024 < 150 * MIB
+
+
+def test_calls_on_calls_do_not_put_off_the_look_at_memory(small: Host) -> None:
+    eat = "x = bytearray(b'x') * (60 * 2**20); import time; time.sleep(30)"
+    with ThreadPoolExecutor(4) as callers:
+        ends = time.monotonic() + 2.0
+
+        def flood() -> None:
+            while time.monotonic() < ends:
+                small.exec(["/usr/bin/true"])
+
+        flooding = [callers.submit(flood) for _ in range(4)]
+        for _ in range(4):
+            small.spawn(["python3", "-IS", "-c", eat])
+        time.sleep(1.5)
+        eating = [line for _, line in small.processes() if "bytearray" in line]
+        for one in flooding:
+            one.result()
+    assert len(eating) < 4
 
 
 def test_shared_memory_is_counted(small: Host) -> None:

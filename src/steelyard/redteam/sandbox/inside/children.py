@@ -36,6 +36,13 @@ LONGEST_HEAD = 65536
 PR_SET_CHILD_SUBREAPER = 36
 TIOCSCTTY = 0x540E
 OPEN_FILES = 256
+REHEARSAL = {
+    "verb": "exec",
+    "own": False,
+    "alone": False,
+    "targets": (1, 2),
+    "details": marshal.dumps({"cwd": b".", "argv": [b"/"], "env": {b"PATH": b"/"}}, 4),
+}
 
 libc = ctypes.CDLL(None)
 
@@ -154,24 +161,28 @@ def rehearse() -> None:
     A page that is shared after a fork is copied when it is first written to, and together the
     copies take longer than the work.
     """
+    call = rehearse_packets()
+    request = take_place(call)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        execute(request["argv"], request["env"])
+    except OSError:
+        # A folder is no program.
+        os.close(call.socket)
+
+
+def rehearse_packets() -> Call:
+    """Send and receive a call that nobody made."""
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    reading, writing = os.pipe()
-    os.write(writing, marshal.dumps({"cwd": b".", "argv": [b"/"], "env": {b"PATH": b"/"}}, 4))
-    os.close(writing)
-    head: dict[str, Any] = {"verb": "", "own": False, "alone": False, "others": []}
-    give_packet(ours, head, [reading, reading, 0, 1, 2])
+    null = os.open(os.devnull, os.O_WRONLY)
+    give_packet(ours, REHEARSAL | {"others": []}, [null, 1, 2])
     call = take_packet(theirs)
-    if call is not None:
-        request = take_place(call)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        try:
-            execute(request["argv"], request["env"])
-        except OSError:
-            # A folder is no program.
-            os.close(call.socket)
-    os.close(reading)
+    os.close(null)
     ours.close()
     theirs.close()
+    if call is None:
+        raise OSError("a packet was lost")
+    return call
 
 
 def carry_out(call: Call, settings: dict[str, Any]) -> None:
@@ -198,10 +209,14 @@ def take_place(call: Call) -> dict[str, Any]:
     Raises:
         OSError: there is no such folder.
     """
-    memory, *streams = call.fds[1:]
-    with os.fdopen(memory, "rb") as file:
-        request = marshal.load(file)  # noqa: S302 - only the harness holds the other end
-    for target, fd in enumerate(streams):
+    targets = call.head["targets"]
+    streams, memory = call.fds[1 : 1 + len(targets)], call.fds[1 + len(targets) :]
+    if memory:
+        with os.fdopen(memory[0], "rb") as file:
+            request = marshal.load(file)  # noqa: S302 - only the harness writes there
+    else:
+        request = marshal.loads(call.head["details"])  # noqa: S302 - likewise
+    for target, fd in zip(targets, streams):
         if call.head["verb"] != "spawn":
             os.dup2(fd, target)
         os.close(fd)

@@ -2,8 +2,8 @@
 
 Runs inside the host, joined to the other files of this folder, on whatever Python
 3.9 or later is there, so it imports nothing of this package and as little as it can. It is asked
-through a socket that it reads from descriptor 0: each message carries the descriptors of one call,
-among them a memory file with the request and a socket for the answers. The protocol is in
+through a socket that it reads from descriptor 0: each message carries one call's request and its
+descriptors, the first of them a socket for the answers. The protocol is in
 docs/reference/sandbox.md.
 """
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Call,
         Spare,
         libc,
+        rehearse_packets,
         take_packet,
     )
     from steelyard.redteam.sandbox.inside.files import CHUNK
@@ -98,16 +99,15 @@ class Relay:
         signal.signal(signal.SIGXFSZ, awake)
         os.write(self.control.fileno(), b"ready")
         self.prepare()
-        looked = monotonic()
+        looked, hurried = monotonic(), False
         while True:
             ready = self.poll.poll(self.pause())
-            if not ready:
-                # While a call begins, both processors have other work.
-                self.prepare()
+            took = False
             for fd, _ in ready:
                 if fd == wake:
                     drain(wake)
                 elif fd == self.control.fileno():
+                    took = True
                     if not self.take():
                         return
                 elif fd in self.sockets:
@@ -115,6 +115,13 @@ class Relay:
                     drain(fd)
                     kill_tree(self.sockets[fd].pid)
             self.reap()
+            # While a call begins, both processors have other work; calls on calls cannot put off
+            # a look at memory.
+            hurried = took and not hurried
+            if hurried:
+                continue
+            if not ready:
+                self.prepare()
             if monotonic() - looked >= BUSY_MS / 1000:
                 self.watch()
                 looked = monotonic()
@@ -156,9 +163,20 @@ class Relay:
             call.answer(STARTED, call.pid)
             call.close()
             return
+        self.follow(call)
+
+    def follow(self, call: Call) -> None:
+        """Expect the end of a call's process, or of its caller's patience."""
         self.calls[call.pid] = self.sockets[call.socket] = call
         os.set_blocking(call.socket, False)
         self.poll.register(call.socket, select.POLLIN)
+
+    def finish(self, call: Call, status: int) -> None:
+        """Tell the caller how a followed call ended."""
+        call.answer(EXITED, os.waitstatus_to_exitcode(status))
+        del self.calls[call.pid], self.sockets[call.socket]
+        self.poll.unregister(call.socket)
+        self.end(call)
 
     def give(self, call: Call) -> None:
         """Hand a call over, to a new process where the one that waited cannot take it."""
@@ -175,9 +193,13 @@ class Relay:
         if not self.own_pids():
             try:
                 self.spare = Spare(self.settings)
+                # The fork made this process's pages shared as well.
+                call = rehearse_packets()
             except OSError:
                 # Made when it is needed, and told then if it cannot be had.
                 return
+            self.follow(call)
+            self.finish(call, 0)
 
     def reap(self) -> None:
         """Collect the dead and tell whoever waits for them."""
@@ -196,12 +218,8 @@ class Relay:
             if self.spare is not None and pid == self.spare.pid:
                 self.spare.socket.close()
                 self.spare = None
-            call = self.calls.pop(pid, None)
-            if call is not None:
-                del self.sockets[call.socket]
-                self.poll.unregister(call.socket)
-                call.answer(EXITED, os.waitstatus_to_exitcode(status))
-                self.end(call)
+            if pid in self.calls:
+                self.finish(self.calls[pid], status)
 
     def own_pids(self) -> list[int]:
         """Processes that do the relay's own work, or wait for some."""
@@ -245,7 +263,7 @@ def awake(*args: object) -> None:
 def drain(fd: int) -> None:
     """Read what is there."""
     try:
-        while os.read(fd, CHUNK):
+        while len(os.read(fd, CHUNK)) == CHUNK:
             pass
     except OSError as error:
         if error.errno not in (errno.EAGAIN, errno.ECONNRESET):
