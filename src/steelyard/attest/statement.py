@@ -23,7 +23,7 @@ _STATEMENT_FIELDS: Final = {"_type", "subject", "predicateType", "predicate"}
 
 
 def predicate_type(kind: str) -> str:
-    """The predicateType of a kind: those of a passport, and those of spec/round.md."""
+    """The predicateType of a kind: a passport's, of spec/round.md, of spec/certified-score.md."""
     return f"urn:steelyard:predicate:{kind}:1"
 
 

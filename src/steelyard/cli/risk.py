@@ -1,4 +1,4 @@
-"""`steelyard risk`: item banks, and pictures of decisions."""
+"""`steelyard risk`: item banks, scores certified on them, and pictures of decisions."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from steelyard.cli import score
 from steelyard.cli.output import progress_bar, say, write, write_json
 
 if TYPE_CHECKING:
     from steelyard.pipeline.pictures import Picture
     from steelyard.risk.banks.item_bank import Bank
 
-app = typer.Typer(help="Calibrate item banks, and draw decisions.", no_args_is_help=True)
+app = typer.Typer(
+    help="Calibrate item banks, certify scores on them, draw decisions.", no_args_is_help=True
+)
+app.command()(score.certify)
+app.command()(score.recheck)
 
 
 @app.callback()
 def risk() -> None:
-    """Calibrate item banks, and draw decisions."""
+    """Calibrate item banks, certify scores on them, draw decisions."""
 
 
 @app.command()

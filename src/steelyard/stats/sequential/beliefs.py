@@ -24,16 +24,18 @@ if TYPE_CHECKING:
 
 _ABILITIES = np.linspace(-4.0, 4.0, 33)
 _ABILITY_SD = 1.5  # wider than the calibrated models: a new model lies outside them
-_FACTORS = ((1.4, 0.2), (1.0, 0.35), (0.7, 0.25), (0.4, 0.2))  # on log odds, prior weight
-_SLIP = 0.01  # of any item, towards one half
+# On log odds, with prior weight: a bank is too sure where it misleads and, shrunk by its own
+# priors, not sure enough where it fits.
+_FACTORS = ((2.8, 0.1), (2.0, 0.2), (1.4, 0.25), (1.0, 0.25), (0.7, 0.15), (0.4, 0.05))
+_SLIP = 0.001  # of any item, towards one half
 _RATES_WEIGHT = 0.05  # prior weight of the components without a bank
 _RATES = np.linspace(0.02, 0.98, 25)
 _RARE = np.array([0.0005, 0.002, 0.006])  # a behaviour that is hardly ever shown
 _RATES_ALONE = np.concatenate([_RARE, np.linspace(0.02, 0.98, 49), 1.0 - _RARE[::-1]])
-_INFLATION = 3.0  # of the variance of the remaining sum: items are not independent
+_INFLATION = 8.0  # of the variance of the remaining sum: items are not independent
 _TEMPER = 0.7  # power of the likelihood, for the same reason
 _PROBIT = 1.7  # logistic for normal
-_LEAST, _LEAST_ALONE = 0.003, 1e-4  # a bank is never as sure of an item as many equal answers
+_LEAST, _LEAST_ALONE = 0.001, 1e-4  # a bank is never as sure of an item as many equal answers
 _COMPACT = 0.7
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_SPREAD = 0.005  # share of the probability that goes to all items alike
+_SPREAD = 0.002  # share of the probability that goes to all items alike
 _FIRST_ROUNDS = 4
 _TINY = 1e-300
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 Decision = Literal["above", "below", "undecided"]
 
-METHOD = "steelyard/certification/1"
+METHOD = "steelyard/certification/2"
 """Names the design; a log is replayed by the design that made it."""
 
 

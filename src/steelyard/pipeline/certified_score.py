@@ -1,0 +1,217 @@
+"""Certifying a score on an imported bank, with any harness that answers item by item.
+
+Data flows one way: a plan is signed, waves of items are drawn and asked, answers are kept as they
+come, and the claim is signed. A folder that was cut short goes on with the same draws.
+
+    FOLDER/plan.dsse.json      signed before the first answer; holds the seed, keep it until the end
+    FOLDER/answers.jsonl       answers as they came
+    FOLDER/claim.dsse.json     signed at the end
+    FOLDER/KEYID.pem           the signer's public key
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from steelyard.attest import (
+    Statement,
+    Subject,
+    claimed_key_id,
+    open_envelope,
+    parse_public_key,
+    predicate_type,
+    sign_statement,
+)
+from steelyard.kernel import (
+    canonical_json,
+    parse_json_object,
+    read_bytes,
+    sha256_hex,
+    write_atomically,
+)
+from steelyard.kernel.errors import BrokenSeal, ConfigurationError, UsageError
+from steelyard.kernel.files import storage_errors
+from steelyard.risk.banks.score import ScorePlan, ScoreTest
+from steelyard.standard import check_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from steelyard.attest import PrivateKey
+    from steelyard.kernel import JsonObject
+    from steelyard.pipeline.asking import Asker
+    from steelyard.risk.banks.item_bank import Bank
+    from steelyard.stats.sequential import Certification
+
+PLAN, CLAIM = "score-plan", "score-claim"
+_LIMIT_BYTES = 64 << 20
+_SEED_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFolder:
+    """Where a certified score lies."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """The signed plan."""
+        return self.path / "plan.dsse.json"
+
+    @property
+    def answers(self) -> Path:
+        """Answers as they came."""
+        return self.path / "answers.jsonl"
+
+    @property
+    def claim(self) -> Path:
+        """The signed claim."""
+        return self.path / "claim.dsse.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """A certified score that was repeated: its plan and bank, what was found, and the signer."""
+
+    test: ScoreTest
+    found: Certification
+    signer: str
+
+
+def new_seed() -> str:
+    """A seed that nobody chose."""
+    return secrets.token_hex(_SEED_BYTES)
+
+
+def certify_bank(
+    test: ScoreTest,
+    folder: ScoreFolder,
+    asker: Asker,
+    key: PrivateKey,
+    *,
+    resume: bool,
+    progress: Callable[[int, int], None],
+) -> Certification:
+    """Plan, ask in waves until the score is decided, and sign what was found.
+
+    Args:
+        test: The plan wanted, and its bank. On resuming the seed is that of the folder.
+        folder: Where everything is kept.
+        asker: The harness.
+        key: Signs plan and claim.
+        resume: Go on with what the folder holds.
+        progress: Called with items answered and the most that may be.
+
+    Raises:
+        UsageError: arguments out of range, or a folder of another plan, or one that holds a test
+            and `resume` is off.
+        TargetUnreachable: the harness failed; the folder keeps the answers.
+        MalformedEvidence: the harness answered what it was not asked.
+    """
+    try:
+        certifier = test.certifier()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if folder.plan.exists():
+        test = _reopened(test, folder, key, resume=resume)
+        certifier = test.certifier()
+    else:
+        _sign(folder.plan, PLAN, test.bank, test.plan.to_predicate(), key)
+    known = _Answers(folder.answers)
+    while items := [test.items[index] for index in certifier.draw(test.plan.wave)]:
+        if left := [item for item in items if item not in known.scores]:
+            asker.ask(left, known.keep)
+        for item in items:
+            certifier.record(known.scores[item])
+        progress(len(certifier.certification().asked), test.plan.budget)
+    found = certifier.certification()
+    predicate = test.claim(found, sha256_hex(read_bytes(folder.plan)))
+    _sign(folder.claim, CLAIM, test.bank, predicate, key)
+    return found
+
+
+def recheck_score(folder: ScoreFolder, bank: Bank, key_id: str | None) -> Rechecked:
+    """Repeat a certified score from its folder, without the model.
+
+    Args:
+        folder: Of `certify_bank`.
+        bank: The bank that the plan names.
+        key_id: Who must have signed; None for whoever did.
+
+    Raises:
+        BrokenSeal: a signature, the signer, the bank, or the claim does not hold.
+        MalformedEvidence: a file breaks its format.
+    """
+    signer, plan = _open(folder.plan, PLAN)
+    claimer, claim = _open(folder.claim, CLAIM)
+    if key_id is not None and signer != key_id:
+        raise BrokenSeal(f"signed by {signer[:16]}, not by {key_id[:16]}", where=str(folder.plan))
+    if claimer != signer:
+        raise BrokenSeal("plan and claim are signed by two", where=str(folder.claim))
+    if claim["plan"] != sha256_hex(read_bytes(folder.plan)):
+        raise BrokenSeal("the claim is of another plan", where=str(folder.claim))
+    test = ScoreTest(ScorePlan.from_predicate(plan), bank)
+    return Rechecked(test, test.verify(claim), signer)
+
+
+def _reopened(test: ScoreTest, folder: ScoreFolder, key: PrivateKey, *, resume: bool) -> ScoreTest:
+    if not resume or folder.claim.exists():
+        message = f"{folder.path} already holds a certified score, or a part of one"
+        raise UsageError(message, hint="choose another --out, or --resume what was cut short")
+    signer, predicate = _open(folder.plan, PLAN)
+    planned = ScorePlan.from_predicate(predicate)
+    if signer != key.public_key.key_id or planned != replace(test.plan, seed=planned.seed):
+        message = "the plan of this folder is another, or of another signer"
+        raise UsageError(message, where=str(folder.plan), hint="resume with the same arguments")
+    return ScoreTest(planned, test.bank)
+
+
+class _Answers:
+    """Answers on disk, each written through before the next; a torn last line is dropped."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.scores: dict[str, float] = {}
+        data = read_bytes(path, limit_bytes=_LIMIT_BYTES) if path.exists() else b""
+        whole = data[: data.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), start=1):
+            value: Any = parse_json_object(line, where=f"{path.name}:{number}")
+            self.scores[value["item"]] = float(value["score"])
+        if whole != data:
+            write_atomically(path, whole)
+
+    def keep(self, item: str, score: float) -> None:
+        self.scores[item] = score
+        with storage_errors(self._path), self._path.open("ab") as stream:
+            stream.write(canonical_json({"item": item, "score": score}) + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def _sign(path: Path, kind: str, bank: Bank, predicate: JsonObject, key: PrivateKey) -> None:
+    check_schema(predicate, kind, where=kind)
+    subject = Subject(bank.origin.id, bank.digest)
+    statement = Statement((subject,), predicate_type(kind), predicate)
+    write_atomically(path.parent / f"{key.public_key.key_id}.pem", key.public_key.pem)
+    write_atomically(path, sign_statement(statement, key))
+
+
+def _open(path: Path, kind: str) -> tuple[str, dict[str, Any]]:
+    """Signer and predicate of a statement of this folder."""
+    data = read_bytes(path, limit_bytes=_LIMIT_BYTES)
+    signer = claimed_key_id(data, where=str(path))
+    pem = path.parent / f"{signer}.pem"
+    key = parse_public_key(read_bytes(pem), where=str(pem))
+    statement = open_envelope(data, {key.key_id: key}, where=str(path))
+    if statement.predicate_type != predicate_type(kind):
+        raise BrokenSeal(f"this is no {kind}", where=str(path))
+    try:
+        check_schema(statement.predicate, kind, where=str(path))
+    except ConfigurationError as error:
+        raise BrokenSeal(error.message, where=str(path), hint=error.hint) from error
+    return signer, dict(statement.predicate)
