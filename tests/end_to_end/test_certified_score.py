@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -104,17 +105,18 @@ def test_a_score_is_certified_on_part_of_the_items_and_rechecked(
 def test_a_harness_that_fails_is_asked_for_no_item_twice(place: Path) -> None:
     counter = place / "count"
     command = f"{sys.executable} {place}/failing.py {counter}"
-    assert certify(place, "--ask", f"{command} 7") == 3
+    assert certify(place, "--wave", "2", "--ask", f"{command} 3") == 3
     kept = (place / "score" / "answers.jsonl").read_text().splitlines()
-    assert len(kept) == 7
+    assert len(kept) == 3
     with (place / "score" / "answers.jsonl").open("a") as torn:
         torn.write('{"item":"q0')
     counter.unlink()
-    assert certify(place, "--ask", f"{command} 1000") == 2  # it holds a test, and says so
-    assert certify(place, "--ask", f"{command} 1000", "--resume") == 0
+    again = ["--wave", "2", "--ask", f"{command} 1000"]
+    assert certify(place, *again) == 2  # it holds a test, and says so
+    assert certify(place, *again, "--resume") == 0
     claim = claim_of(place)
-    assert [json.loads(line)["item"] for line in kept] == claim["asked"][:7]
-    assert int(counter.read_text()) == len(claim["asked"]) - 7
+    assert [json.loads(line)["item"] for line in kept] == claim["asked"][:3]
+    assert int(counter.read_text()) == len(claim["asked"]) - 3
     assert recheck(place) == 0
 
 
@@ -123,7 +125,7 @@ def test_a_harness_that_fails_is_asked_for_no_item_twice(place: Path) -> None:
     [["--threshold", "0.4"], ["--alpha", "0.1"], ["--wave", "6"], ["--model", "n"]],
 )
 def test_a_test_goes_on_with_its_own_plan_alone(place: Path, change: list[str]) -> None:
-    assert certify(place, "--ask", f"{sys.executable} {place}/failing.py {place}/count 7") == 3
+    assert certify(place, "--ask", f"{sys.executable} {place}/failing.py {place}/count 3") == 3
     assert certify(place, *change, "--resume") == 2
     assert certify(place, "--resume") == 0
 
@@ -157,6 +159,22 @@ def test_what_is_no_answer_ends_the_run_without_a_claim(
 def test_a_second_answer_to_an_item_is_refused(place: Path) -> None:
     (place / "twice.py").write_text(SCORES + "    print(json.dumps({'item': item, 'score': 0}))\n")
     assert certify(place, ask="twice.py") == 3
+
+
+def test_answers_before_a_time_out_are_kept_and_nothing_is_left_running(place: Path) -> None:
+    code = SCORES.replace("== 0)}))", "== 0)}), flush=True)")
+    hang = "import subprocess\nsubprocess.run(['sleep', '987654'])\n"
+    (place / "slow.py").write_text(code + hang)
+    assert certify(place, "--timeout", "2", ask="slow.py") == 3
+    assert len((place / "score" / "answers.jsonl").read_text().splitlines()) == 5
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            assert b"987654" not in path.read_bytes()
+
+
+def test_an_endless_line_is_refused(place: Path) -> None:
+    (place / "flood.py").write_text("import sys\nwhile 1: sys.stdout.write('x' * 65536)\n")
+    assert certify(place, "--timeout", "30", ask="flood.py") == 3
 
 
 def test_a_command_that_does_not_exist_or_hangs(place: Path) -> None:

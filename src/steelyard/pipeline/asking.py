@@ -9,9 +9,14 @@ it is the caller's own.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
+import tempfile
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from steelyard.kernel import parse_json_object
 from steelyard.kernel.errors import MalformedEvidence, TargetUnreachable, UsageError
@@ -19,7 +24,7 @@ from steelyard.kernel.errors import MalformedEvidence, TargetUnreachable, UsageE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_LONGEST_OUTPUT = 64 << 20
+_LONGEST_LINE = 1 << 20
 _TAIL = 300
 _HINT = "mend the command, then go on with --resume: answers so far are kept"
 
@@ -41,53 +46,79 @@ class Asker:
 
         Args:
             items: Their names.
-            keep: Takes each valid answer, also those before a failure.
+            keep: Takes each valid answer as it comes, also those before a failure.
 
         Raises:
             UsageError: there is no such program.
             TargetUnreachable: it failed, took too long, or left an item without a score.
             MalformedEvidence: a line that is no answer to what was asked.
         """
-        asked = "".join(json.dumps({"item": item}) + "\n" for item in items)
+        left, ended = set(items), threading.Event()
+        with tempfile.TemporaryFile() as asked:
+            asked.write("".join(json.dumps({"item": item}) + "\n" for item in items).encode())
+            asked.seek(0)
+            process = self._started(asked)
+
+        def give_up() -> None:
+            ended.set()
+            _kill(process)
+
+        timer = threading.Timer(self.timeout_s, give_up)
+        timer.start()
         try:
-            done = subprocess.run(  # noqa: S603 - the user's own command
-                self.command, input=asked.encode(), stdout=subprocess.PIPE, check=False,
-                timeout=self.timeout_s,
-            )  # fmt: skip
+            for line in iter(lambda: _line(process), b""):
+                self._take(line, left, keep)
+            status = process.wait()
+        finally:
+            timer.cancel()
+            _kill(process)
+            process.wait()
+        if ended.is_set():
+            raise self._failed(f"no end within {self.timeout_s:g} s")
+        if status != 0:
+            raise self._failed(f"the command ended with {status}")
+        if left:
+            raise self._failed(f"{len(left)} items without a score, {min(left)!r} among them")
+
+    def _started(self, asked: IO[bytes]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603 - the user's own command
+                self.command, stdin=asked, stdout=subprocess.PIPE, start_new_session=True
+            )
         except OSError as error:
             message = f"the command cannot be started: {error.strerror}"
             raise UsageError(message, where=self.command[0]) from error
-        except subprocess.TimeoutExpired as error:
-            message = f"no scores within {self.timeout_s:g} s"
-            raise TargetUnreachable(message, where=self.command[0], hint=_HINT) from error
-        left = self._take(done.stdout, set(items), keep)
-        if done.returncode != 0:
-            message = f"the command ended with {done.returncode}"
-            raise TargetUnreachable(message, where=self.command[0], hint=_HINT)
-        if left:
-            message = f"{len(left)} items without a score, {min(left)!r} among them"
-            raise TargetUnreachable(message, where=self.command[0], hint=_HINT)
 
-    def _take(
-        self, output: bytes, open_items: set[str], keep: Callable[[str, float], None]
-    ) -> set[str]:
-        """Keep the valid answers; returns the items without one."""
-        if len(output) > _LONGEST_OUTPUT:
-            raise self._malformed(f"more than {_LONGEST_OUTPUT >> 20} MiB of answers")
-        for line in output.splitlines():
-            if not line.strip():
-                continue
-            value = parse_json_object(line, where=self.command[0])
-            item, score = value.get("item"), value.get("score")
-            if value.keys() != {"item", "score"} or not isinstance(item, str):
-                raise self._malformed(f"not an item and its score: {line[:_TAIL]!r}")
-            if item not in open_items:
-                raise self._malformed(f"an answer to {item!r}, which is not open")
-            if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-                raise self._malformed(f"{item!r} has score {score!r}, not a number from 0 to 1")
-            open_items.remove(item)
-            keep(item, float(score))
-        return open_items
+    def _take(self, line: bytes, left: set[str], keep: Callable[[str, float], None]) -> None:
+        """Keep one answer, and strike its item off."""
+        if not line.strip():
+            return
+        if len(line) > _LONGEST_LINE:
+            raise self._malformed(f"a line of more than {_LONGEST_LINE} bytes")
+        value = parse_json_object(line, where=self.command[0])
+        item, score = value.get("item"), value.get("score")
+        if value.keys() != {"item", "score"} or not isinstance(item, str):
+            raise self._malformed(f"not an item and its score: {line[:_TAIL]!r}")
+        if item not in left:
+            raise self._malformed(f"an answer to {item!r}, which is not open")
+        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+            raise self._malformed(f"{item!r} has score {score!r}, not a number from 0 to 1")
+        left.remove(item)
+        keep(item, float(score))
+
+    def _failed(self, message: str) -> TargetUnreachable:
+        return TargetUnreachable(message, where=self.command[0], hint=_HINT)
 
     def _malformed(self, message: str) -> MalformedEvidence:
         return MalformedEvidence(message, where=self.command[0], hint=_HINT)
+
+
+def _line(process: subprocess.Popen[bytes]) -> bytes:
+    """The next line of what the command says, or its beginning if it is too long."""
+    return process.stdout.readline(_LONGEST_LINE + 1) if process.stdout else b""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the command and what it started, as far as it stayed in its session."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
