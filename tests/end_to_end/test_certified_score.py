@@ -16,6 +16,7 @@ import pytest
 
 from steelyard.attest import (
     Statement,
+    Subject,
     generate_key,
     load_private_key,
     load_public_key,
@@ -268,6 +269,36 @@ def test_a_plan_cannot_be_exchanged_afterwards(place: Path) -> None:
         sign_statement(Statement(claimed.subjects, claimed.predicate_type, moved), key)
     )
     assert recheck(place) == 3
+
+
+def test_a_claim_about_another_bank_is_refused(place: Path) -> None:
+    assert certify(place) == 0
+    path = place / "score" / "claim.dsse.json"
+    key = load_private_key(place / "key.pem")
+    statement = open_envelope(path.read_bytes(), {key.public_key.key_id: key.public_key})
+    other = (Subject("others", "0" * 64),)
+    predicate = parse_json_object(json.dumps(statement.predicate).encode())
+    path.write_bytes(sign_statement(Statement(other, statement.predicate_type, predicate), key))
+    assert recheck(place) == 3
+
+
+def test_a_plan_is_no_claim(place: Path) -> None:
+    assert certify(place) == 0
+    plan = (place / "score" / "plan.dsse.json").read_bytes()
+    (place / "score" / "claim.dsse.json").write_bytes(plan)
+    assert recheck(place) == 3
+
+
+@pytest.mark.parametrize(
+    "line", ["{}", '{"item": 3, "score": 1}', '{"item":"q001","score":7}', "x"]
+)
+def test_a_damaged_journal_is_told(place: Path, line: str) -> None:
+    command = f"{sys.executable} {place}/failing.py {place}/count 3"
+    assert certify(place, "--ask", command) == 3
+    with (place / "score" / "answers.jsonl").open("a") as journal:
+        journal.write(f"{line}\n")
+    assert certify(place, "--resume") == 3
+    assert not (place / "score" / "claim.dsse.json").exists()
 
 
 def test_another_signer_or_bank_is_refused(place: Path) -> None:

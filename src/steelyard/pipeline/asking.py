@@ -24,6 +24,8 @@ from steelyard.kernel.errors import MalformedEvidence, TargetUnreachable, UsageE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from steelyard.kernel import JsonObject
+
 _LONGEST_LINE = 1 << 20
 _TAIL = 300
 _HINT = "mend the command, then go on with --resume: answers so far are kept"
@@ -95,22 +97,33 @@ class Asker:
             return
         if len(line) > _LONGEST_LINE:
             raise self._malformed(f"a line of more than {_LONGEST_LINE} bytes")
-        value = parse_json_object(line, where=self.command[0])
-        item, score = value.get("item"), value.get("score")
-        if value.keys() != {"item", "score"} or not isinstance(item, str):
-            raise self._malformed(f"not an item and its score: {line[:_TAIL]!r}")
+        item, score = answer_of(parse_json_object(line, where=self.command[0]), self.command[0])
         if item not in left:
             raise self._malformed(f"an answer to {item!r}, which is not open")
-        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-            raise self._malformed(f"{item!r} has score {score!r}, not a number from 0 to 1")
         left.remove(item)
-        keep(item, float(score))
+        keep(item, score)
 
     def _failed(self, message: str) -> TargetUnreachable:
         return TargetUnreachable(message, where=self.command[0], hint=_HINT)
 
     def _malformed(self, message: str) -> MalformedEvidence:
         return MalformedEvidence(message, where=self.command[0], hint=_HINT)
+
+
+def answer_of(value: JsonObject, where: str) -> tuple[str, float]:
+    """An item and its score.
+
+    Raises:
+        MalformedEvidence: other fields, or no number from 0 to 1.
+    """
+    item, score = value.get("item"), value.get("score")
+    if value.keys() != {"item", "score"} or not isinstance(item, str):
+        message = f"not an item and its score: {str(value)[:_TAIL]}"
+        raise MalformedEvidence(message, where=where, hint=_HINT)
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        message = f"{item[:_TAIL]!r} has score {str(score)[:_TAIL]}, not a number from 0 to 1"
+        raise MalformedEvidence(message, where=where, hint=_HINT)
+    return item, float(score)
 
 
 def _line(process: subprocess.Popen[bytes]) -> bytes:

@@ -34,6 +34,7 @@ from steelyard.kernel import (
 )
 from steelyard.kernel.errors import BrokenSeal, ConfigurationError, UsageError
 from steelyard.kernel.files import storage_errors
+from steelyard.pipeline.asking import answer_of
 from steelyard.risk.banks.score import ScorePlan, ScoreTest
 from steelyard.standard import check_schema
 
@@ -147,8 +148,8 @@ def recheck_score(folder: ScoreFolder, bank: Bank, key_id: str | None) -> Rechec
         BrokenSeal: a signature, the signer, the bank, or the claim does not hold.
         MalformedEvidence: a file breaks its format.
     """
-    signer, plan = _open(folder.plan, PLAN)
-    claimer, claim = _open(folder.claim, CLAIM)
+    signer, plan = _open(folder.plan, PLAN, bank)
+    claimer, claim = _open(folder.claim, CLAIM, bank)
     if key_id is not None and signer != key_id:
         raise BrokenSeal(f"signed by {signer[:16]}, not by {key_id[:16]}", where=str(folder.plan))
     if claimer != signer:
@@ -163,7 +164,7 @@ def _reopened(test: ScoreTest, folder: ScoreFolder, key: PrivateKey, *, resume: 
     if not resume or folder.claim.exists():
         message = f"{folder.path} already holds a certified score, or a part of one"
         raise UsageError(message, hint="choose another --out, or --resume what was cut short")
-    signer, predicate = _open(folder.plan, PLAN)
+    signer, predicate = _open(folder.plan, PLAN, test.bank)
     planned = ScorePlan.from_predicate(predicate)
     if signer != key.public_key.key_id or planned != replace(test.plan, seed=planned.seed):
         message = "the plan of this folder is another, or of another signer"
@@ -180,8 +181,9 @@ class _Answers:
         data = read_bytes(path, limit_bytes=_LIMIT_BYTES) if path.exists() else b""
         whole = data[: data.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), start=1):
-            value: Any = parse_json_object(line, where=f"{path.name}:{number}")
-            self.scores[value["item"]] = float(value["score"])
+            where = f"{path.name}:{number}"
+            item, score = answer_of(parse_json_object(line, where=where), where)
+            self.scores[item] = score
         if whole != data:
             write_atomically(path, whole)
 
@@ -195,13 +197,16 @@ class _Answers:
 
 def _sign(path: Path, kind: str, bank: Bank, predicate: JsonObject, key: PrivateKey) -> None:
     check_schema(predicate, kind, where=kind)
-    subject = Subject(bank.origin.id, bank.digest)
-    statement = Statement((subject,), predicate_type(kind), predicate)
+    statement = Statement(_subjects(bank), predicate_type(kind), predicate)
     write_atomically(path.parent / f"{key.public_key.key_id}.pem", key.public_key.pem)
     write_atomically(path, sign_statement(statement, key))
 
 
-def _open(path: Path, kind: str) -> tuple[str, dict[str, Any]]:
+def _subjects(bank: Bank) -> tuple[Subject, ...]:
+    return (Subject(bank.origin.id, bank.digest),)
+
+
+def _open(path: Path, kind: str, bank: Bank) -> tuple[str, dict[str, Any]]:
     """Signer and predicate of a statement of this folder."""
     data = read_bytes(path, limit_bytes=_LIMIT_BYTES)
     signer = claimed_key_id(data, where=str(path))
@@ -210,6 +215,9 @@ def _open(path: Path, kind: str) -> tuple[str, dict[str, Any]]:
     statement = open_envelope(data, {key.key_id: key}, where=str(path))
     if statement.predicate_type != predicate_type(kind):
         raise BrokenSeal(f"this is no {kind}", where=str(path))
+    if statement.subjects != _subjects(bank):
+        message = "the statement is about another bank"
+        raise BrokenSeal(message, where=str(path), hint="give the bank that it names")
     try:
         check_schema(statement.predicate, kind, where=str(path))
     except ConfigurationError as error:
