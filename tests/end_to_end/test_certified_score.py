@@ -3,90 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import csv
+import dataclasses
+import fcntl
 import json
-import math
-import random
+import os
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from steelyard.attest import (
-    Statement,
-    Subject,
-    generate_key,
-    load_private_key,
     load_public_key,
-    open_envelope,
-    sign_statement,
 )
-from steelyard.cli.main import run
-from steelyard.kernel import parse_json_object, sha256_hex
+from steelyard.risk.banks.item_bank import read_bank, write_bank
+from steelyard.risk.banks.score import ScorePlan, ScoreTest
 from steelyard.standard import check_schema
 
-from .assessing import home
-
-ITEMS = 60
-FAILING = """
-import json, pathlib, sys
-count = pathlib.Path(sys.argv[1])
-done = int(count.read_text()) if count.exists() else 0
-asked = [json.loads(line)["item"] for line in sys.stdin]
-count.write_text(str(done + len(asked)))
-for place, item in enumerate(asked):
-    if done + place >= int(sys.argv[2]):
-        sys.exit("the endpoint hung up")
-    print(json.dumps({"item": item, "score": int(int(item[1:]) % 5 == 0)}), flush=True)
-"""
-SCORES = """
-import json, sys
-for line in sys.stdin:
-    item = json.loads(line)["item"]
-    print(json.dumps({"item": item, "score": int(int(item[1:]) % 5 == 0)}))
-"""
+from .assessing import STEELYARD
+from .scoring import ITEMS, SCORES, certify, claim_of, furnished, recheck
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a bank, a harness and a signing key."""
-    for name, value in home(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    draw = random.Random(4)  # noqa: S311 - data for a test
-    with (tmp_path / "others.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["model", "item", "score"])
-        for model in range(12):
-            ability = draw.gauss(0.0, 1.0)
-            for item in range(ITEMS):
-                solved = draw.random() < 1.0 / (1.0 + math.exp(2.0 - ability - item / 20))
-                table.writerow([f"other-{model}", f"q{item:03d}", int(solved)])
-    origin = ["--source", "a test", "--licence", "CC0-1.0"]
-    bank = str(tmp_path / "bank.json")
-    assert run(["risk", "calibrate", str(tmp_path / "others.csv"), *origin, "--out", bank]) == 0
-    assert run(["passport", "keygen", str(tmp_path / "key.pem")]) == 0
-    (tmp_path / "ask.py").write_text(SCORES)
-    (tmp_path / "failing.py").write_text(FAILING)
-    return tmp_path
-
-
-def certify(place: Path, *more: str, out: str = "score", ask: str = "ask.py") -> int:
-    facts = ["--model", "m", "--harness", "a test", "--threshold", "0.5", "--wave", "5"]
-    command = f"{sys.executable} {place}/{ask}"
-    fixed = [*facts, "--key", str(place / "key.pem"), "--out", str(place / out)]
-    return run(["risk", "certify", str(place / "bank.json"), "--ask", command, *fixed, *more])
-
-
-def recheck(place: Path, *more: str, out: str = "score") -> int:
-    return run(["risk", "recheck", str(place / out), str(place / "bank.json"), *more])
-
-
-def claim_of(place: Path, out: str = "score") -> dict[str, Any]:
-    key = load_public_key(place / "key.pem.pub")
-    data = (place / out / "claim.dsse.json").read_bytes()
-    return dict(open_envelope(data, {key.key_id: key}).predicate)
+    return furnished(tmp_path, monkeypatch)
 
 
 def test_a_score_is_certified_on_part_of_the_items_and_rechecked(
@@ -168,9 +110,65 @@ def test_answers_before_a_time_out_are_kept_and_nothing_is_left_running(place: P
     (place / "slow.py").write_text(code + hang)
     assert certify(place, "--timeout", "2", ask="slow.py") == 3
     assert len((place / "score" / "answers.jsonl").read_text().splitlines()) == 5
+    assert not _running("987654")
+
+
+def test_what_a_command_leaves_running_is_not_waited_for(place: Path) -> None:
+    lasting = f"{sys.executable} {place}/ask.py; setsid sleep 20 & exit 0"
+    (place / "lasting.sh").write_text(lasting)
+    began = time.monotonic()
+    status = certify(place, "--ask", f"sh {place}/lasting.sh", "--wave", "60")
+    assert (status, time.monotonic() - began < 10) == (0, True)
+
+
+def test_a_signal_ends_the_harness_too(place: Path) -> None:
+    (place / "slow.py").write_text("import time\ntime.sleep(876543)  # marked-876543\n")
+    arguments = ["risk", "certify", str(place / "bank.json"), "--model", "m", "--harness", "h"]
+    ask = f"{sys.executable} {place}/slow.py marked-876543"
+    more = ["--threshold", "0.5", "--key", str(place / "key.pem"), "--out", str(place / "score")]
+    process = subprocess.Popen([str(STEELYARD), *arguments, "--ask", ask, *more])
+    assert _eventually(lambda: _running("marked-876543", but=process.pid))
+    process.terminate()
+    assert process.wait(10) != 0
+    assert _eventually(lambda: not _running("marked-876543"))
+
+
+def test_two_cannot_work_in_one_folder(place: Path) -> None:
+    (place / "score").mkdir()
+    descriptor = os.open(place / "score", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    assert certify(place) == 2
+    os.close(descriptor)
+    assert certify(place) == 0
+
+
+def test_what_counting_proves_stands_above_a_wealth(place: Path) -> None:
+    bank = read_bank(place / "bank.json")
+    answers = {item.item: float(int(item.item[1:]) % 5 < 2) for item in bank.items}
+    seen = set[str]()
+    for seed in range(60):
+        plan = ScorePlan(bank.digest, "m", "h", 0.45, 0.05, f"{seed:032x}", ITEMS, ITEMS)
+        test = ScoreTest(plan, bank)
+        certifier = test.certifier()
+        for index in certifier.draw(ITEMS):
+            certifier.record(answers[test.items[index]])
+        seen.add(certifier.decision)
+    assert seen == {"below"}
+
+
+def _running(mark: str, but: int = 0) -> bool:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            assert b"987654" not in path.read_bytes()
+            if path.parent.name != str(but) and mark.encode() in path.read_bytes():
+                return True
+    return False
+
+
+def _eventually(holds: Callable[[], bool]) -> bool:
+    ends = time.monotonic() + 15.0
+    while not holds() and time.monotonic() < ends:
+        time.sleep(0.1)
+    return holds()
 
 
 def test_an_endless_line_is_refused(place: Path) -> None:
@@ -182,6 +180,7 @@ def test_a_command_that_does_not_exist_or_hangs(place: Path) -> None:
     assert certify(place, "--ask", "/no/such/harness") == 2
     assert certify(place, "--ask", "sleep 30", "--timeout", "1", "--resume") == 3
     assert certify(place, "--ask", " ", "--resume") == 2
+    assert certify(place, "--ask", "sh 'unclosed", "--resume") == 2
 
 
 @pytest.mark.parametrize("threshold", ["0", "1", "-1", "nan"])
@@ -199,96 +198,6 @@ def test_a_budget_that_is_too_small_leaves_it_undecided(
     assert recheck(place) == 0
 
 
-def _other_answers(claim: dict[str, Any]) -> None:
-    claim["answers"][0] = 1 - claim["answers"][0]
-
-
-def _one_draw_less(claim: dict[str, Any]) -> None:
-    for name in ("asked", "answers", "probabilities"):
-        claim[name].pop()
-    claim["waves"][-1] -= 1
-    if not claim["waves"][-1]:
-        claim["waves"].pop()
-
-
-def _other_item(claim: dict[str, Any]) -> None:
-    claim["asked"][0], claim["asked"][1] = claim["asked"][1], claim["asked"][0]
-
-
-def _foreign_item(claim: dict[str, Any]) -> None:
-    claim["asked"][0] = "q999"
-
-
-def _one_large_wave(claim: dict[str, Any]) -> None:
-    claim["waves"] = [len(claim["asked"])]
-
-
-FORGERIES: dict[str, Callable[[dict[str, Any]], None]] = {
-    "an answer": _other_answers,
-    "a draw left out": _one_draw_less,
-    "another order": _other_item,
-    "an item of no bank": _foreign_item,
-    "other waves": _one_large_wave,
-    "the decision": lambda claim: claim.update(decision="above"),
-    "the evidence": lambda claim: claim.update(e_below=claim["e_below"] * 2),
-    "the interval": lambda claim: claim.update(interval=[0.0, 0.1]),
-    "another plan": lambda claim: claim.update(plan="0" * 64),
-    "another method": lambda claim: claim.update(method="mine"),
-    "a field more": lambda claim: claim.update(note="trust me"),
-}
-
-
-@pytest.mark.parametrize("name", FORGERIES)
-def test_a_signer_cannot_claim_what_does_not_follow(place: Path, name: str) -> None:
-    assert certify(place) == 0
-    path = place / "score" / "claim.dsse.json"
-    key = load_private_key(place / "key.pem")
-    public = key.public_key
-    statement = open_envelope(path.read_bytes(), {public.key_id: public})
-    claim = parse_json_object(json.dumps(statement.predicate).encode())
-    FORGERIES[name](claim)
-    path.write_bytes(
-        sign_statement(Statement(statement.subjects, statement.predicate_type, claim), key)
-    )
-    assert recheck(place) == 3
-
-
-def test_a_plan_cannot_be_exchanged_afterwards(place: Path) -> None:
-    assert certify(place) == 0
-    path = place / "score" / "plan.dsse.json"
-    key = load_private_key(place / "key.pem")
-    statement = open_envelope(path.read_bytes(), {key.public_key.key_id: key.public_key})
-    plan = dict(statement.predicate) | {"threshold": 0.9}
-    again = sign_statement(Statement(statement.subjects, statement.predicate_type, plan), key)
-    path.write_bytes(again)
-    assert recheck(place) == 3
-    claim_path = place / "score" / "claim.dsse.json"
-    claimed = open_envelope(claim_path.read_bytes(), {key.public_key.key_id: key.public_key})
-    moved = dict(claimed.predicate) | {"plan": sha256_hex(again)}
-    claim_path.write_bytes(
-        sign_statement(Statement(claimed.subjects, claimed.predicate_type, moved), key)
-    )
-    assert recheck(place) == 3
-
-
-def test_a_claim_about_another_bank_is_refused(place: Path) -> None:
-    assert certify(place) == 0
-    path = place / "score" / "claim.dsse.json"
-    key = load_private_key(place / "key.pem")
-    statement = open_envelope(path.read_bytes(), {key.public_key.key_id: key.public_key})
-    other = (Subject("others", "0" * 64),)
-    predicate = parse_json_object(json.dumps(statement.predicate).encode())
-    path.write_bytes(sign_statement(Statement(other, statement.predicate_type, predicate), key))
-    assert recheck(place) == 3
-
-
-def test_a_plan_is_no_claim(place: Path) -> None:
-    assert certify(place) == 0
-    plan = (place / "score" / "plan.dsse.json").read_bytes()
-    (place / "score" / "claim.dsse.json").write_bytes(plan)
-    assert recheck(place) == 3
-
-
 @pytest.mark.parametrize(
     "line", ["{}", '{"item": 3, "score": 1}', '{"item":"q001","score":7}', "x"]
 )
@@ -301,13 +210,11 @@ def test_a_damaged_journal_is_told(place: Path, line: str) -> None:
     assert not (place / "score" / "claim.dsse.json").exists()
 
 
-def test_another_signer_or_bank_is_refused(place: Path) -> None:
-    assert certify(place) == 0
-    assert recheck(place, "--key", generate_key().public_key.key_id) == 3
-    bank = json.loads((place / "bank.json").read_bytes())
-    bank["version"] = "2"
-    (place / "bank.json").write_text(json.dumps(bank))
-    assert recheck(place) == 3
+def test_a_bank_of_canaries_has_no_score(place: Path) -> None:
+    bank = read_bank(place / "bank.json")
+    planted = tuple(dataclasses.replace(item, canary=0.0) for item in bank.items)
+    write_bank(dataclasses.replace(bank, items=planted), place / "bank.json")
+    assert certify(place) == 3
 
 
 INSPECT_TASK = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from steelyard.risk.banks.score import ScoreTest
     from steelyard.stats.sequential import Certification
 
-_HELD = {"above": "above", "below": "below", "undecided": "not decided against"}
+_LONGEST_WAVE_S = 7 * 86_400.0
+_KEY_ID = re.compile("[0-9a-f]{64}")
 
 
 def certify(
@@ -31,7 +34,9 @@ def certify(
     budget: Annotated[
         int | None, typer.Option(min=1, help="Items to ask at most; all by default.")
     ] = None,
-    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds that a wave may take.")] = 3600.0,
+    timeout: Annotated[
+        float, typer.Option(min=1.0, max=_LONGEST_WAVE_S, help="Seconds that a wave may take.")
+    ] = 3600.0,
     key: Annotated[Path | None, typer.Option(help="Signing key; your own by default.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what was cut short.")
@@ -46,7 +51,10 @@ def certify(
     from steelyard.risk.banks.item_bank import read_bank
     from steelyard.risk.banks.score import ScorePlan, ScoreTest
 
-    command = shlex.split(ask)
+    try:
+        command = shlex.split(ask)
+    except ValueError as error:
+        raise UsageError(f"{error}".lower(), where="--ask") from error
     if not command:
         raise UsageError("the command is empty", where="--ask")
     items = read_bank(bank)
@@ -85,7 +93,7 @@ def recheck(
     from steelyard.pipeline.certified_score import ScoreFolder, recheck_score
     from steelyard.risk.banks.item_bank import read_bank
 
-    wanted = load_public_key(Path(key)).key_id if key and Path(key).is_file() else key
+    wanted = key if key is None or _KEY_ID.fullmatch(key) else load_public_key(Path(key)).key_id
     checked = recheck_score(ScoreFolder(folder), read_bank(bank), wanted)
     _show(checked.test, checked.found, checked.signer, as_json=as_json)
     if wanted is None:
@@ -101,6 +109,7 @@ def _show(test: ScoreTest, found: Certification, signer: str, *, as_json: bool) 
                 "schema": "steelyard/certified-score/1",
                 "bank": plan.bank,
                 "model": plan.model,
+                "harness": plan.harness,
                 "signer": signer,
                 "threshold": plan.threshold,
                 "alpha": plan.alpha,
@@ -111,9 +120,16 @@ def _show(test: ScoreTest, found: Certification, signer: str, *, as_json: bool) 
             }
         )
         return
-    write(f"{plan.model}: {_HELD[found.decision]} {plan.threshold:g} on {test.bank.origin.id}")
-    write(
-        f"  {found.items_used} of {items} items asked, error at most {plan.alpha:g} on either side"
-    )
-    write(f"  score from {low:.3f} to {high:.3f} at {1 - plan.alpha:.0%}")
+    coverage = f"{100.0 * (1.0 - plan.alpha):.10g} %"
+    side = f"{found.decision} {plan.threshold!r}"
+    if found.decision == "undecided":
+        side = f"undecided at {plan.threshold!r}: nothing is claimed"
+    write(f"{plan.model}: {side}")
+    write(f"  on {test.bank.origin.id} {test.bank.origin.version}, asked by: {plan.harness}")
+    write(f"  {found.items_used} of {items} items asked")
+    if found.decision != "undecided":
+        write(f"  wrong with probability at most {plan.alpha!r}, over the draws")
+    # Rounded outward: what is printed covers as often as what was claimed.
+    low, high = math.floor(low * 1000) / 1000, math.ceil(high * 1000) / 1000
+    write(f"  score from {low:.3f} to {high:.3f} at {coverage}")
     write(f"  signed by {signer}")

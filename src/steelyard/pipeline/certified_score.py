@@ -11,8 +11,10 @@ come, and the claim is signed. A folder that was cut short goes on with the same
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +34,14 @@ from steelyard.kernel import (
     sha256_hex,
     write_atomically,
 )
-from steelyard.kernel.errors import BrokenSeal, ConfigurationError, UsageError
+from steelyard.kernel.errors import BrokenSeal, ConfigurationError, MalformedEvidence, UsageError
 from steelyard.kernel.files import storage_errors
 from steelyard.pipeline.asking import answer_of
 from steelyard.risk.banks.score import ScorePlan, ScoreTest
 from steelyard.standard import check_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from steelyard.attest import PrivateKey
@@ -49,8 +51,9 @@ if TYPE_CHECKING:
     from steelyard.stats.sequential import Certification
 
 PLAN, CLAIM = "score-plan", "score-claim"
-_LIMIT_BYTES = 64 << 20
+_LIMIT_BYTES = 256 << 20
 _SEED_BYTES = 16
+_DAMAGED = "begin anew in another folder: nobody can tell which answer was the model's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +121,24 @@ def certify_bank(
         certifier = test.certifier()
     except ValueError as error:
         raise UsageError(str(error)) from error
-    if folder.plan.exists():
-        test = _reopened(test, folder, key, resume=resume)
-        certifier = test.certifier()
-    else:
-        _sign(folder.plan, PLAN, test.bank, test.plan.to_predicate(), key)
-    known = _Answers(folder.answers)
-    while items := [test.items[index] for index in certifier.draw(test.plan.wave)]:
-        if left := [item for item in items if item not in known.scores]:
-            asker.ask(left, known.keep)
-        for item in items:
-            certifier.record(known.scores[item])
-        progress(len(certifier.certification().asked), test.plan.budget)
-    found = certifier.certification()
-    predicate = test.claim(found, sha256_hex(read_bytes(folder.plan)))
-    _sign(folder.claim, CLAIM, test.bank, predicate, key)
+    with _alone(folder):
+        if folder.plan.exists():
+            test = _reopened(test, folder, key, resume=resume)
+            certifier = test.certifier()
+        else:
+            _sign(folder.plan, PLAN, test.bank, test.plan.to_predicate(), key)
+        known, names = _Answers(folder.answers, test.items), test.items
+        answered = 0
+        while items := [names[index] for index in certifier.draw(test.plan.wave)]:
+            if left := [item for item in items if item not in known.scores]:
+                asker.ask(left, known.keep)
+            for item in items:
+                certifier.record(known.scores[item])
+            answered += len(items)
+            progress(answered, test.plan.budget)
+        found = certifier.certification()
+        predicate = test.claim(found, sha256_hex(read_bytes(folder.plan)))
+        _sign(folder.claim, CLAIM, test.bank, predicate, key)
     return found
 
 
@@ -148,13 +154,13 @@ def recheck_score(folder: ScoreFolder, bank: Bank, key_id: str | None) -> Rechec
         BrokenSeal: a signature, the signer, the bank, or the claim does not hold.
         MalformedEvidence: a file breaks its format.
     """
-    signer, plan = _open(folder.plan, PLAN, bank)
-    claimer, claim = _open(folder.claim, CLAIM, bank)
+    signer, plan, digest = _open(folder.plan, PLAN, bank)
+    claimer, claim, _ = _open(folder.claim, CLAIM, bank)
     if key_id is not None and signer != key_id:
         raise BrokenSeal(f"signed by {signer[:16]}, not by {key_id[:16]}", where=str(folder.plan))
     if claimer != signer:
         raise BrokenSeal("plan and claim are signed by two", where=str(folder.claim))
-    if claim["plan"] != sha256_hex(read_bytes(folder.plan)):
+    if claim["plan"] != digest:
         raise BrokenSeal("the claim is of another plan", where=str(folder.claim))
     test = ScoreTest(ScorePlan.from_predicate(plan), bank)
     return Rechecked(test, test.verify(claim), signer)
@@ -164,7 +170,7 @@ def _reopened(test: ScoreTest, folder: ScoreFolder, key: PrivateKey, *, resume: 
     if not resume or folder.claim.exists():
         message = f"{folder.path} already holds a certified score, or a part of one"
         raise UsageError(message, hint="choose another --out, or --resume what was cut short")
-    signer, predicate = _open(folder.plan, PLAN, test.bank)
+    signer, predicate, _ = _open(folder.plan, PLAN, test.bank)
     planned = ScorePlan.from_predicate(predicate)
     if signer != key.public_key.key_id or planned != replace(test.plan, seed=planned.seed):
         message = "the plan of this folder is another, or of another signer"
@@ -172,17 +178,41 @@ def _reopened(test: ScoreTest, folder: ScoreFolder, key: PrivateKey, *, resume: 
     return ScoreTest(planned, test.bank)
 
 
+@contextmanager
+def _alone(folder: ScoreFolder) -> Generator[None]:
+    """Keep other processes out of a folder.
+
+    Raises:
+        UsageError: one is at work there.
+    """
+    with storage_errors(folder.path):
+        folder.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError("another process is at work in it", where=str(folder.path)) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
 class _Answers:
     """Answers on disk, each written through before the next; a torn last line is dropped."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, items: Sequence[str]) -> None:
         self._path = path
+        known = frozenset(items)
         self.scores: dict[str, float] = {}
         data = read_bytes(path, limit_bytes=_LIMIT_BYTES) if path.exists() else b""
         whole = data[: data.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), start=1):
             where = f"{path.name}:{number}"
-            item, score = answer_of(parse_json_object(line, where=where), where)
+            item, score = answer_of(parse_json_object(line, where=where), where, _DAMAGED)
+            if item in self.scores or item not in known:
+                message = f"{item!r} is answered twice, or is no item of the bank"
+                raise MalformedEvidence(message, where=where, hint=_DAMAGED)
             self.scores[item] = score
         if whole != data:
             write_atomically(path, whole)
@@ -206,8 +236,8 @@ def _subjects(bank: Bank) -> tuple[Subject, ...]:
     return (Subject(bank.origin.id, bank.digest),)
 
 
-def _open(path: Path, kind: str, bank: Bank) -> tuple[str, dict[str, Any]]:
-    """Signer and predicate of a statement of this folder."""
+def _open(path: Path, kind: str, bank: Bank) -> tuple[str, dict[str, Any], str]:
+    """Signer, predicate and digest of a statement of this folder."""
     data = read_bytes(path, limit_bytes=_LIMIT_BYTES)
     signer = claimed_key_id(data, where=str(path))
     pem = path.parent / f"{signer}.pem"
@@ -222,4 +252,4 @@ def _open(path: Path, kind: str, bank: Bank) -> tuple[str, dict[str, Any]]:
         check_schema(statement.predicate, kind, where=str(path))
     except ConfigurationError as error:
         raise BrokenSeal(error.message, where=str(path), hint=error.hint) from error
-    return signer, dict(statement.predicate)
+    return signer, dict(statement.predicate), sha256_hex(data)

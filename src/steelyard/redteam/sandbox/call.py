@@ -170,14 +170,14 @@ def _hand_over(
         "targets": tuple(targets),
     }
     with ExitStack() as opened:
-        if len(request.details) > _LONGEST_INSIDE_BYTES:
-            memory = os.memfd_create("request")
-            opened.callback(os.close, memory)
-            _write_all(memory, request.details)
-            fds = [*fds, memory]
-        else:
-            head["details"] = request.details
         try:
+            if len(request.details) > _LONGEST_INSIDE_BYTES:
+                memory = os.memfd_create("request")
+                opened.callback(os.close, memory)
+                _write_all(memory, request.details)
+                fds = [*fds, memory]
+            else:
+                head["details"] = request.details
             socket.send_fds(control, [_packed(head)], fds)
         except OSError as error:
             raise HostLost("the host is gone", hint="start a new one") from error

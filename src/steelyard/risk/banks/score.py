@@ -11,7 +11,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from steelyard.kernel.errors import BrokenSeal
+from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 from steelyard.stats import Certifier, DrawLogError, verify_draws
 from steelyard.stats.sequential import Certification
 
@@ -63,6 +63,7 @@ class ScoreTest:
 
     Raises:
         BrokenSeal: the bank is another than the plan's.
+        MalformedEvidence: no item of the bank counts.
     """
 
     plan: ScorePlan
@@ -72,6 +73,8 @@ class ScoreTest:
         if self.bank.digest != self.plan.bank:
             message = f"the plan is of bank {self.plan.bank[:16]}, this is {self.bank.digest[:16]}"
             raise BrokenSeal(message, hint="give the bank that the plan names")
+        if not self.items:
+            raise MalformedEvidence("the bank holds canaries alone, so there is no score")
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -125,14 +128,23 @@ class ScoreTest:
         places = {name: index for index, name in enumerate(self.items)}
         if foreign := [name for name in claim["asked"] if name not in places]:
             raise BrokenSeal(f"the claim asked {foreign[0]!r}, which the bank does not hold")
-        if any(wave != self.plan.wave for wave in claim["waves"][:-1]) or (
-            claim["waves"] and claim["waves"][-1] > self.plan.wave
-        ):
-            raise BrokenSeal("the waves of the claim are not those of the plan")
+        if len(claim["asked"]) > len(places):
+            raise BrokenSeal("the claim asked more items than the bank holds")
+        if list(claim["waves"]) != self._waves(len(claim["asked"])):
+            raise BrokenSeal("the waves of the claim are not those of the plan, or one was cut")
         try:
             return verify_draws(self._certification(claim, places), bank=self.parameters)
         except DrawLogError as error:
             raise BrokenSeal(f"the claim does not follow from its draws: {error}") from error
+
+    def _waves(self, asked: int) -> list[int]:
+        """Sizes of the waves that so many items were drawn in: whole but for the budget's last."""
+        most, waves = min(self.plan.budget, len(self.items)), list[int]()
+        while sum(waves) < asked:
+            waves.append(min(self.plan.wave, most - sum(waves)))
+            if waves[-1] <= 0:
+                break
+        return waves
 
     def _certification(self, claim: Mapping[str, Any], places: Mapping[str, int]) -> Certification:
         plan = self.plan

@@ -95,8 +95,7 @@ class Wager:
         if self._bets is not None:
             place = drawn.place
             self._bets = Bets(*(Bet(np.delete(b.base, place), b.slope) for b in self._bets))
-        if self.decision == "undecided":
-            self._decide()
+        self._decide()
 
     def _expect(self, beliefs: Beliefs) -> Expectation:
         return beliefs.expect(self._goal - self._sums.middle)
@@ -121,8 +120,15 @@ class Wager:
         return math.log(max(factor, 1e-300))
 
     def _decide(self) -> None:
-        """Latch the first decision: by a wealth, or because the rest cannot change the side."""
-        if math.isinf(self.e_above) or self._log_above >= self._needed:
+        """Latch the first decision by a wealth; what counting proves stands above it.
+
+        A wave goes on after its decision, and may count what shows a wealth to have misled.
+        """
+        if math.isinf(self.e_above):
             self.decision = "above"
-        elif math.isinf(self.e_below) or self._log_below >= self._needed:
+        elif math.isinf(self.e_below):
+            self.decision = "below"
+        elif self.decision == "undecided" and self._log_above >= self._needed:
+            self.decision = "above"
+        elif self.decision == "undecided" and self._log_below >= self._needed:
             self.decision = "below"
