@@ -69,6 +69,19 @@ def test_the_last_items_decide_by_counting() -> None:
     assert found.e_above == float("inf")  # certain, not merely likely
 
 
+def test_what_a_wave_counts_after_its_decision_stands_above_a_wealth() -> None:
+    test = Certifier(60, 0.5, seed=1)
+    test.draw(60)
+    while test.decision == "undecided":
+        test.record(1.0)
+    assert test.decision == "above"
+    while test.pending:
+        test.record(0.0)
+    found = test.certification()
+    assert (found.decision, sum(found.answers) < 30) == ("below", True)
+    assert verify_draws(found) == found
+
+
 @pytest.mark.parametrize("wave", [1, 7, 40])
 def test_a_log_replays_to_the_same_certification(wave: int) -> None:
     test = Certifier(N, SCORE - 0.08, bank=BANK, seed=11)

@@ -9,6 +9,7 @@ from steelyard.redteam.sandbox import Host
 from steelyard.redteam.sandbox.root import HOME
 
 MIB = 1024 * 1024
+CALLERS = 24
 
 
 def python(host: Host, code: str, timeout_s: float = 30.0) -> str:
@@ -96,14 +97,14 @@ def test_processes_together_get_no_more_memory_than_the_limit(small: Host) -> No
 
 def test_calls_on_calls_do_not_put_off_the_look_at_memory(small: Host) -> None:
     eat = "x = bytearray(b'x') * (60 * 2**20); import time; time.sleep(30)"
-    with ThreadPoolExecutor(4) as callers:
+    with ThreadPoolExecutor(CALLERS) as callers:
         ends = time.monotonic() + 2.0
 
         def flood() -> None:
             while time.monotonic() < ends:
                 small.exec(["/usr/bin/true"])
 
-        flooding = [callers.submit(flood) for _ in range(4)]
+        flooding = [callers.submit(flood) for _ in range(CALLERS)]
         for _ in range(4):
             small.spawn(["python3", "-IS", "-c", eat])
         time.sleep(1.5)
