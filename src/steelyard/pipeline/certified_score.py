@@ -7,14 +7,13 @@ come, and the claim is signed. A folder that was cut short goes on with the same
     FOLDER/answers.jsonl       answers as they came
     FOLDER/claim.dsse.json     signed at the end
     FOLDER/KEYID.pem           the signer's public key
+    FOLDER/lock                held while a process is at work
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +33,21 @@ from steelyard.kernel import (
     sha256_hex,
     write_atomically,
 )
-from steelyard.kernel.errors import BrokenSeal, ConfigurationError, MalformedEvidence, UsageError
+from steelyard.kernel.errors import (
+    BrokenSeal,
+    ConfigurationError,
+    MalformedEvidence,
+    StorageError,
+    UsageError,
+)
 from steelyard.kernel.files import storage_errors
+from steelyard.kernel.locks import locked
 from steelyard.pipeline.asking import answer_of
 from steelyard.risk.banks.score import ScorePlan, ScoreTest
 from steelyard.standard import check_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from steelyard.attest import PrivateKey
@@ -114,6 +120,7 @@ def certify_bank(
     Raises:
         UsageError: arguments out of range, or a folder of another plan, or one that holds a test
             and `resume` is off.
+        StorageError: the folder cannot be written, or another process is at work in it.
         TargetUnreachable: the harness failed; the folder keeps the answers.
         MalformedEvidence: the harness answered what it was not asked.
     """
@@ -121,7 +128,8 @@ def certify_bank(
         certifier = test.certifier()
     except ValueError as error:
         raise UsageError(str(error)) from error
-    with _alone(folder):
+    busy = StorageError("another process is at work in it", where=str(folder.path))
+    with locked(folder.path, busy=busy):
         if folder.plan.exists():
             test = _reopened(test, folder, key, resume=resume)
             certifier = test.certifier()
@@ -176,26 +184,6 @@ def _reopened(test: ScoreTest, folder: ScoreFolder, key: PrivateKey, *, resume: 
         message = "the plan of this folder is another, or of another signer"
         raise UsageError(message, where=str(folder.plan), hint="resume with the same arguments")
     return ScoreTest(planned, test.bank)
-
-
-@contextmanager
-def _alone(folder: ScoreFolder) -> Generator[None]:
-    """Keep other processes out of a folder.
-
-    Raises:
-        UsageError: one is at work there.
-    """
-    with storage_errors(folder.path):
-        folder.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError("another process is at work in it", where=str(folder.path)) from error
-        yield
-    finally:
-        os.close(descriptor)
 
 
 class _Answers:

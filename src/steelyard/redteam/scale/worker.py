@@ -7,27 +7,23 @@ shard's folder keeps two workers from paying for the same answers.
 
 from __future__ import annotations
 
-import fcntl
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from steelyard.kernel.errors import SteelyardError, StorageError, UsageError
-from steelyard.kernel.files import storage_errors
+from steelyard.kernel.locks import locked
 from steelyard.redteam.engine import Journal, Run, resolve_model, run_protocols
 from steelyard.redteam.kit import find_protocol
 from steelyard.redteam.scale.manifest import load_manifest, load_secret
 from steelyard.redteam.scale.result import ShardResult, join_results, read_results, write_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from pathlib import Path
 
     from steelyard.redteam.scale.manifest import Manifest, Shard
 
 JOURNAL = "journal.jsonl"
 LOCK_WAIT_SECONDS = 30.0
-_LOCK_POLL_SECONDS = 0.2
 
 
 def run_shard(
@@ -43,7 +39,12 @@ def run_shard(
     manifest = load_manifest(path)
     shard = manifest.shard(index)
     folder = path.parent / shard.folder_name
-    with _alone(folder):
+    busy = StorageError(
+        "another worker plays this shard",
+        where=str(folder),
+        hint="wait for it, or end it, then run the shard again",
+    )
+    with locked(folder, busy=busy, wait_s=LOCK_WAIT_SECONDS):
         results = read_results(shard, folder)
         join_results(results)
         for result in results:
@@ -85,33 +86,3 @@ def _play(manifest: Manifest, shard: Shard, root: Path, on_progress: Callable[[i
         )
     finally:
         journal.close()
-
-
-@contextmanager
-def _alone(folder: Path) -> Generator[None]:
-    """Hold the shard's lock; it goes with the process, however that ends."""
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / "lock").open("wb")
-    with stream:
-        _wait_for(stream.fileno(), folder)
-        yield
-
-
-def _wait_for(descriptor: int, folder: Path) -> None:
-    until = time.monotonic() + LOCK_WAIT_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > until:
-                message = "another worker plays this shard"
-                hint = "wait for it, or end it, then run the shard again"
-                raise StorageError(message, where=str(folder), hint=hint) from error
-            time.sleep(_LOCK_POLL_SECONDS)
-        except OSError as error:
-            message = f"cannot lock: {error.strerror or error}"
-            hint = "put the run on a file system with file locks"
-            raise StorageError(message, where=str(folder), hint=hint) from error
-        else:
-            return
