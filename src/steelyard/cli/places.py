@@ -36,6 +36,27 @@ def signing_key(path: Path | None) -> PrivateKey:
     return key
 
 
+def key_id_of(name: str) -> str:
+    """The key id that --key means: itself, or that of a PEM file.
+
+    Raises:
+        ConfigurationError: neither a key id nor a readable public key.
+    """
+    from steelyard.attest import load_public_key
+    from steelyard.kernel import check_sha256
+    from steelyard.kernel.errors import CannotVerify, ConfigurationError
+
+    try:
+        check_sha256(name)
+    except ValueError:
+        try:
+            return load_public_key(Path(name)).key_id
+        except CannotVerify as error:
+            hint = "give a PEM file, or a key id of 64 hex digits"
+            raise ConfigurationError(error.message, where=f"--key {name}", hint=hint) from error
+    return name
+
+
 def _base(variable: str, fallback: str) -> Path:
     root = os.environ.get(variable)
     return (Path(root) if root else Path.home() / fallback) / "steelyard"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from steelyard.stats.sequential import Certification
 
 _LONGEST_WAVE_S = 7 * 86_400.0
-_KEY_ID = re.compile("[0-9a-f]{64}")
 
 
 def certify(
@@ -89,11 +87,11 @@ def recheck(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Repeat a certified score from its draws, without the model."""
-    from steelyard.attest import load_public_key
+    from steelyard.cli.places import key_id_of
     from steelyard.pipeline.certified_score import ScoreFolder, recheck_score
     from steelyard.risk.banks.item_bank import read_bank
 
-    wanted = key if key is None or _KEY_ID.fullmatch(key) else load_public_key(Path(key)).key_id
+    wanted = key_id_of(key) if key else None
     checked = recheck_score(ScoreFolder(folder), read_bank(bank), wanted)
     _show(checked.test, checked.found, checked.signer, as_json=as_json)
     if wanted is None:

@@ -98,37 +98,17 @@ def verify_file(
     facts: Path | None = None,
 ) -> Verification:
     """Verify the passport in a file, as of a date or of now."""
+    from steelyard.cli.places import key_id_of
     from steelyard.kernel import parse_instant, read_bytes, utc_now
     from steelyard.passport import load_facts, verify_passport
 
     return verify_passport(
         read_bytes(passport, limit_bytes=_LARGEST_PASSPORT_BYTES),
         at=parse_instant(at, where="--at") if at else utc_now(),
-        trusted=frozenset(_key_id(name) for name in keys or ()),
+        trusted=frozenset(key_id_of(name) for name in keys or ()),
         policy=policy,
         facts=load_facts(facts) if facts else None,
     )
-
-
-def _key_id(name: str) -> str:
-    """The key id that --key means: itself, or that of a PEM file.
-
-    Raises:
-        ConfigurationError: neither a key id nor a readable public key.
-    """
-    from steelyard.attest import load_public_key
-    from steelyard.kernel import check_sha256
-    from steelyard.kernel.errors import CannotVerify, ConfigurationError
-
-    try:
-        check_sha256(name)
-    except ValueError:
-        try:
-            return load_public_key(Path(name)).key_id
-        except CannotVerify as error:
-            hint = "give a PEM file, or a key id of 64 hex digits"
-            raise ConfigurationError(error.message, where=f"--key {name}", hint=hint) from error
-    return name
 
 
 def _load_policy(path: Path) -> Policy:
