@@ -95,6 +95,19 @@ def test_what_is_no_answer_ends_the_run_without_a_claim(
     assert certify(place, "--resume") == 0
 
 
+def test_plans_are_counted_by_model_and_bank_and_a_resumed_one_is_no_further(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert certify(place, "--ask", f"{sys.executable} {place}/failing.py {place}/count 3") == 3
+    assert certify(place, "--resume") == 0
+    assert certify(place, out="again") == 0
+    assert certify(place, "--model", "n", out="another") == 0
+    capsys.readouterr()
+    for out, attempt in (("score", 1), ("again", 2), ("another", 1)):
+        assert recheck(place, "--json", out=out) == 0
+        assert json.loads(capsys.readouterr().out)["attempt"] == attempt
+
+
 def test_a_second_answer_to_an_item_is_refused(place: Path) -> None:
     (place / "twice.py").write_text(SCORES + "    print(json.dumps({'item': item, 'score': 0}))\n")
     assert certify(place, ask="twice.py") == 3

@@ -12,8 +12,7 @@ import typer
 from steelyard.cli.output import progress_bar, say, write, write_json
 
 if TYPE_CHECKING:
-    from steelyard.risk.banks.score import ScoreTest
-    from steelyard.stats.sequential import Certification
+    from steelyard.pipeline.certified_score import Scored
 
 _LONGEST_WAVE_S = 7 * 86_400.0
 
@@ -42,10 +41,17 @@ def certify(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Certify a score on an imported bank, asking any harness for as few items as it takes."""
-    from steelyard.cli.places import signing_key
+    from steelyard.cli.places import attempts_file, signing_key
+    from steelyard.kernel import utc_now
     from steelyard.kernel.errors import UsageError
     from steelyard.pipeline.asking import Asker
-    from steelyard.pipeline.certified_score import ScoreFolder, certify_bank, new_seed
+    from steelyard.pipeline.attempts import next_attempt
+    from steelyard.pipeline.certified_score import (
+        Evaluator,
+        ScoreFolder,
+        certify_bank,
+        new_seed,
+    )
     from steelyard.risk.banks.item_bank import read_bank
     from steelyard.risk.banks.score import ScorePlan, ScoreTest
 
@@ -67,15 +73,16 @@ def certify(
         wave=wave,
         budget=min(budget or most, most),
     )
-    signer = signing_key(key)
-    folder = ScoreFolder(out)
+    evaluator = Evaluator(
+        signing_key(key), lambda: next_attempt(attempts_file(), model, (items.digest,), utc_now())
+    )
     with progress_bar(f"certifying {model}") as progress:
-        found = certify_bank(
-            ScoreTest(plan, items), folder, Asker(command, timeout), signer,
+        scored = certify_bank(
+            ScoreTest(plan, items), ScoreFolder(out), Asker(command, timeout), evaluator,
             resume=resume, progress=progress,
         )  # fmt: skip
-    _show(ScoreTest(plan, items), found, signer.public_key.key_id, as_json=as_json)
-    say(f"next:     steelyard risk recheck {out} {bank} --key {signer.public_key.key_id}")
+    _show(scored, as_json=as_json)
+    say(f"next:     steelyard risk recheck {out} {bank} --key {scored.signer}")
 
 
 def recheck(
@@ -93,13 +100,14 @@ def recheck(
 
     wanted = key_id_of(key) if key else None
     checked = recheck_score(ScoreFolder(folder), read_bank(bank), wanted)
-    _show(checked.test, checked.found, checked.signer, as_json=as_json)
+    _show(checked, as_json=as_json)
     if wanted is None:
         say("note: any signer was accepted; name yours with --key")
 
 
-def _show(test: ScoreTest, found: Certification, signer: str, *, as_json: bool) -> None:
-    plan, items = test.plan, len(test.items)
+def _show(scored: Scored, *, as_json: bool) -> None:
+    plan, found, items = scored.test.plan, scored.found, len(scored.test.items)
+    bank = scored.test.bank.origin
     low, high = found.interval
     if as_json:
         write_json(
@@ -108,7 +116,8 @@ def _show(test: ScoreTest, found: Certification, signer: str, *, as_json: bool) 
                 "bank": plan.bank,
                 "model": plan.model,
                 "harness": plan.harness,
-                "signer": signer,
+                "signer": scored.signer,
+                "attempt": plan.attempt,
                 "threshold": plan.threshold,
                 "alpha": plan.alpha,
                 "decision": found.decision,
@@ -123,11 +132,12 @@ def _show(test: ScoreTest, found: Certification, signer: str, *, as_json: bool) 
     if found.decision == "undecided":
         side = f"undecided at {plan.threshold!r}: nothing is claimed"
     write(f"{plan.model}: {side}")
-    write(f"  on {test.bank.origin.id} {test.bank.origin.version}, asked by: {plan.harness}")
+    write(f"  on {bank.id} {bank.version}, asked by: {plan.harness}")
     write(f"  {found.items_used} of {items} items asked")
     if found.decision != "undecided":
         write(f"  wrong with probability at most {plan.alpha!r}, over the draws")
     # Rounded outward: what is printed covers as often as what was claimed.
     low, high = math.floor(low * 1000) / 1000, math.ceil(high * 1000) / 1000
     write(f"  score from {low:.3f} to {high:.3f} at {coverage}")
-    write(f"  signed by {signer}")
+    write(f"  attempt {plan.attempt} by the signer's own count")
+    write(f"  signed by {scored.signer}")

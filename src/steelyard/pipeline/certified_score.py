@@ -85,12 +85,25 @@ class ScoreFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class Rechecked:
-    """A certified score that was repeated: its plan and bank, what was found, and the signer."""
+class Scored:
+    """A certified score: its plan and bank, what was found, and the signer."""
 
     test: ScoreTest
     found: Certification
     signer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluator:
+    """Who certifies.
+
+    Attributes:
+        key: Signs plan and claim.
+        count_attempt: Gives the number of a new plan; called once for each, before it is signed.
+    """
+
+    key: PrivateKey
+    count_attempt: Callable[[], int]
 
 
 def new_seed() -> str:
@@ -102,18 +115,18 @@ def certify_bank(
     test: ScoreTest,
     folder: ScoreFolder,
     asker: Asker,
-    key: PrivateKey,
+    evaluator: Evaluator,
     *,
     resume: bool,
     progress: Callable[[int, int], None],
-) -> Certification:
+) -> Scored:
     """Plan, ask in waves until the score is decided, and sign what was found.
 
     Args:
-        test: The plan wanted, and its bank. On resuming the seed is that of the folder.
+        test: The plan wanted, and its bank. On resuming seed and attempt are the folder's.
         folder: Where everything is kept.
         asker: The harness.
-        key: Signs plan and claim.
+        evaluator: Signs plan and claim.
         resume: Go on with what the folder holds.
         progress: Called with items answered and the most that may be.
 
@@ -124,17 +137,19 @@ def certify_bank(
         TargetUnreachable: the harness failed; the folder keeps the answers.
         MalformedEvidence: the harness answered what it was not asked.
     """
+    key = evaluator.key
     try:
-        certifier = test.certifier()
+        test.certifier()
     except ValueError as error:
         raise UsageError(str(error)) from error
     busy = StorageError("another process is at work in it", where=str(folder.path))
     with locked(folder.path, busy=busy):
         if folder.plan.exists():
             test = _reopened(test, folder, key, resume=resume)
-            certifier = test.certifier()
         else:
+            test = replace(test, plan=replace(test.plan, attempt=evaluator.count_attempt()))
             _sign(folder.plan, PLAN, test.bank, test.plan.to_predicate(), key)
+        certifier = test.certifier()
         known, names = _Answers(folder.answers, test.items), test.items
         answered = 0
         while items := [names[index] for index in certifier.draw(test.plan.wave)]:
@@ -147,10 +162,10 @@ def certify_bank(
         found = certifier.certification()
         predicate = test.claim(found, sha256_hex(read_bytes(folder.plan)))
         _sign(folder.claim, CLAIM, test.bank, predicate, key)
-    return found
+    return Scored(test, found, key.public_key.key_id)
 
 
-def recheck_score(folder: ScoreFolder, bank: Bank, key_id: str | None) -> Rechecked:
+def recheck_score(folder: ScoreFolder, bank: Bank, key_id: str | None) -> Scored:
     """Repeat a certified score from its folder, without the model.
 
     Args:
@@ -171,7 +186,7 @@ def recheck_score(folder: ScoreFolder, bank: Bank, key_id: str | None) -> Rechec
     if claim["plan"] != digest:
         raise BrokenSeal("the claim is of another plan", where=str(folder.claim))
     test = ScoreTest(ScorePlan.from_predicate(plan), bank)
-    return Rechecked(test, test.verify(claim), signer)
+    return Scored(test, test.verify(claim), signer)
 
 
 def _reopened(test: ScoreTest, folder: ScoreFolder, key: PrivateKey, *, resume: bool) -> ScoreTest:
@@ -180,7 +195,8 @@ def _reopened(test: ScoreTest, folder: ScoreFolder, key: PrivateKey, *, resume: 
         raise UsageError(message, hint="choose another --out, or --resume what was cut short")
     signer, predicate, _ = _open(folder.plan, PLAN, test.bank)
     planned = ScorePlan.from_predicate(predicate)
-    if signer != key.public_key.key_id or planned != replace(test.plan, seed=planned.seed):
+    wanted = replace(test.plan, seed=planned.seed, attempt=planned.attempt)
+    if signer != key.public_key.key_id or planned != wanted:
         message = "the plan of this folder is another, or of another signer"
         raise UsageError(message, where=str(folder.plan), hint="resume with the same arguments")
     return ScoreTest(planned, test.bank)

@@ -36,6 +36,7 @@ class ScorePlan:
         seed: Seed of the draws, 32 hexadecimal digits.
         wave: Items drawn at once.
         budget: Items to ask at most.
+        attempt: Number of this plan among the signer's, for the model and the bank, from 1.
     """
 
     bank: str
@@ -46,6 +47,7 @@ class ScorePlan:
     seed: str
     wave: int
     budget: int
+    attempt: int = 1
 
     def to_predicate(self) -> JsonObject:
         """The plan as it is signed."""
