@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from steelyard.attest import load_public_key
+from steelyard.pipeline.certified_score import new_seed
 from steelyard.risk.banks.item_bank import read_bank, write_bank
 from steelyard.standard import check_schema
 
@@ -39,6 +40,10 @@ def test_a_score_is_certified_on_part_of_the_items_and_rechecked(
     key = load_public_key(place / "key.pem.pub").key_id
     assert recheck(place, "--key", key, "--json") == 0
     assert json.loads(capsys.readouterr().out) == shown
+
+
+def test_nobody_chooses_a_seed() -> None:
+    assert len({new_seed() for _ in range(100)}) == 100
 
 
 def test_a_harness_that_fails_is_asked_for_no_item_twice(place: Path) -> None:
@@ -117,7 +122,7 @@ def test_answers_before_a_time_out_are_kept_and_nothing_is_left_running(place: P
     code = SCORES.replace("== 0)}))", "== 0)}), flush=True)")
     hang = "import subprocess\nsubprocess.run(['sleep', '987654'])\n"
     (place / "slow.py").write_text(code + hang)
-    assert certify(place, "--timeout", "2", ask="slow.py") == 3
+    assert certify(place, "--timeout", "8", ask="slow.py") == 3
     assert len((place / "score" / "answers.jsonl").read_text().splitlines()) == 5
     assert not _running("987654")
 
