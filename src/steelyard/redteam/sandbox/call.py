@@ -38,20 +38,20 @@ class Request:
     Attributes:
         verb: What is to be done.
         own: Whether the relay's own code does it, and no program.
-        alone: Whether everything else in the host stands still meanwhile.
         details: For the process that carries it out: folder, and arguments and environment or
             path; packed, since the relay does not look at them.
+        alone: Whether everything else in the host stands still meanwhile.
     """
 
     verb: str
     own: bool
-    alone: bool
     details: bytes
+    alone: bool = False
 
     @classmethod
     def of(cls, verb: str, details: Mapping[str, Any], *, own: bool) -> Request:
         """One that lets everything else go on."""
-        return cls(verb, own, False, _packed(details))  # noqa: FBT003
+        return cls(verb, own, _packed(details))
 
     def is_too_long(self) -> bool:
         """Whether it is longer than any command line can be."""
