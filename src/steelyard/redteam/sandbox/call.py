@@ -26,6 +26,7 @@ _ANSWER = struct.Struct("<cq")
 _CHUNK = 65536
 _CLOSED = -1
 _GRACE_S = 10.0
+_FURTHER_TRIES = 4
 _LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
 # A packet takes what nearly every call needs; a memory file takes the rest.
 _LONGEST_INSIDE_BYTES = 32 * 1024
@@ -78,8 +79,8 @@ class Reply:
     """Everything one call brought back.
 
     Attributes:
-        answers: Number by kind, see `relay`: `S`tarted, e`X`ited, or the error of `C`hanging
-            folder, `E`xecuting, or a `F`ile.
+        answers: Number by kind, see `relay`: `S`tarted, e`X`ited, `L`ost before it began, or the
+            error of `C`hanging folder, `E`xecuting, or a `F`ile.
     """
 
     stdout: Stream
@@ -98,9 +99,25 @@ def perform(
 ) -> Reply:
     """Hand a call to the relay behind `control` and see it to its end.
 
+    Whoever kills everything in a host kills the process that waits for the next call as well. The
+    call is made again when nothing had begun with it.
+
     Raises:
         HostLost: the relay is gone.
     """
+    for _ in range(_FURTHER_TRIES):
+        reply = _performed(control, request, data, limit, timeout_s)
+        if b"L" not in reply.answers:
+            return reply
+    reply = _performed(control, request, data, limit, timeout_s)
+    if b"L" in reply.answers:
+        reply.answers[b"X"] = reply.answers[b"L"]
+    return reply
+
+
+def _performed(
+    control: socket.socket, request: Request, data: bytes, limit: int, timeout_s: float
+) -> Reply:
     # Without input a process keeps the null device that the relay left it.
     targets = (0, 1, 2) if data else (1, 2)
     with ExitStack() as opened:
@@ -169,25 +186,16 @@ def _hand_over(
         "alone": request.alone,
         "targets": tuple(targets),
     }
-    with ExitStack() as opened:
-        try:
-            if len(request.details) > _LONGEST_INSIDE_BYTES:
-                memory = os.memfd_create("request")
-                opened.callback(os.close, memory)
-                _write_all(memory, request.details)
-                fds = [*fds, memory]
-            else:
-                head["details"] = request.details
-            socket.send_fds(control, [_packed(head)], fds)
-        except OSError as error:
-            raise HostLost("the host is gone", hint="start a new one") from error
-
-
-def _write_all(memory: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(memory, view) :]
-    os.lseek(memory, 0, os.SEEK_SET)
+    try:
+        if len(request.details) <= _LONGEST_INSIDE_BYTES:
+            socket.send_fds(control, [_packed(head | {"details": request.details})], fds)
+            return
+        with os.fdopen(os.memfd_create("request"), "wb") as memory:
+            memory.write(request.details)
+            memory.seek(0)
+            socket.send_fds(control, [_packed(head)], [*fds, memory.fileno()])
+    except OSError as error:
+        raise HostLost("the host is gone", hint="start a new one") from error
 
 
 def _take_answers(source: socket.socket, answers: dict[bytes, int]) -> bool:
@@ -199,7 +207,7 @@ def _take_answers(source: socket.socket, answers: dict[bytes, int]) -> bool:
     answers.update(_ANSWER.iter_unpack(data[: len(data) // _ANSWER.size * _ANSWER.size]))
     if not data and not answers:
         raise HostLost("the host is gone", hint="start a new one")
-    return bool(data) and b"X" not in answers
+    return bool(data) and not answers.keys() & {b"X", b"L"}
 
 
 class _Conversation:

@@ -193,13 +193,12 @@ def require_user(user: str | None) -> None:
 def _process(verb: str, command: Command) -> Request:
     if not command.argv:
         raise ValueError("a command needs at least its name")
-    environment = ENVIRONMENT | dict(command.env)
-    texts = (*command.argv, *environment, *environment.values(), command.cwd or "")
+    texts = (*command.argv, *command.env, *command.env.values(), command.cwd or "")
     if any("\0" in text for text in texts):
         raise ValueError("a command, its environment or its folder holds a zero byte")
     details = {
         "argv": [_bytes(argument) for argument in command.argv],
-        "env": {_bytes(name): _bytes(value) for name, value in environment.items()},
+        "env": _ENVIRONMENT | _all_bytes(command.env),
         "cwd": _bytes(_absolute(command.cwd or "")),
     }
     return Request.of(verb, details, own=False)
@@ -217,6 +216,13 @@ def _absolute(path: str) -> str:
 
 def _bytes(text: str) -> bytes:
     return os.fsencode(text)
+
+
+def _all_bytes(texts: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {_bytes(name): _bytes(value) for name, value in texts.items()}
+
+
+_ENVIRONMENT = _all_bytes(ENVIRONMENT)
 
 
 def _result(command: Command, reply: Reply) -> ExecResult:

@@ -281,3 +281,16 @@ def marked(text: str) -> list[int]:
 
 def test_stopping_is_a_signal_here() -> None:
     assert (signal.SIGCONT, signal.SIGSTOP) == (18, 19)
+
+
+def test_who_kills_everything_does_not_kill_the_next_call(host: Host) -> None:
+    """A kill may still be on its way to the process that takes the next call."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        for _ in range(60):
+            host.exec(["sh", "-c", "kill -9 -1; true"])
+            assert host.exec(["python3", "-IS", "-c", "print(1)"]).stdout == b"1\n"
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()

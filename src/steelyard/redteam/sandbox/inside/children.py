@@ -30,7 +30,8 @@ else:
     import _signal as signal
 
 ANSWER = struct.Struct("<cq")
-STARTED, EXITED, NO_FOLDER, NO_PROGRAM, NO_FILE = b"S", b"X", b"C", b"E", b"F"
+STARTED, EXITED, LOST, NO_FOLDER, NO_PROGRAM, NO_FILE = b"S", b"X", b"L", b"C", b"E", b"F"
+TAKEN = b"."
 DESCRIPTORS = 5
 LONGEST_HEAD = 65536
 PR_SET_CHILD_SUBREAPER = 36
@@ -60,6 +61,7 @@ class Call:
         self.socket = fds[0]
         self.fds = fds
         self.pid = 0
+        self.taker: _socket.socket | None = None
 
     def answer(self, kind: bytes, value: int) -> None:
         """Send one answer; whoever asked may be gone already."""
@@ -75,10 +77,19 @@ class Call:
             os.close(fd)
         self.fds = self.fds[:1]
 
+    def taken(self) -> bool:
+        """Whether its process began with it; a kill may have been on its way to that before."""
+        try:
+            return self.taker is None or self.taker.recv(1, _socket.MSG_DONTWAIT) == TAKEN
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Let go of all descriptors."""
         for fd in self.fds:
             os.close(fd)
+        if self.taker is not None:
+            self.taker.close()
 
 
 class Spare:
@@ -107,12 +118,11 @@ class Spare:
         try:
             give_packet(self.socket, call.head | {"others": others}, call.fds)
         except OSError as error:
+            self.socket.close()
             if error.errno not in (errno.EPIPE, errno.ECONNRESET):
                 raise
             return False
-        finally:
-            self.socket.close()
-        call.pid = self.pid
+        call.pid, call.taker = self.pid, self.socket
         return True
 
     def dismiss(self) -> None:
@@ -149,6 +159,7 @@ def stand_by(socket: _socket.socket, settings: dict[str, Any]) -> NoReturn:
         rehearse()
         call = take_packet(socket)
         if call is not None:
+            socket.send(TAKEN)
             carry_out(call, settings)
     finally:
         # Nothing may carry a fork of the relay back into its loop.
@@ -177,6 +188,7 @@ def rehearse_packets() -> Call:
     null = os.open(os.devnull, os.O_WRONLY)
     give_packet(ours, REHEARSAL | {"others": []}, [null, 1, 2])
     call = take_packet(theirs)
+    theirs.send(TAKEN)
     os.close(null)
     ours.close()
     theirs.close()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from steelyard.redteam.sandbox.inside.children import (
         EXITED,
+        LOST,
         NO_FILE,
         NO_PROGRAM,
         STARTED,
@@ -172,8 +173,9 @@ class Relay:
         self.poll.register(call.socket, select.POLLIN)
 
     def finish(self, call: Call, status: int) -> None:
-        """Tell the caller how a followed call ended."""
-        call.answer(EXITED, os.waitstatus_to_exitcode(status))
+        """Tell the caller how a followed call ended, or that nothing began with it."""
+        code = os.waitstatus_to_exitcode(status)
+        call.answer(LOST if code == -signal.SIGKILL and not call.taken() else EXITED, code)
         del self.calls[call.pid], self.sockets[call.socket]
         self.poll.unregister(call.socket)
         self.end(call)
