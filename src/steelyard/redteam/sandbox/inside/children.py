@@ -37,13 +37,16 @@ LONGEST_HEAD = 65536
 PR_SET_CHILD_SUBREAPER = 36
 TIOCSCTTY = 0x540E
 OPEN_FILES = 256
-REHEARSAL = {
-    "verb": "exec",
-    "own": False,
-    "alone": False,
-    "targets": (1, 2),
-    "details": marshal.dumps({"cwd": b".", "argv": [b"/"], "env": {b"PATH": b"/"}}, 4),
-}
+REHEARSAL = marshal.dumps(
+    {
+        "verb": "exec",
+        "own": False,
+        "alone": False,
+        "targets": (1, 2),
+        "details": marshal.dumps({"cwd": b".", "argv": [b"/"], "env": {b"PATH": b"/"}}, 4),
+    },
+    4,
+)
 
 libc = ctypes.CDLL(None)
 
@@ -56,8 +59,9 @@ class Call:
             everything else is to stand still.
     """
 
-    def __init__(self, head: dict[str, Any], fds: list[int]) -> None:
-        self.head = head
+    def __init__(self, packed: bytes, fds: list[int]) -> None:
+        self.packed = packed
+        self.head: dict[str, Any] = marshal.loads(packed)  # noqa: S302 - the harness's or relay's
         self.socket = fds[0]
         self.fds = fds
         self.pid = 0
@@ -116,7 +120,10 @@ class Spare:
     def give(self, call: Call, others: list[int]) -> bool:
         """Hand it a call; False when it is gone."""
         try:
-            give_packet(self.socket, call.head | {"others": others}, call.fds)
+            packed = call.packed
+            if call.head["own"]:
+                packed = marshal.dumps(call.head | {"others": others}, 4)
+            give_packet(self.socket, packed, call.fds)
         except OSError as error:
             self.socket.close()
             if error.errno not in (errno.EPIPE, errno.ECONNRESET):
@@ -131,11 +138,11 @@ class Spare:
         send(self.pid, signal.SIGKILL)
 
 
-def give_packet(socket: _socket.socket, head: dict[str, Any], fds: list[int]) -> None:
-    """Send a head and descriptors."""
+def give_packet(socket: _socket.socket, packed: bytes, fds: list[int]) -> None:
+    """Send a packed head and descriptors."""
     rights = struct.pack(f"{len(fds)}i", *fds)
     ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)]
-    socket.sendmsg([marshal.dumps(head, 4)], ancillary)
+    socket.sendmsg([packed], ancillary)
 
 
 def take_packet(socket: _socket.socket) -> Call | None:
@@ -145,8 +152,7 @@ def take_packet(socket: _socket.socket) -> Call | None:
     if not data:
         return None
     packed = b"".join(part for _, _, part in rights)
-    head = marshal.loads(data)  # noqa: S302 - only the harness and the relay write there
-    return Call(head, [value for (value,) in struct.iter_unpack("i", packed)])
+    return Call(data, [value for (value,) in struct.iter_unpack("i", packed)])
 
 
 def stand_by(socket: _socket.socket, settings: dict[str, Any]) -> NoReturn:
@@ -186,7 +192,7 @@ def rehearse_packets() -> Call:
     """Send and receive a call that nobody made."""
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     null = os.open(os.devnull, os.O_WRONLY)
-    give_packet(ours, REHEARSAL | {"others": []}, [null, 1, 2])
+    give_packet(ours, REHEARSAL, [null, 1, 2])
     call = take_packet(theirs)
     theirs.send(TAKEN)
     os.close(null)
