@@ -17,7 +17,7 @@ from typing import Annotated, Any, Protocol, cast, runtime_checkable
 import typer
 
 from steelyard import __version__
-from steelyard.cli import evidence, lab, passport, risk, standard
+from steelyard.cli import evidence, lab, passport, risk, standard, weights
 from steelyard.cli.assess import assess
 from steelyard.cli.classify import classify
 from steelyard.cli.demo import demo
@@ -47,6 +47,7 @@ app.add_typer(lab.app, name="lab")
 app.add_typer(passport.app, name="passport")
 app.add_typer(risk.app, name="risk")
 app.add_typer(standard.app, name="standard")
+app.add_typer(weights.app, name="weights")
 
 
 @runtime_checkable
