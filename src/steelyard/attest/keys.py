@@ -165,13 +165,19 @@ def save_key(key: PrivateKey, path: Path) -> Path:
     for existing in (path, public_path):
         if os.path.lexists(existing):
             raise _exists(existing)
-    _write_new(path, key.pem, _PRIVATE_MODE)
-    _write_new(public_path, key.public_key.pem, _PUBLIC_MODE)
+    write_new_key(path, key.pem, secret=True)
+    write_new_key(public_path, key.public_key.pem, secret=False)
     return public_path
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Create a file with its mode from the first instant; never write into an existing one."""
+def write_new_key(path: Path, data: bytes, *, secret: bool) -> None:
+    """Create a file with its mode from the first instant; never write into an existing one.
+
+    Raises:
+        ConfigurationError: the file exists.
+        StorageError: the disk refused.
+    """
+    mode = _PRIVATE_MODE if secret else _PUBLIC_MODE
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -1,0 +1,109 @@
+"""Reading a file of ciphertext so that nobody changes it between check and use.
+
+Decides from which bytes a segment is decrypted (spec/sealed-weights.md, section 7): from a
+mapping where a read lease shows that no process has the file open for writing, which saves
+a copy, or else from a copy of our own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import signal
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+
+class Bytes(Protocol):
+    """Steady bytes of a file."""
+
+    def take(self, start: int, length: int, scratch: memoryview) -> memoryview:
+        """The bytes from `start`; they may lie in `scratch`, which is at least as long.
+
+        Raises:
+            BrokenSeal: the file ends before.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    view: memoryview
+
+    def take(self, start: int, length: int, scratch: memoryview) -> memoryview:
+        del scratch
+        found = self.view[start : start + length]
+        if len(found) != length:
+            raise BrokenSeal("the file was cut")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    descriptor: int
+
+    def take(self, start: int, length: int, scratch: memoryview) -> memoryview:
+        target = scratch[:length]
+        done = 0
+        while done < length:
+            read = os.preadv(self.descriptor, [target[done:]], start + done)
+            if read == 0:
+                raise BrokenSeal("the file was cut")
+            done += read
+        return target
+
+
+@contextmanager
+def steady_bytes(path: Path) -> Generator[Bytes]:
+    """Bytes of a file that stay what they are while they are used.
+
+    Raises:
+        MalformedEvidence: absent, unreadable, a link, or no regular file.
+        StorageError: somebody opened it for writing meanwhile; nothing read may be used.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        message = f"cannot read: {error.strerror or error}"
+        raise MalformedEvidence(message, where=str(path)) from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise MalformedEvidence("cannot read: not a regular file", where=str(path))
+        if status.st_size == 0 or not _leased(descriptor):
+            yield _Copied(descriptor)
+            return
+        with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as mapping:
+            mapping.madvise(mmap.MADV_SEQUENTIAL)
+            view = memoryview(mapping)
+            yield _Mapped(view)
+            view.release()
+        if fcntl.fcntl(descriptor, fcntl.F_GETLEASE) != fcntl.F_RDLCK:
+            message = "the file was opened for writing while it was read"
+            hint = "find out who writes there; nothing was used"
+            raise StorageError(message, where=str(path), hint=hint)
+    finally:
+        os.close(descriptor)
+
+
+def _leased(descriptor: int) -> bool:
+    """Whether the kernel promises that no writer has the file open (fcntl(2), leases).
+
+    A writer that comes later waits until the lease ends and sends us a signal that is
+    ignored by default; the usual one, SIGIO, would end the process.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError:
+        return False
+    return True

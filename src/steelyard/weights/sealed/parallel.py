@@ -1,0 +1,49 @@
+"""Sharing out segments among threads: the ciphers release Python's lock."""
+
+from __future__ import annotations
+
+import os
+import threading
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RUN_SEGMENTS: Final = 16
+
+
+def for_segments(total: int, work: Callable[[int, int], None], threads: int | None) -> None:
+    """Call `work(first, stop)` for runs of segments until `total` are done.
+
+    Args:
+        total: Number of segments.
+        work: Gets a run; runs come in any order and at the same time.
+        threads: None for one per core that this process may use.
+
+    Raises:
+        Exception: the first that `work` raised; no further run is begun after it.
+    """
+    wanted = threads or len(os.sched_getaffinity(0))
+    workers = max(1, min(wanted, -(-total // _RUN_SEGMENTS)))
+    runs = count()
+    failures: list[Exception] = []
+
+    def loop() -> None:
+        while not failures:
+            first = next(runs) * _RUN_SEGMENTS
+            if first >= total:
+                return
+            try:
+                work(first, min(first + _RUN_SEGMENTS, total))
+            except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+                failures.append(error)
+
+    others = [threading.Thread(target=loop) for _ in range(workers - 1)]
+    for thread in others:
+        thread.start()
+    loop()
+    for thread in others:
+        thread.join()
+    if failures:
+        raise failures[0]

@@ -1,0 +1,61 @@
+"""Changing who can open, without touching the streams (spec/sealed-weights.md, section 8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from steelyard.kernel import write_atomically
+from steelyard.kernel.errors import ConfigurationError
+from steelyard.weights.quorum import take_into_custody
+from steelyard.weights.sealed.floe import start_decryption
+from steelyard.weights.sealed.header import HEADER_NAME, PARAMETERS, read_header
+from steelyard.weights.sealed.recipients import unwrap, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from steelyard.attest import PrivateKey
+    from steelyard.weights.sealed.header import Expect, SealedHeader
+    from steelyard.weights.sealed.recipients import AnyIdentity, AnyRecipient
+    from steelyard.weights.sealed.writer import Quorum
+
+
+def rewrap(
+    path: Path, identity: AnyIdentity, expect: Expect, recipients: Sequence[AnyRecipient],
+    quorum: Quorum | None, key: PrivateKey,
+) -> SealedHeader:  # fmt: skip
+    """Write a header with exactly these recipients and this quorum.
+
+    Who has seen the content key keeps it: to revoke, seal anew.
+
+    Args:
+        path: Folder of sealed weights.
+        identity: Opens them now.
+        expect: The publisher who signed them so far.
+        recipients: Who can open from now on.
+        quorum: Who can open together; None for nobody.
+        key: Signs the new header.
+
+    Raises:
+        BrokenSeal: header or content key do not belong to the streams.
+        NotSatisfied: this identity may not open.
+        StorageError: the disk refused; the old header is kept.
+    """
+    if not recipients and quorum is None:
+        raise ConfigurationError("nobody could open", hint="name a --recipient or a --quorum")
+    header = read_header(path, expect)
+    content_key = unwrap(header, identity)
+    for number, stream in enumerate(header.streams):
+        associated = header.core.associated(number, stream.plain_bytes)
+        start_decryption(content_key, associated, stream.header, PARAMETERS)
+    core = bytes.fromhex(header.core.digest)
+    changed = replace(
+        header,
+        recipients=tuple(wrap(content_key, header.core, r) for r in recipients),
+        custody=quorum
+        and take_into_custody(content_key, core, quorum.members, quorum.threshold, quorum.broker),
+    )
+    write_atomically(path / HEADER_NAME, changed.sign(key))
+    return changed
