@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 def attempts_file() -> Path:
     """The ledger of attempts."""
-    return _base("XDG_STATE_HOME", ".local/state") / "attempts.jsonl"
+    return state_file("attempts.jsonl")
+
+
+def state_file(name: str) -> Path:
+    """A file of the user's that commands keep between runs."""
+    return _base("XDG_STATE_HOME", ".local/state") / name
 
 
 def signing_key(path: Path | None) -> PrivateKey:

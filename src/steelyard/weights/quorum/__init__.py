@@ -7,6 +7,7 @@
 from steelyard.weights.quorum.approval import approve, open_approval
 from steelyard.weights.quorum.custody import Custody, Member, take_into_custody
 from steelyard.weights.quorum.opening import QuorumOpening
+from steelyard.weights.quorum.release import open_half, release_half
 from steelyard.weights.quorum.request import Request, open_request, sign_request
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "Request",
     "approve",
     "open_approval",
+    "open_half",
     "open_request",
+    "release_half",
     "sign_request",
     "take_into_custody",
 ]

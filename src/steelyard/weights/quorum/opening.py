@@ -17,27 +17,32 @@ from steelyard.weights.quorum.request import CLOCK_TOLERANCE
 from steelyard.weights.quorum.sharing import combine, require_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from steelyard.attest.recipients import Identity
-    from steelyard.weights.quorum.custody import Custody
+    from steelyard.weights.quorum.approval import Approval
+    from steelyard.weights.quorum.custody import Custodian, Custody
     from steelyard.weights.quorum.request import Request
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What became of the approvals.
+    """Approvals that count, by custodian, and why each of the others does not."""
 
-    Attributes:
-        shares: Share by custodian, of those that count.
-        names: Those custodians' names.
-        refused: Why each of the others did not count.
-    """
-
-    shares: dict[int, int]
-    names: tuple[str, ...]
+    approvals: dict[int, Approval]
     refused: tuple[str, ...]
+
+    def require(self, threshold: int) -> dict[int, Approval]:
+        """The first `threshold` approvals.
+
+        Raises:
+            NotSatisfied: there are fewer; the message says why each other did not count.
+        """
+        if len(self.approvals) < threshold:
+            reasons = "; ".join(self.refused) or "no more were given"
+            raise NotSatisfied(f"{len(self.approvals)} of {threshold} approvals count: {reasons}")
+        return dict(list(self.approvals.items())[:threshold])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,55 +75,75 @@ class QuorumOpening:
             raise BrokenSeal("the request is for another model, or another release of it")
         if bool(custody.broker_half) != (len(self.half) == HALF_BYTES):
             message = "this model needs the broker's half as well"
-            raise NotSatisfied(message, hint="ask the broker to release it for this request")
-        counted = self.count(custody, core)
-        if len(counted.shares) < custody.threshold:
-            reasons = "; ".join(counted.refused) or "no more were given"
-            message = f"{len(counted.shares)} of {custody.threshold} approvals count: {reasons}"
-            raise NotSatisfied(message)
-        used = dict(list(counted.shares.items())[: custody.threshold])
-        return custody.unwrap(combine(used), self.half, core)
-
-    def count(self, custody: Custody, core: bytes) -> Counted:
-        """Hold every approval against request, custody and clock.
-
-        Raises:
-            Expired: the request is over.
-        """
-        self.request.require_current(self.now)
+            raise NotSatisfied(message, hint="ask the broker: steelyard weights release")
         shares: dict[int, int] = {}
-        refused: list[str] = []
-        organizations: set[str] = set()
-        for position, envelope in enumerate(self.approvals, start=1):
-            try:
-                index, share = self._share(envelope, custody, core)
-            except (BrokenSeal, MalformedEvidence, NotSatisfied) as error:
-                refused.append(f"approval {position}: {error}")
-                continue
-            custodian = custody.custodians[index - 1]
-            if custodian.organization in organizations:
-                already = f"{custodian.organization} is counted already"
-                refused.append(f"approval {position}: {already}")
-                continue
-            organizations.add(custodian.organization)
-            shares[index] = share
-        names = tuple(custody.custodians[index - 1].name for index in shares)
-        return Counted(shares, names, tuple(refused))
 
-    def _share(self, envelope: bytes, custody: Custody, core: bytes) -> tuple[int, int]:
-        approval = open_approval(envelope, custody, self.request)
-        custodian = custody.custodians[approval.custodian - 1]
-        require_another(custody, custodian, self.request.requester)
-        if not self.request.created <= approval.approved + CLOCK_TOLERANCE:
-            raise NotSatisfied("approved before the request was made", where=custodian.name)
-        if approval.approved > self.now + CLOCK_TOLERANCE:
-            raise NotSatisfied("approved in the future", where=custodian.name)
-        if self.now > approval.expires or approval.expires > self.request.expires:
-            message = f"expired {format_instant(approval.expires)}"
-            raise NotSatisfied(message, where=custodian.name)
+        def fits(approval: Approval) -> None:
+            shares[approval.custodian] = self._share(approval, custody, core)
+
+        counted = count_approvals(custody, self.request, self.approvals, self.now, fits)
+        used = counted.require(custody.threshold)
+        return custody.unwrap(combine({index: shares[index] for index in used}), self.half, core)
+
+    def _share(self, approval: Approval, custody: Custody, core: bytes) -> int:
         info = release_info(core, bytes.fromhex(self.request.digest))
         try:
             share = int.from_bytes(self.identity.decrypt(approval.share, info), "big")
-            return approval.custodian, require_fit(share, approval.custodian, custody.commitments)
+            return require_fit(share, approval.custodian, custody.commitments)
         except BrokenSeal as error:
-            raise BrokenSeal(f"a bad share: {error.message}", where=custodian.name) from error
+            name = custody.custodians[approval.custodian - 1].name
+            raise BrokenSeal(f"a bad share: {error.message}", where=name) from error
+
+
+def count_approvals(
+    custody: Custody,
+    request: Request,
+    approvals: Sequence[bytes],
+    now: datetime,
+    check: Callable[[Approval], None] = lambda _approval: None,
+) -> Counted:
+    """Hold every approval against request, custody and clock.
+
+    Args:
+        custody: Of the verified header.
+        request: Verified.
+        approvals: Envelopes.
+        now: The present.
+        check: A further demand; raises where an approval does not meet it.
+
+    Raises:
+        Expired: the request is over.
+    """
+    request.require_current(now)
+    counted: dict[int, Approval] = {}
+    refused: list[str] = []
+    organizations: set[str] = set()
+    for position, envelope in enumerate(approvals, start=1):
+        try:
+            approval = _require_current(open_approval(envelope, custody, request), request, now)
+            custodian = custody.custodians[approval.custodian - 1]
+            require_another(custody, custodian, request.requester)
+            _require_new(custodian, organizations)
+            check(approval)
+        except (BrokenSeal, MalformedEvidence, NotSatisfied) as error:
+            refused.append(f"approval {position}: {error}")
+            continue
+        organizations.add(custodian.organization)
+        counted[approval.custodian] = approval
+    return Counted(counted, tuple(refused))
+
+
+def _require_new(custodian: Custodian, organizations: set[str]) -> None:
+    if custodian.organization in organizations:
+        message = f"{custodian.organization} is counted already"
+        raise NotSatisfied(message, where=custodian.name)
+
+
+def _require_current(approval: Approval, request: Request, now: datetime) -> Approval:
+    if approval.approved + CLOCK_TOLERANCE < request.created:
+        raise NotSatisfied("approved before the request was made")
+    if approval.approved > now + CLOCK_TOLERANCE:
+        raise NotSatisfied("approved in the future")
+    if now > approval.expires or approval.expires > request.expires:
+        raise NotSatisfied(f"expired {format_instant(approval.expires)}")
+    return approval

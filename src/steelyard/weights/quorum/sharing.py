@@ -69,7 +69,7 @@ def require_members(commitments: Sequence[int]) -> None:
         BrokenSeal: with its position.
     """
     for position, value in enumerate(commitments):
-        if not 1 < value < PRIME or pow(value, ORDER, PRIME) != 1:
+        if not 1 < value < PRIME or not _is_square(value):
             raise BrokenSeal(f"commitment {position} is no element of the group")
 
 
@@ -92,6 +92,24 @@ def combine(shares: Mapping[int, int]) -> int:
 def to_bytes(value: int) -> bytes:
     """A number of the scheme as 384 big-endian bytes."""
     return value.to_bytes(ELEMENT_BYTES, "big")
+
+
+def _is_square(value: int) -> bool:
+    """Whether a number below the safe prime lies in the subgroup of order `ORDER`.
+
+    By the Jacobi symbol, which costs a fiftieth of raising to the power of `ORDER` (Cohen, A
+    Course in Computational Algebraic Number Theory, algorithm 1.4.10).
+    """
+    upper, lower, sign = value, PRIME, 1
+    while upper:
+        twos = (upper & -upper).bit_length() - 1
+        upper >>= twos
+        if twos & 1 and lower & 7 in {3, 5}:
+            sign = -sign
+        if upper & lower & 2:
+            sign = -sign
+        upper, lower = lower % upper, upper
+    return sign == 1
 
 
 def _polynomial(coefficients: Sequence[int], at: int) -> int:

@@ -8,8 +8,10 @@ from steelyard.weights.sealed.age import AgeIdentity, AgeRecipient
 from steelyard.weights.sealed.header import Expect, SealedHeader, read_header
 from steelyard.weights.sealed.memory import harden_process
 from steelyard.weights.sealed.reader import Opening, TensorReader, open_sealed
+from steelyard.weights.sealed.rekey import rekey
 from steelyard.weights.sealed.rewrap import rewrap
-from steelyard.weights.sealed.writer import Quorum, Sealing, seal_model
+from steelyard.weights.sealed.stream_writer import Quorum
+from steelyard.weights.sealed.writer import Sealing, seal_model
 
 __all__ = [
     "AgeIdentity",
@@ -23,6 +25,7 @@ __all__ = [
     "harden_process",
     "open_sealed",
     "read_header",
+    "rekey",
     "rewrap",
     "seal_model",
 ]

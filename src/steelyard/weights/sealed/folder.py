@@ -45,6 +45,7 @@ class SealedFolder:
     streams: tuple[Stream, ...]
     leaves: bytes | None
     threads: int | None
+    _first_leaf: tuple[int, ...]
 
     def decrypt(self, number: int, start: int = 0, stop: int | None = None) -> memoryview:
         """Plaintext of a stream from byte `start` up to `stop`, in memory of its own.
@@ -69,29 +70,42 @@ class SealedFolder:
         return out[start - base : stop - base]
 
     def _decrypt(self, number: int, span: range, source: Bytes, out: memoryview) -> None:
-        info, stream = self.header.streams[number], self.streams[number]
-        size, total = PARAMETERS.segment_bytes, info.segments
-        leaf = self.header.leaf_offsets[number]
-
         def work(begin: int, end: int) -> None:
-            scratch = memoryview(bytearray(size))
+            scratch = memoryview(bytearray(PARAMETERS.segment_bytes))
             for position in span[begin:end]:
-                final = position == total - 1
-                place = HEADER_BYTES + position * size
-                length = info.cipher_bytes - place if final else size
-                segment = source.take(place, length, scratch)
-                self._require_leaf(segment, leaf + position)
                 low = (position - span.start) * PLAIN_SEGMENT_BYTES
-                stream.decrypt_segment(
-                    segment, position, out[low : low + PLAIN_SEGMENT_BYTES], final=final
-                )
+                target = out[low : low + PLAIN_SEGMENT_BYTES]
+                self.decrypt_segment(number, position, source, target, scratch)
 
         for_segments(len(span), work, self.threads)
 
+    def decrypt_segment(
+        self, number: int, position: int, source: Bytes, out: memoryview, scratch: memoryview
+    ) -> None:
+        """One segment of a stream into memory as long as its plaintext.
+
+        Args:
+            number: Of the stream.
+            position: Of the segment.
+            source: Steady bytes of the stream's file.
+            out: As long as the plaintext.
+            scratch: At least as long as an encrypted segment.
+
+        Raises:
+            BrokenSeal: changed, cut, or not what the publisher sealed.
+        """
+        info = self.header.streams[number]
+        final = position == info.segments - 1
+        place = HEADER_BYTES + position * PARAMETERS.segment_bytes
+        length = info.cipher_bytes - place if final else PARAMETERS.segment_bytes
+        segment = source.take(place, length, scratch)
+        if self.leaves is not None:
+            self._require_leaf(segment, self._first_leaf[number] + position)
+        self.streams[number].decrypt_segment(segment, position, out, final=final)
+
     def _require_leaf(self, segment: memoryview, number: int) -> None:
-        if self.leaves is None:
-            return
-        if blake3(segment).digest() != self.leaves[number * LEAF_BYTES : (number + 1) * LEAF_BYTES]:
+        leaves = self.leaves or b""
+        if blake3(segment).digest() != leaves[number * LEAF_BYTES : (number + 1) * LEAF_BYTES]:
             raise BrokenSeal(f"segment {number} is not what the publisher sealed")
 
 
@@ -116,7 +130,7 @@ def unlock(
         _start(content_key, header, number, path) for number in range(len(header.streams))
     )
     leaves = _read_leaves(path, header) if publisher else None
-    return SealedFolder(path, header, streams, leaves, threads)
+    return SealedFolder(path, header, streams, leaves, threads, header.leaf_offsets)
 
 
 def _require_file(path: Path, size_bytes: int, floe_header: bytes) -> None:

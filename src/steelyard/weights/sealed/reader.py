@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from steelyard.weights.sealed.folder import SealedFolder
     from steelyard.weights.sealed.header import Expect, SealedHeader
     from steelyard.weights.sealed.index import FileEntry
     from steelyard.weights.sealed.recipients import AnyIdentity
@@ -73,6 +74,11 @@ class TensorReader:
     def header(self) -> SealedHeader:
         """The verified header."""
         return self._folder.header
+
+    @property
+    def folder(self) -> SealedFolder:
+        """The unlocked streams."""
+        return self._folder
 
     @property
     def index(self) -> Index:

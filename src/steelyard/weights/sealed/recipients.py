@@ -60,6 +60,11 @@ def unwrap(header: SealedHeader, identity: AnyIdentity) -> bytes:
     return key
 
 
+def identity_name(identity: Identity | AgeIdentity) -> str:
+    """Id of the key that an identity opens with."""
+    return identity.recipient.key_id
+
+
 def _entry(header: SealedHeader, kind: str, key_id: str) -> Wrapped:
     for entry in header.recipients:
         if entry.kind == kind and entry.key_id == key_id:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from steelyard.kernel import write_atomically
 from steelyard.kernel.errors import ConfigurationError
-from steelyard.weights.quorum import take_into_custody
 from steelyard.weights.sealed.floe import start_decryption
 from steelyard.weights.sealed.header import HEADER_NAME, PARAMETERS, read_header
 from steelyard.weights.sealed.recipients import unwrap, wrap
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from steelyard.attest import PrivateKey
     from steelyard.weights.sealed.header import Expect, SealedHeader
     from steelyard.weights.sealed.recipients import AnyIdentity, AnyRecipient
-    from steelyard.weights.sealed.writer import Quorum
+    from steelyard.weights.sealed.stream_writer import Quorum
 
 
 def rewrap(
@@ -50,12 +49,10 @@ def rewrap(
     for number, stream in enumerate(header.streams):
         associated = header.core.associated(number, stream.plain_bytes)
         start_decryption(content_key, associated, stream.header, PARAMETERS)
-    core = bytes.fromhex(header.core.digest)
     changed = replace(
         header,
         recipients=tuple(wrap(content_key, header.core, r) for r in recipients),
-        custody=quorum
-        and take_into_custody(content_key, core, quorum.members, quorum.threshold, quorum.broker),
+        custody=quorum and quorum.take(content_key, header.core),
     )
     write_atomically(path / HEADER_NAME, changed.sign(key))
     return changed

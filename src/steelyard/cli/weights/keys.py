@@ -1,0 +1,146 @@
+"""What the commands of `steelyard weights` read first: keys, custodians, expectations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from steelyard.attest.recipients import Identity
+    from steelyard.weights.sealed import Expect, Quorum
+    from steelyard.weights.sealed.recipients import AnyIdentity, AnyRecipient
+
+ENVELOPE_LIMIT_BYTES = 1 << 20
+_PASSPHRASE_LIMIT_BYTES = 4096
+_POLICY_LIMIT_BYTES = 1 << 20
+
+Signer = Annotated[Path, typer.Option(help="Public key of the publisher (PEM file).")]
+Model = Annotated[str | None, typer.Option(help="Name that the model must have.")]
+LeastRelease = Annotated[int, typer.Option(min=1, help="Lowest release to accept.")]
+IdentityFile = Annotated[
+    Path | None, typer.Option("--identity", help="Your private key to decrypt with.")
+]
+AgeIdentityFile = Annotated[
+    Path | None, typer.Option("--age-identity", help="Your age identity, instead.")
+]
+PassphraseFile = Annotated[
+    Path | None, typer.Option("--passphrase-file", help="File with the passphrase of the key.")
+]
+
+
+def keygen(
+    path: Annotated[Path, typer.Argument(help="Private key to write; `.pub` goes beside it.")],
+    classic: Annotated[
+        bool, typer.Option("--classic", help="X25519 alone, without ML-KEM-768.")
+    ] = False,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make a key that models and shares are encrypted to."""
+    from steelyard.attest.recipients import generate_identity, save_identity
+    from steelyard.cli.output import say, write
+
+    identity = generate_identity(hybrid=not classic)
+    public = save_identity(identity, path, _passphrase(passphrase_file))
+    write(identity.recipient.key_id)
+    say(f"wrote {path} and {public}")
+
+
+def read_expect(signer: Path, model: str | None = None, least_release: int = 1) -> Expect:
+    """What the caller demands of a model."""
+    from steelyard.attest import load_public_key
+    from steelyard.weights.sealed import Expect
+
+    return Expect(load_public_key(signer), model, least_release)
+
+
+def read_identity(path: Path, passphrase_file: Path | None) -> Identity:
+    """A private key; the terminal is asked for its passphrase where there is one."""
+    import sys
+
+    from steelyard.attest.recipients import load_identity
+
+    passphrase = _passphrase(passphrase_file)
+    if passphrase is None and b"ENCRYPTED" in path.read_bytes() and sys.stdin.isatty():
+        from getpass import getpass
+
+        passphrase = getpass("passphrase: ").encode()
+    return load_identity(path, passphrase)
+
+
+def read_any_identity(
+    identity: Path | None, age_identity: Path | None, passphrase_file: Path | None
+) -> AnyIdentity:
+    """The one identity that was given.
+
+    Raises:
+        UsageError: none, or two.
+    """
+    from steelyard.kernel import read_bytes
+    from steelyard.kernel.errors import UsageError
+    from steelyard.weights.sealed import AgeIdentity
+
+    if (identity is None) == (age_identity is None):
+        raise UsageError("give one of --identity and --age-identity")
+    if identity is not None:
+        return read_identity(identity, passphrase_file)
+    lines = read_bytes(Path(str(age_identity)), limit_bytes=_POLICY_LIMIT_BYTES).decode("utf-8")
+    texts = [line.strip() for line in lines.splitlines() if line.startswith("AGE-SECRET-KEY-")]
+    if len(texts) != 1:
+        message = f"found {len(texts)} age identities, need one"
+        raise UsageError(message, where=str(age_identity))
+    return AgeIdentity(texts[0])
+
+
+def read_recipients(to: list[Path] | None, age: list[str] | None) -> list[AnyRecipient]:
+    """Public keys by file, and age recipients as text."""
+    from steelyard.attest.recipients import load_recipient
+    from steelyard.weights.sealed import AgeRecipient
+
+    return [*map(load_recipient, to or ()), *map(AgeRecipient, age or ())]
+
+
+def read_quorum(path: Path | None) -> Quorum | None:
+    """Custodians from a YAML file; key files are named from where it lies.
+
+    Raises:
+        ConfigurationError: with file and field.
+    """
+    from steelyard.attest import load_public_key
+    from steelyard.attest.recipients import load_recipient
+    from steelyard.kernel import parse_yaml, read_bytes
+    from steelyard.standard import check_schema
+    from steelyard.weights.quorum import Member
+    from steelyard.weights.sealed import Quorum
+
+    if path is None:
+        return None
+    text = read_bytes(path, limit_bytes=_POLICY_LIMIT_BYTES).decode("utf-8")
+    value = parse_yaml(text, where=str(path))
+    check_schema(value, "quorum-policy", where=str(path))
+    here = path.parent
+    fields: dict[str, Any] = dict(value)
+    members = [
+        Member(
+            member["name"],
+            member["organization"],
+            load_public_key(here / member["signing_key"]),
+            load_recipient(here / member["recipient"]),
+        )
+        for member in fields["custodians"]
+    ]
+    broker = fields.get("broker")
+    return Quorum(members, fields["threshold"], load_recipient(here / broker) if broker else None)
+
+
+def _passphrase(path: Path | None) -> bytes | None:
+    from steelyard.kernel import read_bytes
+    from steelyard.kernel.errors import UsageError
+
+    if path is None:
+        return None
+    found = read_bytes(path, limit_bytes=_PASSPHRASE_LIMIT_BYTES).rstrip(b"\r\n")
+    if not found:
+        raise UsageError("the passphrase is empty", where=str(path))
+    return found

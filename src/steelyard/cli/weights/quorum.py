@@ -1,0 +1,145 @@
+"""`steelyard weights request`, `approve` and `release`: opening together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steelyard.cli.output import say, write
+from steelyard.cli.places import state_file
+from steelyard.cli.weights.keys import (
+    ENVELOPE_LIMIT_BYTES,
+    PassphraseFile,
+    Signer,
+    read_expect,
+    read_identity,
+)
+
+if TYPE_CHECKING:
+    from steelyard.weights.quorum import Custody, Request
+    from steelyard.weights.sealed import SealedHeader
+
+_LONGEST_HOURS = 7 * 24
+
+Folder = Annotated[Path, typer.Argument(help="Folder of sealed weights, or its sealed.json alone.")]
+RequestFile = Annotated[Path, typer.Option(help="The request.")]
+Requester = Annotated[
+    Path, typer.Option(help="Public key that the requester signs with (PEM file).")
+]
+
+
+def request(
+    folder: Folder,
+    signer: Signer,
+    purpose: Annotated[str, typer.Option(help="Why, for the custodians.")],
+    identity: Annotated[Path, typer.Option(help="Public key that answers are sealed to.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    hours: Annotated[
+        int, typer.Option(min=1, max=_LONGEST_HOURS, help="How long it can be used.")
+    ] = 24,
+    key: Annotated[Path | None, typer.Option(help="Signing key; your own by default.")] = None,
+) -> None:
+    """Ask the custodians to open sealed weights once."""
+    from steelyard.attest.recipients import load_recipient
+    from steelyard.cli.places import signing_key
+    from steelyard.kernel import utc_now, write_atomically
+    from steelyard.weights.quorum import sign_request
+
+    header, custody = _in_custody(folder, signer)
+    now = utc_now()
+    until = (now, now + timedelta(hours=hours))
+    own = signing_key(key)
+    recipient = load_recipient(identity)
+    write_atomically(out, sign_request(header.subject, purpose, recipient, until, own))
+    write(own.public_key.key_id)
+    names = ", ".join(f"{c.name} ({c.organization})" for c in custody.custodians)
+    say(f"wrote {out}; {custody.threshold} of these must approve: {names}")
+
+
+def approve(
+    folder: Folder,
+    signer: Signer,
+    request: RequestFile,
+    requester: Requester,
+    key: Annotated[Path, typer.Option(help="Your signing key as a custodian.")],
+    identity: Annotated[Path, typer.Option(help="Your private key that your share is sealed to.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    passphrase_file: PassphraseFile = None,
+    log: Annotated[Path | None, typer.Option(help="Access log; your own by default.")] = None,
+) -> None:
+    """Approve one opening: release your share to its requester."""
+    from steelyard.attest import load_private_key
+    from steelyard.kernel import format_instant, utc_now, write_atomically
+    from steelyard.weights.access_log import AccessLog, Event
+    from steelyard.weights.quorum import approve as release_share
+
+    header, custody = _in_custody(folder, signer)
+    asked = read_request(request, requester)
+    _require_this(asked, header)
+    own = load_private_key(key)
+    now = utc_now()
+    envelope = release_share(custody, asked, own, read_identity(identity, passphrase_file), now)
+    detail = {"purpose": asked.purpose, "request": asked.digest, "requester": asked.requester}
+    journal = AccessLog(log or state_file("weights-access.jsonl"))
+    who = own.public_key.key_id
+    event = Event("approved", header.core.model, header.core.digest, who, detail)
+    journal.append(event, now)
+    journal.close()
+    write_atomically(out, envelope)
+    write(f"approved {header.core.model} release {header.core.release}: {asked.purpose}")
+    write(f"  for {asked.requester} until {format_instant(asked.expires)}")
+
+
+def release(
+    folder: Folder,
+    signer: Signer,
+    request: RequestFile,
+    requester: Requester,
+    approval: Annotated[list[Path], typer.Option(help="An approval; repeat.")],
+    identity: Annotated[Path, typer.Option(help="The broker's private key.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Release the broker's half of a key for an approved request."""
+    from steelyard.kernel import read_bytes, utc_now, write_atomically
+    from steelyard.weights.quorum import release_half
+
+    header, custody = _in_custody(folder, signer)
+    asked = read_request(request, requester)
+    _require_this(asked, header)
+    envelopes = [read_bytes(path, limit_bytes=ENVELOPE_LIMIT_BYTES) for path in approval]
+    broker = read_identity(identity, passphrase_file)
+    write_atomically(out, release_half(custody, asked, envelopes, broker, utc_now()))
+    write(f"released for {asked.requester}: {asked.purpose}")
+
+
+def read_request(path: Path, requester: Path | None = None) -> Request:
+    """A request, verified by its requester's key, or by your own."""
+    from steelyard.attest import load_public_key
+    from steelyard.cli.places import signing_key
+    from steelyard.kernel import read_bytes
+    from steelyard.weights.quorum import open_request
+
+    key = signing_key(None).public_key if requester is None else load_public_key(requester)
+    return open_request(read_bytes(path, limit_bytes=ENVELOPE_LIMIT_BYTES), key)
+
+
+def _in_custody(folder: Path, signer: Path) -> tuple[SealedHeader, Custody]:
+    from steelyard.kernel.errors import NotSatisfied
+    from steelyard.weights.sealed import read_header
+
+    header = read_header(folder if folder.is_dir() else folder.parent, read_expect(signer))
+    if header.custody is None:
+        message = "these weights are in nobody's custody"
+        raise NotSatisfied(message, where=str(folder), hint="open them with a recipient's key")
+    return header, header.custody
+
+
+def _require_this(request: Request, header: SealedHeader) -> None:
+    from steelyard.kernel.errors import BrokenSeal
+
+    if request.subject != header.subject:
+        raise BrokenSeal("the request is for another model, or another release of it")

@@ -1,0 +1,89 @@
+"""Opening sealed weights so that it leaves a record, and a request opens once.
+
+Decides the order (spec/weights-quorum.md, section 5; spec/access-log.md): what was decided is
+on disk before a caller gets a reader, also where the answer is no.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from steelyard.kernel.errors import CannotVerify, Expired, NotSatisfied
+from steelyard.weights.access_log import AccessLog, Event, read_log
+from steelyard.weights.quorum import QuorumOpening
+from steelyard.weights.sealed import TensorReader
+from steelyard.weights.sealed.header import read_header
+from steelyard.weights.sealed.recipients import AnyIdentity, identity_name
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from steelyard.weights.sealed import Expect, Opening
+
+OPENED: Final = "opened"
+REFUSED: Final = "refused"
+_REASON_LIMIT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where an opening is recorded, when, and for what purpose people gave."""
+
+    log: Path
+    now: datetime
+    purpose: str = ""
+
+
+def open_recorded(
+    path: Path, identity: AnyIdentity, expect: Expect, how: Opening, record: Record
+) -> TensorReader:
+    """Open sealed weights and record it, or record why not.
+
+    Raises:
+        NotSatisfied: this identity may not open, approvals do not suffice, or the request
+            opened these weights before.
+        Expired: the request is over.
+        CannotVerify: not sealed, not as expected, or changed.
+        StorageError: the record cannot be kept; nothing is opened.
+    """
+    header = read_header(path, expect)
+    core = header.core
+    who, detail = _detail(identity, record.purpose)
+    log = AccessLog(record.log)
+    try:
+        try:
+            _require_unused(record.log, identity)
+            reader = TensorReader(path, identity, expect=expect, how=how)
+        except (NotSatisfied, CannotVerify, Expired) as error:
+            why = detail | {"reason": str(error)[:_REASON_LIMIT]}
+            log.append(Event(REFUSED, core.model, core.digest, who, why), record.now)
+            raise
+        head = log.append(Event(OPENED, core.model, core.digest, who, detail), record.now)
+        _require_unused(record.log, identity, before=head.entries - 1)
+    finally:
+        log.close()
+    return reader
+
+
+def _detail(identity: AnyIdentity, purpose: str) -> tuple[str, dict[str, str]]:
+    if isinstance(identity, QuorumOpening):
+        request = identity.request
+        return request.requester, {
+            "purpose": request.purpose,
+            "request": request.digest,
+            "nonce": request.nonce,
+            "approvals": str(len(identity.approvals)),
+        }
+    return identity_name(identity), {"purpose": purpose}
+
+
+def _require_unused(log: Path, identity: AnyIdentity, before: int | None = None) -> None:
+    """Refuse a request whose nonce opened before; two at once are told apart by their entries."""
+    if not isinstance(identity, QuorumOpening):
+        return
+    for entry in read_log(log)[0][:before]:
+        if entry.event.name == OPENED and entry.event.detail.get("nonce") == identity.request.nonce:
+            message = f"this request opened the weights before, entry {entry.seq} of the log"
+            raise NotSatisfied(message, hint="ask anew: steelyard weights request")
