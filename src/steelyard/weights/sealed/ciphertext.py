@@ -82,15 +82,17 @@ def steady_bytes(path: Path) -> Generator[Bytes]:
         if status.st_size == 0 or not _leased(descriptor):
             yield _Copied(descriptor)
             return
-        with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as mapping:
+        try:
+            # Not closed here: an error on its way may still hold a view of it.
+            mapping = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
             mapping.madvise(mmap.MADV_SEQUENTIAL)
-            view = memoryview(mapping)
-            yield _Mapped(view)
-            view.release()
-        if fcntl.fcntl(descriptor, fcntl.F_GETLEASE) != fcntl.F_RDLCK:
-            message = "the file was opened for writing while it was read"
-            hint = "find out who writes there; nothing was used"
-            raise StorageError(message, where=str(path), hint=hint)
+            yield _Mapped(memoryview(mapping))
+            if fcntl.fcntl(descriptor, fcntl.F_GETLEASE) != fcntl.F_RDLCK:
+                message = "the file was opened for writing while it was read"
+                hint = "find out who writes there; nothing was used"
+                raise StorageError(message, where=str(path), hint=hint)
+        finally:
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     finally:
         os.close(descriptor)
 

@@ -1,0 +1,321 @@
+"""Killed, out of space, or raced: the old state or the new one, and nothing half."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from steelyard.attest import PrivateKey, generate_key
+from steelyard.attest.recipients import generate_identity
+from steelyard.kernel.errors import ConfigurationError, MalformedEvidence, StorageError
+from steelyard.weights.sealed import Expect, Sealing, TensorReader, open_sealed, rewrap, seal_model
+from steelyard.weights.sealed.ciphertext import steady_bytes
+
+from .conftest import NOW, Scene, make_model
+
+# Dies at the n-th call that changes the disk, for n = 1, 2, ... until a child gets through.
+DYING = textwrap.dedent("""
+    import json, os, pathlib, shutil, sys
+    from datetime import UTC, datetime
+    from steelyard.attest import PrivateKey
+    from steelyard.attest.recipients import load_identity
+    from steelyard.weights.sealed import Expect, Sealing, TensorReader, rewrap, seal_model
+
+    what, plain, out, identity_file = sys.argv[1:5]
+    key = PrivateKey.from_seed(bytes(32))
+    identity = load_identity(pathlib.Path(identity_file))
+    now = datetime(2026, 5, 4, tzinfo=UTC)
+    out = pathlib.Path(out)
+    expect = Expect(key.public_key)
+
+    def act():
+        if what == "seal":
+            sealing = Sealing("m", 1, [identity.recipient], threads=1)
+            seal_model(pathlib.Path(plain), out, sealing, key, now)
+        else:
+            rewrap(out, identity, expect, [identity.recipient, identity.recipient], None, key)
+
+    def dying(function, left):
+        def call(*arguments, **options):
+            left[0] -= 1
+            if left[0] == 0:
+                os._exit(9)
+            return function(*arguments, **options)
+        return call
+
+    def state():
+        if not out.exists():
+            return "absent"
+        reader = TensorReader(out, identity, expect=expect)
+        for file in reader.index.files:
+            assert bytes(reader.read(file.path)) == (pathlib.Path(plain) / file.path).read_bytes()
+        return f"whole, {len(reader.header.recipients)}"
+
+    if what == "rewrap":
+        seal_model(pathlib.Path(plain), out, Sealing("m", 1, [identity.recipient]), key, now)
+    states = []
+    for point in range(1, 400):
+        child = os.fork()
+        if child == 0:
+            left = [point]
+            for name in ("pwrite", "fsync", "ftruncate", "rename", "replace", "mkdir", "open"):
+                setattr(os, name, dying(getattr(os, name), left))
+            act()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        states.append(state())
+        if os.waitstatus_to_exitcode(status) == 0:
+            break
+        assert os.waitstatus_to_exitcode(status) == 9, status
+        if what == "seal" and out.exists():
+            shutil.rmtree(out)
+    print(json.dumps(states))
+""")
+
+
+def die_everywhere(what: str, tmp_path: Path) -> list[str]:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "weights.bin").write_bytes(os.urandom(3 * 2**20))
+    (plain / "config.json").write_text("{}")
+    identity = tmp_path / "identity"
+    identity.write_bytes(generate_identity(hybrid=False).pem(None))
+    script = [sys.executable, "-c", DYING, what, str(plain), str(tmp_path / "out"), str(identity)]
+    done = subprocess.run(script, check=True, capture_output=True, text=True, timeout=120)
+    states: list[str] = json.loads(done.stdout)
+    return states
+
+
+def test_killed_at_every_step_of_sealing(tmp_path: Path) -> None:
+    states = die_everywhere("seal", tmp_path)
+    assert len(states) > 20
+    first_whole = states.index("whole, 1")
+    assert set(states[:first_whole]) == {"absent"}
+    assert set(states[first_whole:]) == {"whole, 1"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["identity", "out", "plain"]
+
+
+def test_killed_at_every_step_of_rewrapping(tmp_path: Path) -> None:
+    states = die_everywhere("rewrap", tmp_path)
+    assert len(states) > 3
+    first_new = states.index("whole, 2")
+    assert set(states[:first_new]) == {"whole, 1"}
+    assert set(states[first_new:]) == {"whole, 2"}
+
+
+def test_killed_from_outside_while_sealing(original: Scene, tmp_path: Path) -> None:
+    """Whenever the signal comes, what carries the name of the model is whole."""
+    script = textwrap.dedent("""
+        import pathlib, sys
+        from datetime import UTC, datetime
+        from steelyard.attest import PrivateKey
+        from steelyard.attest.recipients import load_recipient
+        from steelyard.weights.sealed import Sealing, seal_model
+        plain, out, recipient = map(pathlib.Path, sys.argv[1:4])
+        sealing = Sealing("m", 1, [load_recipient(recipient)])
+        key = PrivateKey.from_seed(bytes(32))
+        print("begun", flush=True)
+        seal_model(plain, out, sealing, key, datetime(2026, 5, 4, tzinfo=UTC))
+    """)
+    recipient = tmp_path / "recipient"
+    recipient.write_bytes(original.identity.recipient.pem)
+    plain = make_model(tmp_path / "plain")
+    for delay in (0.0, 0.005, 0.01, 0.02, 0.04):
+        arguments = [
+            sys.executable,
+            "-c",
+            script,
+            str(plain),
+            str(tmp_path / "out"),
+            str(recipient),
+        ]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            try:
+                child.wait(timeout=delay)
+            except subprocess.TimeoutExpired:
+                child.send_signal(signal.SIGKILL)
+        if (tmp_path / "out").exists():
+            expect = Expect(PrivateKey.from_seed(bytes(32)).public_key)
+            assert len(open_sealed(tmp_path / "out", original.identity, expect=expect)) == 5
+            shutil.rmtree(tmp_path / "out")
+
+
+def test_a_full_disk_leaves_nothing(
+    original: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, calls = os.pwrite, 0
+
+    def full(descriptor: int, data: memoryview, at: int) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data, at)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    sealing = Sealing("mini", 1, [original.identity.recipient])
+    before = (original.plain / "model.safetensors").read_bytes()
+    with pytest.raises(StorageError, match="cannot write: No space left on device"):
+        seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
+    assert list(tmp_path.iterdir()) == []
+    assert (original.plain / "model.safetensors").read_bytes() == before
+
+
+def test_a_limit_on_file_size_is_a_full_disk(original: Scene, tmp_path: Path) -> None:
+    """The kernel itself refuses, no patch."""
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, old[1]))
+    sealing = Sealing("mini", 1, [original.identity.recipient])
+    try:
+        with pytest.raises(StorageError, match="cannot write: File too large"):
+            seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_space_is_said_before_anything_is_read(
+    original: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.statvfs
+
+    def small(path: Path) -> os.statvfs_result:
+        found = list(real(path))
+        found[4] = 10
+        return os.statvfs_result(found)
+
+    monkeypatch.setattr(os, "statvfs", small)
+    sealing = Sealing("mini", 1, [original.identity.recipient])
+    with pytest.raises(StorageError, match=r"\d+ bytes are free, sealing needs \d+"):
+        seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_is_not_sealed_over_something(original: Scene, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    sealing = Sealing("mini", 1, [original.identity.recipient])
+    with pytest.raises(ConfigurationError, match="this exists; a model is never sealed over"):
+        seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
+
+
+def test_two_processes_do_not_fill_one_folder(original: Scene, tmp_path: Path) -> None:
+    (tmp_path / ".s.part").mkdir()
+    holder = os.open(tmp_path / ".s.part", os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    sealing = Sealing("mini", 1, [original.identity.recipient])
+    with pytest.raises(StorageError, match="another process is writing this"):
+        seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
+    os.close(holder)
+    (tmp_path / ".s.part" / "rest").write_text("of an attempt that was killed")
+    (tmp_path / ".s.part" / "more").mkdir()
+    seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
+    assert not (tmp_path / "s" / "rest").exists()
+
+
+def test_a_refused_rewrap_keeps_the_old_header(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (scene.sealed / "sealed.json").read_bytes()
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        rewrap(
+            scene.sealed, scene.identity, scene.expect, [scene.identity.recipient], None, scene.key
+        )
+    assert (scene.sealed / "sealed.json").read_bytes() == before
+    assert not [path for path in scene.sealed.iterdir() if path.name.startswith(".")]
+
+
+def test_a_writer_that_is_there_already_means_a_copy(scene: Scene) -> None:
+    path = scene.sealed / "000004.floe"
+    with path.open("r+b"), steady_bytes(path) as source:
+        assert type(source).__name__ == "_Copied"
+        scratch = memoryview(bytearray(16))
+        assert source.take(0, 16, scratch).obj is scratch.obj
+    with steady_bytes(path) as source:
+        assert type(source).__name__ == "_Mapped"
+
+
+def test_a_writer_waits_until_the_reading_is_over(scene: Scene) -> None:
+    path = scene.sealed / "000004.floe"
+    code = "import sys; open(sys.argv[1], 'r+b').write(b'xx'); print('wrote')"
+    scratch = memoryview(bytearray(16))
+    with pytest.raises(StorageError) as caught, steady_bytes(path) as source:  # noqa: PT012
+        before = bytes(source.take(0, 16, scratch))
+        child = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(timeout=1)
+        assert bytes(source.take(0, 16, scratch)) == before
+    assert caught.value.message == "the file was opened for writing while it was read"
+    assert child.communicate(timeout=30)[0] == b"wrote\n"
+    assert path.read_bytes()[:2] == b"xx"
+
+
+def test_reading_beside_a_writer_never_gives_what_was_not_sealed(
+    scene: Scene,
+) -> None:
+    """A process flips bytes as fast as it can; every answer is the truth or a refusal."""
+    path = scene.sealed / "000004.floe"
+    code = textwrap.dedent("""
+        import os, sys
+        with open(sys.argv[1], "r+b", buffering=0) as f:
+            size = os.fstat(f.fileno()).st_size
+            print("on", flush=True)
+            while True:
+                for at in range(1000, size, 300_001):
+                    old = os.pread(f.fileno(), 1, at)
+                    os.pwrite(f.fileno(), bytes([old[0] ^ 255]), at)
+                    os.pwrite(f.fileno(), old, at)
+    """)
+    reader = TensorReader(scene.sealed, scene.identity, expect=scene.expect)
+    truth = reader.get("embedding").tobytes()
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        answers = set()
+        for _ in range(30):
+            try:
+                answers.add(reader.get("embedding").tobytes() == truth)
+            except Exception as error:  # noqa: BLE001 - which error is the point
+                answers.add(type(error).__name__)
+        child.kill()
+    assert answers <= {True, "BrokenSeal"}
+    assert answers
+
+
+def test_what_changes_while_it_is_sealed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "weights.bin").write_bytes(bytes(100))
+    real = os.preadv
+
+    def touching(descriptor: int, buffers: list[memoryview], at: int) -> int:
+        with (tmp_path / "m" / "weights.bin").open("ab") as stream:
+            stream.write(b"x")
+        return real(descriptor, buffers, at)
+
+    monkeypatch.setattr(os, "preadv", touching)
+    sealing = Sealing("mini", 1, [generate_identity(hybrid=False).recipient])
+    with pytest.raises(MalformedEvidence, match="the file changed while it was sealed"):
+        seal_model(tmp_path / "m", tmp_path / "s", sealing, generate_key(), NOW)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
