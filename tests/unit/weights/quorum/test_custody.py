@@ -40,8 +40,8 @@ def test_the_prime_is_that_of_the_rfc() -> None:
     assert pow(2, ORDER, PRIME) == 1
 
 
-@settings(max_examples=12)
-@given(st.integers(2, 4), st.integers(0, 3))
+@settings(max_examples=4)
+@given(st.integers(2, 4), st.integers(0, 2))
 def test_any_threshold_of_shares_gives_the_secret(threshold: int, more: int) -> None:
     secret, shares, commitments = share_secret(threshold, threshold + more)
     for chosen in combinations(range(1, len(shares) + 1), threshold):
@@ -80,7 +80,7 @@ def test_a_commitment_outside_the_group_is_refused(value: int) -> None:
 
 
 def test_the_quick_test_of_membership_is_the_slow_one() -> None:
-    for value in range(2, 60):
+    for value in range(2, 14):
         inside = pow(value, ORDER, PRIME) == 1
         if inside:
             require_members([value])
