@@ -59,14 +59,16 @@ def read_identity(path: Path, passphrase_file: Path | None) -> Identity:
     """A private key; the terminal is asked for its passphrase where there is one."""
     import sys
 
-    from steelyard.attest.recipients import load_identity
+    from steelyard.attest.recipients import parse_identity
+    from steelyard.kernel import read_bytes
 
+    pem = read_bytes(path, limit_bytes=ENVELOPE_LIMIT_BYTES)
     passphrase = _passphrase(passphrase_file)
-    if passphrase is None and b"ENCRYPTED" in path.read_bytes() and sys.stdin.isatty():
+    if passphrase is None and b"ENCRYPTED" in pem and sys.stdin.isatty():
         from getpass import getpass
 
         passphrase = getpass("passphrase: ").encode()
-    return load_identity(path, passphrase)
+    return parse_identity(pem, passphrase, where=str(path))
 
 
 def read_any_identity(

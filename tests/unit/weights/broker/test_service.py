@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from steelyard.attest import PrivateKey
+from steelyard.attest.http_signatures import HttpRequest, sign_request
+from steelyard.kernel.errors import CannotVerify, TargetUnreachable
+from steelyard.weights.broker import BrokerClient, BrokerServer, Limits
+from steelyard.weights.broker.client import Answer
+from steelyard.weights.broker.drill import Clock
+
+from .brokers import ALICE, BOB, CUSTODIANS, STORE, make_broker, make_grant
+
+LIMITS = Limits(connections=3, idle_s=0.5, connection_s=2.0, body_bytes=8192)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[BrokerServer, Clock]]:
+    broker, clock = make_broker(tmp_path)
+    clock.now_s += 10_000.0
+    server = BrokerServer(("127.0.0.1", 0), broker, LIMITS)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield server, clock
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    broker.close()
+
+
+def client(served: tuple[BrokerServer, Clock], key: PrivateKey = ALICE) -> BrokerClient:
+    return BrokerClient(served[0].url, key, served[1])
+
+
+def raw(served: tuple[BrokerServer, Clock], data: bytes) -> bytes:
+    place = urlsplit(served[0].url)
+    with socket.create_connection((place.hostname, place.port), timeout=5) as connection:
+        connection.sendall(data)
+        found = b""
+        while piece := connection.recv(65536):
+            found += piece
+    return found
+
+
+def detail(answer: Answer) -> tuple[int, str]:
+    return answer.status, json.loads(answer.body)["detail"]
+
+
+def test_a_principal_gets_segments_header_and_status(
+    served: tuple[BrokerServer, Clock],
+) -> None:
+    alice = client(served)
+    answer = alice.segments(0, 3, 3)
+    assert (answer.status, answer.body) == (200, STORE.read(0, 3, 1))
+    assert alice.header() == STORE.header
+    status = alice.status()
+    assert (status["coverage_bytes"], status["alarmed"]) == (STORE.segment_bytes, False)
+    assert client(served, BOB).status()["coverage_bytes"] == 0
+
+
+def test_a_refusal_says_how_long_to_wait_and_nothing_of_others(
+    served: tuple[BrokerServer, Clock],
+) -> None:
+    alice = client(served)
+    alice.segments(0, 0, 0)
+    answer = alice.segments(0, 1, 1)
+    assert detail(answer) == (429, "new segments are slowed")
+    assert answer.retry_after_s is not None
+    assert detail(alice.segments(0, 1, 40)) == (403, "no new segments until people have looked")
+    with pytest.raises(CannotVerify) as caught:
+        alice.segments(0, 0, 0).require()
+    assert caught.value.message == (
+        "the broker answers 403: no new segments until people have looked"
+    )
+
+
+def test_a_grant_is_handed_in_and_used(served: tuple[BrokerServer, Clock]) -> None:
+    alice = client(served)
+    grant = make_grant(served[1])
+    digest = alice.hand_in([grant.approve(key) for key in CUSTODIANS[1:]])
+    assert digest == grant.digest
+    for first in (0, 32):
+        answer = alice.segments(0, first, first + 31, digest)
+        assert answer.body == STORE.read(0, first, 32)
+    assert client(served, BOB).segments(0, 0, 0, digest).status == 403
+
+
+def test_who_is_no_principal_gets_nothing(served: tuple[BrokerServer, Clock]) -> None:
+    stranger = client(served, CUSTODIANS[0])
+    assert stranger.segments(0, 0, 0).status == 401
+    assert b"401 Unauthorized" in raw(served, _plain(served, "GET /v1/header HTTP/1.1"))
+
+
+def _plain(served: tuple[BrokerServer, Clock], line: str, *fields: str) -> bytes:
+    host = f"Host: {served[0].authority}"
+    return "\r\n".join([line, host, *fields, "", ""]).encode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/v1/streams/0/segments/0", "/v1/streams/00/segments/0-0", "/v1/streams/0/segments/-1-0",
+     "/v1/streams/0/segments/9-3", "/v1/../v1/header", "/v1/streams/9/segments/0-0"],
+)  # fmt: skip
+def test_other_paths_are_not_found(served: tuple[BrokerServer, Clock], path: str) -> None:
+    assert client(served).ask("GET", path).status == 404
+
+
+def test_a_request_to_another_server_is_none_here(served: tuple[BrokerServer, Clock]) -> None:
+    data = _plain(served, "GET /v1/header HTTP/1.1").replace(b"Host: 127.0.0.1", b"Host: 127.0.0.2")
+    assert b"the request is for another server" in raw(served, data)
+
+
+def test_a_field_that_is_there_twice_is_refused(served: tuple[BrokerServer, Clock]) -> None:
+    data = _plain(served, "GET /v1/header HTTP/1.1", "Signature: sig1=:a:", "Signature: sig1=:b:")
+    assert b"a field is there twice" in raw(served, data)
+
+
+@pytest.mark.parametrize("length", ["8193", "-1", "1e3", ""])
+def test_a_body_of_no_fit_length_is_not_read(
+    served: tuple[BrokerServer, Clock], length: str
+) -> None:
+    data = _plain(served, "POST /v1/grants HTTP/1.1", f"Content-Length: {length}")
+    assert b"413 Request Entity Too Large" in raw(served, data)
+
+
+def test_a_request_made_twice_counts_once(served: tuple[BrokerServer, Clock]) -> None:
+    alice = client(served)
+    request = HttpRequest("GET", served[0].authority, "/v1/header")
+    fields = sign_request(request, ALICE, created=int(served[1].now_s), nonce=bytes(16))
+    assert alice.send(request, fields).status == 200
+    assert detail(alice.send(request, fields)) == (401, "this request was made before")
+
+
+def test_an_old_request_is_to_be_signed_again(served: tuple[BrokerServer, Clock]) -> None:
+    late = BrokerClient(served[0].url, ALICE, lambda: served[1].now_s - 1000)
+    assert detail(late.segments(0, 0, 0)) == (425, "the request is older than 120 s")
+
+
+def test_slow_clients_are_cut_and_many_are_turned_away(
+    served: tuple[BrokerServer, Clock],
+) -> None:
+    place = urlsplit(served[0].url)
+    slow = [socket.create_connection((place.hostname, place.port), timeout=5) for _ in range(3)]
+    time.sleep(0.2)
+    with pytest.raises(TargetUnreachable):
+        client(served).header()
+    started = time.monotonic()
+    for connection in slow:
+        connection.settimeout(5)
+        assert connection.recv(10) == b""
+        connection.close()
+    assert time.monotonic() - started < 4
+    time.sleep(0.2)
+    assert client(served).header() == STORE.header
+
+
+def test_a_client_that_drips_is_cut_in_the_end(served: tuple[BrokerServer, Clock]) -> None:
+    place = urlsplit(served[0].url)
+    started = time.monotonic()
+    with socket.create_connection((place.hostname, place.port), timeout=5) as connection:
+        while time.monotonic() - started < 10:
+            try:
+                connection.sendall(b"G")
+            except OSError:
+                break
+            time.sleep(0.1)
+    assert time.monotonic() - started < 5

@@ -1,0 +1,175 @@
+"""The rule: what raises a level, what never does, and what a blocked vector names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steelyard.kernel import days_after
+from steelyard.weights.posture.levels import Evidence, Posture, SubjectName, decide, fresh_until
+
+from .posture_scenes import AT, CATALOGUE, SUBJECTS, everything
+
+LATER = AT + timedelta(hours=1)
+CAP = CATALOGUE.software_cap
+CONTROLS = [control.id for control in CATALOGUE.controls]
+
+
+def decided(evidence: list[Evidence], subjects: tuple[SubjectName, ...] = SUBJECTS) -> Posture:
+    return decide(CATALOGUE, subjects, evidence, LATER)
+
+
+@st.composite
+def anything(draw: st.DrawFn) -> list[Evidence]:
+    """Evidence for any level, with some of it missing, failing, unknown, old or from tomorrow."""
+    found: list[Evidence] = []
+    for item in everything(draw(st.integers(1, 5))):
+        kept = draw(st.sampled_from(["as it is"] * 12 + ["gone", "fails", "unknown", "old", "new"]))
+        if kept == "fails":
+            found.append(replace(item, outcome="not_satisfied"))
+        elif kept == "unknown":
+            found.append(replace(item, outcome="unknown"))
+        elif kept == "old":
+            found.append(replace(item, collected=days_after(AT, -500)))
+        elif kept == "new":
+            found.append(replace(item, collected=days_after(AT, 2)))
+        elif kept == "as it is":
+            found.append(item)
+    return found
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_everything_up_to_a_level_gives_that_level(level: int) -> None:
+    posture = decided(everything(level))
+    assert posture.level == level
+    assert posture.framework == "rand"
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_each_control_of_a_vector_in_reach_is_needed(level: int) -> None:
+    whole = everything(level)
+    for item in whole:
+        control = CATALOGUE.control(item.control)
+        vectors = [v for v in CATALOGUE.vectors if v.id in control.vectors and v.counts_at(level)]
+        posture = decided([other for other in whole if other is not item])
+        assert (posture.level < level) == bool(vectors), item.control
+
+
+def test_no_evidence_gives_no_level() -> None:
+    posture = decided([])
+    assert posture.level == 0
+    assert posture.expires is None
+    assert {state.status for state in posture.controls} == {"unassessed"}
+
+
+@settings(max_examples=60)
+@given(anything(), st.integers(0, 10_000), st.sampled_from(CONTROLS))
+def test_taking_evidence_away_never_raises(
+    evidence: list[Evidence], index: int, control: str
+) -> None:
+    level = decided(evidence).level
+    without = [item for item in evidence if item.control != control]
+    assert decided(without).level <= level
+    satisfying = [item for item in evidence if item.outcome != "not_satisfied"]
+    if satisfying:
+        gone = satisfying[index % len(satisfying)]
+        assert decided([item for item in evidence if item is not gone]).level <= level
+
+
+@settings(max_examples=60)
+@given(anything(), st.sampled_from(CONTROLS), st.sampled_from(["automated", "attested"]))
+def test_adding_something_that_fails_never_raises(
+    evidence: list[Evidence], control: str, evidence_class: str
+) -> None:
+    level = decided(evidence).level
+    row = next(item for item in everything(5) if item.control == control)
+    failing = replace(row, outcome="not_satisfied", evidence_class=evidence_class)
+    after = decided([*evidence, failing])
+    assert after.level <= level
+    state = next(state for state in after.controls if state.control.id == control)
+    if fresh_until(CATALOGUE.control(control), failing) > LATER:
+        assert state.status == "not_satisfied"
+
+
+@settings(max_examples=60)
+@given(anything(), st.integers(0, 10_000), st.sampled_from(["ahead", "expired"]))
+def test_what_has_expired_or_lies_ahead_equals_what_is_missing(
+    evidence: list[Evidence], index: int, when: str
+) -> None:
+    if not evidence:
+        evidence = everything(1)
+    gone = evidence[index % len(evidence)]
+    dead = replace(gone, expires=LATER)
+    if when == "ahead":
+        dead = replace(gone, collected=days_after(LATER, 1))
+    rest = [item for item in evidence if item is not gone]
+    first, second = decided([*rest, dead]), decided(rest)
+    assert first.level == second.level
+    assert [s.coverage for s in first.vectors] == [s.coverage for s in second.vectors]
+    assert [s.status for s in first.controls] == [s.status for s in second.controls]
+
+
+@settings(max_examples=40)
+@given(anything(), st.randoms(use_true_random=False))
+def test_order_does_not_matter(evidence: list[Evidence], random: object) -> None:
+    shuffled = list(evidence)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert decided(shuffled) == decided(evidence)
+
+
+@settings(max_examples=60)
+@given(anything(), st.sampled_from(["automated", "attested", "external"]))
+def test_the_cap_holds_for_every_input(evidence: list[Evidence], evidence_class: str) -> None:
+    recast = [replace(item, evidence_class=evidence_class) for item in evidence]
+    for posture in (decided(evidence), decided(recast), decided([*everything(5), *recast])):
+        assert posture.level <= posture.cap == CAP
+        assert max(level for state in posture.vectors for level in state.coverage) == CAP
+
+
+@settings(max_examples=60)
+@given(anything())
+def test_each_blocked_vector_names_what_is_missing(evidence: list[Evidence]) -> None:
+    posture = decided(evidence)
+    for state in posture.vectors:
+        if "blocked" in state.coverage.values():
+            assert state.missing
+            assert all(reasons and all(reasons) for reasons in state.missing.values())
+        else:
+            assert not state.missing
+
+
+def test_a_level_lasts_as_long_as_the_first_evidence_below_it() -> None:
+    posture = decided(everything(1))
+    ends = [fresh_until(CATALOGUE.control(i.control), i) for i in everything(1)]
+    assert posture.expires == min(ends)
+    # The access log counts for seven days, the least of level 1.
+    assert posture.expires == days_after(AT, 7)
+
+
+def test_every_host_in_scope_has_to_be_seen() -> None:
+    two = (*SUBJECTS, SubjectName("host", "host:beta"))
+    posture = decided(everything(1), two)
+    assert posture.level == 0
+    swap = next(s for s in posture.controls if s.control.id == "swap-protection")
+    assert swap.missing == ("host:beta: no evidence (needs automated or attested or external)",)
+
+
+def test_without_a_repository_nothing_is_known_of_it() -> None:
+    only_host = tuple(s for s in SUBJECTS if s.kind != "repository")
+    posture = decided(everything(3), only_host)
+    state = next(s for s in posture.controls if s.control.id == "tracked-secrets")
+    assert (posture.level, state.missing) == (0, ("no repository is in scope",))
+
+
+def test_somebodys_word_does_not_replace_what_only_a_collector_may_say() -> None:
+    evidence = [
+        replace(item, evidence_class="attested") if item.control == "weights-permissions" else item
+        for item in everything(1)
+    ]
+    state = next(s for s in decided(evidence).controls if s.control.id == "weights-permissions")
+    assert state.status == "unassessed"
+    assert state.missing == ("host:alpha: attested evidence does not count (needs automated)",)

@@ -1,0 +1,95 @@
+"""Every hostile construction, each written to disk and scanned as a model: none is clean."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+from steelyard.weights.scan import Report, scan_model
+
+from .assembling import HARMLESS, called
+from .hostile_archives import ARCHIVES
+from .hostile_formats import FORMATS
+from .hostile_pickles import ADVISED, PICKLES
+
+
+def scanned(folder: Path, name: str, data: bytes) -> Report:
+    (folder / name).write_bytes(data)
+    return scan_model(folder)
+
+
+def codes(report: Report) -> set[str]:
+    return {finding.code for finding in report.findings}
+
+
+# Prose could read so too, and an unpickler fails at it.
+HARMLESS_AS_TEXT = {"carriage return in a name", "persistent id of text"}
+
+
+@pytest.mark.parametrize("trick", PICKLES)
+def test_a_hostile_pickle_is_found(tmp_path: Path, trick: str) -> None:
+    data, code = PICKLES[trick]
+    report = scanned(tmp_path, "pytorch_model.bin", data)
+    assert report.verdict == "blocked"
+    assert code in codes(report)
+
+
+@pytest.mark.parametrize("trick", sorted(PICKLES.keys() - HARMLESS_AS_TEXT))
+def test_a_hostile_pickle_is_found_under_any_name(tmp_path: Path, trick: str) -> None:
+    data, code = PICKLES[trick]
+    report = scanned(tmp_path, "notes", data)
+    assert report.verdict == "blocked"
+    # Without PROTO and without an ending, a file is told to be a pickle in disguise.
+    assert codes(report) & {code, "polyglot"}
+
+
+def test_opcodes_that_do_nothing_do_not_hide_a_call(tmp_path: Path) -> None:
+    assert codes(scanned(tmp_path, "notes.txt", b"N0" * 500_000 + HARMLESS + b".")) == {"polyglot"}
+    report = scanned(tmp_path, "notes.txt", b"N0" * 2_100_000 + HARMLESS + b".")
+    assert [finding.text for finding in report.findings] == [
+        "read as a pickle, it has more than 4000000 opcodes"
+    ]
+    assert report.verdict == "unknown"
+
+
+@pytest.mark.parametrize("advised", ADVISED)
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_name_of_an_advisory_is_found(tmp_path: Path, advised: str, protocol: int) -> None:
+    module, name = advised.split(" ")
+    report = scanned(tmp_path, "model.pkl", called(module, name, "X", protocol=protocol))
+    assert [(f.code, f.text) for f in report.findings] == [
+        ("pickle-global", f"imports {module}.{name}, which is not on the allowlist")
+    ]
+
+
+@pytest.mark.parametrize("trick", ARCHIVES)
+def test_a_hostile_archive_is_found(tmp_path: Path, trick: str) -> None:
+    name, data, code = ARCHIVES[trick]
+    report = scanned(tmp_path, name, data)
+    assert report.verdict != "clean"
+    assert code in codes(report)
+
+
+@pytest.mark.parametrize("trick", FORMATS)
+def test_a_hostile_file_of_another_format_is_found(tmp_path: Path, trick: str) -> None:
+    name, data, code = FORMATS[trick]
+    report = scanned(tmp_path, name, data)
+    assert report.verdict != "clean"
+    assert code in codes(report)
+
+
+def test_the_constructions_are_as_many_as_documented(repository: Path) -> None:
+    page = (repository / "docs" / "reference" / "scan-findings.md").read_text("utf-8")
+    counts = (len(PICKLES), len(ADVISED), len(ARCHIVES), len(FORMATS))
+    assert re.findall(r"(\d+) (?:tricks|names|archives|files)\b", page)[:4] == list(
+        map(str, counts)
+    )
+
+
+def test_the_call_in_these_files_is_harmless_and_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEELYARD", "weighed")
+    assert pickle.loads(PICKLES["protocol 0"][0]) == "weighed"  # noqa: S301 - made here
+    assert pickle.loads(PICKLES["name with escapes of STRING"][0]) is None  # noqa: S301

@@ -1,0 +1,337 @@
+"""Reports, rules, SARIF and second opinions: what is written about findings."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from steelyard.kernel import canonical_json
+from steelyard.kernel.errors import ConfigurationError
+from steelyard.standard import check_schema
+from steelyard.weights.model_folder import entries
+from steelyard.weights.scan import (
+    RULES,
+    Finding,
+    Opinion,
+    Report,
+    Severity,
+    fickling_opinions,
+    scan_model,
+    second_opinion,
+    to_sarif,
+    with_opinions,
+)
+
+from .assembling import HARMLESS, checkpoint, text, zipped
+
+# What SARIF 2.1.0 (sections 3.13 to 3.58) requires of the objects that are written here.
+LOCATION = {
+    "type": "object",
+    "required": ["physicalLocation"],
+    "properties": {
+        "physicalLocation": {
+            "type": "object",
+            "required": ["artifactLocation"],
+            "properties": {
+                "artifactLocation": {
+                    "required": ["uri"],
+                    "properties": {"uri": {"type": "string", "pattern": r"^[^\s\\]+$"}},
+                },
+                "region": {
+                    "required": ["byteOffset"],
+                    "properties": {
+                        "byteOffset": {"type": "integer", "minimum": 0},
+                        "byteLength": {"type": "integer", "minimum": 0},
+                    },
+                    "additionalProperties": False,
+                },
+            },
+            "additionalProperties": False,
+        },
+        "logicalLocations": {
+            "type": "array",
+            "items": {
+                "required": ["fullyQualifiedName"],
+                "properties": {
+                    "fullyQualifiedName": {"type": "string"},
+                    "kind": {"type": "string"},
+                },
+                "additionalProperties": False,
+            },
+        },
+    },
+    "additionalProperties": False,
+}
+MESSAGE = {
+    "required": ["text"],
+    "properties": {"text": {"type": "string", "minLength": 1}},
+    "additionalProperties": False,
+}
+LEVEL = {"enum": ["none", "note", "warning", "error"]}
+SARIF = {
+    "required": ["version", "runs"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"type": "string", "pattern": "^https://.*sarif-schema-2.1.0.json$"},
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "type": "array",
+            "items": {
+                "required": ["tool"],
+                "additionalProperties": False,
+                "properties": {
+                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                    "tool": {
+                        "required": ["driver"],
+                        "properties": {
+                            "driver": {
+                                "required": ["name"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    "name": {"type": "string"},
+                                    "semanticVersion": {"type": "string"},
+                                    "rules": {
+                                        "uniqueItems": True,
+                                        "items": {
+                                            "required": ["id"],
+                                            "additionalProperties": False,
+                                            "properties": {
+                                                "id": {"type": "string"},
+                                                "shortDescription": MESSAGE,
+                                                "help": MESSAGE,
+                                                "defaultConfiguration": {
+                                                    "properties": {"level": LEVEL},
+                                                    "additionalProperties": False,
+                                                },
+                                            },
+                                        },
+                                    },
+                                },
+                            }
+                        },
+                    },
+                    "results": {
+                        "items": {
+                            "required": ["message"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "ruleId": {"type": "string"},
+                                "ruleIndex": {"type": "integer", "minimum": -1},
+                                "level": LEVEL,
+                                "message": MESSAGE,
+                                "locations": {"items": LOCATION},
+                                "partialFingerprints": {
+                                    "type": "object",
+                                    "additionalProperties": {"type": "string"},
+                                },
+                            },
+                        }
+                    },
+                    "invocations": {
+                        "items": {
+                            "required": ["executionSuccessful"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "executionSuccessful": {"type": "boolean"},
+                                "toolExecutionNotifications": {
+                                    "items": {
+                                        "required": ["message"],
+                                        "additionalProperties": False,
+                                        "properties": {
+                                            "descriptor": {"required": ["id"]},
+                                            "level": LEVEL,
+                                            "message": MESSAGE,
+                                            "locations": {"items": LOCATION},
+                                        },
+                                    }
+                                },
+                            },
+                        }
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+@pytest.fixture
+def spoiled(tmp_path: Path) -> Path:
+    """A model with an error in a member, one in a file, and something unknown."""
+    (tmp_path / "odd name.bin").write_bytes(HARMLESS + b".")
+    (tmp_path / "m.pt").write_bytes(checkpoint(HARMLESS + b"."))
+    (tmp_path / "m.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
+    return tmp_path
+
+
+def test_sarif_has_what_its_standard_requires(spoiled: Path) -> None:
+    document: Any = json.loads(json.dumps(to_sarif(scan_model(spoiled), "1.2.3")))
+    Draft202012Validator.check_schema(SARIF)
+    assert list(Draft202012Validator(SARIF).iter_errors(document)) == []
+    (run,) = document["runs"]
+    assert run["tool"]["driver"]["semanticVersion"] == "1.2.3"
+    rules = run["tool"]["driver"]["rules"]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["level"] == RULES[result["ruleId"]].severity.value
+    assert [result["locations"][0] for result in run["results"]] == [
+        {"physicalLocation": {"artifactLocation": {"uri": "m.7z"}}},
+        {
+            "physicalLocation": {"artifactLocation": {"uri": "m.pt"}},
+            "logicalLocations": [{"fullyQualifiedName": "m.pt!archive/data.pkl", "kind": "member"}],
+        },
+        {
+            "physicalLocation": {
+                "artifactLocation": {"uri": "odd%20name.bin"},
+                "region": {"byteOffset": 0, "byteLength": 1},
+            }
+        },
+    ]
+    (invocation,) = run["invocations"]
+    assert [n["descriptor"]["id"] for n in invocation["toolExecutionNotifications"]] == [
+        "archive-unknown"
+    ]
+
+
+def test_a_fingerprint_outlives_the_bytes_around_a_fault(tmp_path: Path) -> None:
+    def fingerprints(data: bytes) -> list[str]:
+        (tmp_path / "m.bin").write_bytes(data)
+        (run,) = to_sarif(scan_model(tmp_path), "1")["runs"]
+        return [result["partialFingerprints"]["steelyard/1"] for result in run["results"]]
+
+    first = fingerprints(HARMLESS + b".")
+    assert fingerprints(b"N0" + HARMLESS + b".") == first
+    assert fingerprints(b"(cos\ngetpid\no.") != first
+
+
+def test_a_clean_scan_is_a_run_without_results(tmp_path: Path) -> None:
+    (tmp_path / "m.pt").write_bytes(checkpoint())
+    (run,) = to_sarif(scan_model(tmp_path), "1")["runs"]
+    assert (run["results"], run["invocations"][0]["executionSuccessful"]) == ([], True)
+
+
+def test_a_report_follows_its_schema(spoiled: Path) -> None:
+    report = scan_model(spoiled)
+    document = report.to_json()
+    check_schema(document, "weights-scan", where="report")
+    assert (document["verdict"], document["files"]) == ("blocked", ["m.7z", "m.pt", "odd name.bin"])
+    assert document["findings"][1] == {
+        "code": "pickle-global",
+        "severity": "error",
+        "unscanned": False,
+        "file": "m.pt",
+        "member": "archive/data.pkl",
+        "offset": 0,
+        "text": "imports os.getenv, which is not on the allowlist",
+        "hint": "convert the tensors to safetensors where the file may be trusted to run",
+    }
+    assert [finding.place for finding in report.findings] == [
+        "m.7z", "m.pt!archive/data.pkl at 0", "odd name.bin at 0",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("codes", "verdict"),
+    [
+        ((), "clean"),
+        (("link", "base-remote"), "clean"),
+        (("link", "unknown-format"), "unknown"),
+        (("unknown-format", "polyglot"), "blocked"),
+    ],
+)
+def test_a_verdict_has_three_values(codes: tuple[str, ...], verdict: str) -> None:
+    findings = tuple(Finding(code, "f", "", None, "t") for code in codes)
+    assert Report(("f",), findings, ()).verdict == verdict
+
+
+def test_every_rule_is_documented_as_it_is(repository: Path) -> None:
+    page = (repository / "docs" / "reference" / "scan-findings.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (.+?) \| (.*?) ?\|$", page, re.MULTILINE)
+    assert rows == [
+        (r.code, "unknown" if r.unscanned else r.severity.value, r.meaning, r.hint)
+        for r in RULES.values()
+    ]
+    assert all(r.severity is Severity.WARNING for r in RULES.values() if r.unscanned)
+
+
+def test_every_code_is_given_by_some_line_and_no_other(repository: Path) -> None:
+    sources = (repository / "src" / "steelyard" / "weights" / "scan").rglob("*.py")
+    texts = [path.read_text("utf-8") for path in sources if path.name != "rules.py"]
+    quoted = set(re.findall(r'"([a-z][a-z0-9]*(?:-[a-z0-9]+)*|polyglot|link)"', "\n".join(texts)))
+    assert RULES.keys() <= quoted
+
+
+def test_another_scanner_only_adds(spoiled: Path) -> None:
+    pytest.importorskip("fickling")
+    (spoiled / "clean.pt").write_bytes(checkpoint())
+    (spoiled / "notes.txt").write_text("text", "utf-8")
+    report = scan_model(spoiled)
+    opinions = tuple(fickling_opinions(entries(spoiled)))
+    assert [opinion.file for opinion in opinions] == ["clean.pt", "m.pt", "odd name.bin"]
+    assert not opinions[1].safe
+    second = with_opinions(report, opinions)
+    assert set(report.findings) <= set(second.findings)
+    assert second.verdict == "blocked"
+    check_schema(second.to_json(), "weights-scan", where="report")
+
+
+def test_a_fault_that_only_the_other_finds_is_a_warning() -> None:
+    opinions = (
+        Opinion("a", "other 1", "unsafe", safe=False),
+        Opinion("b", "other 1", "unsafe", safe=False),
+    )
+    blocked = Finding("polyglot", "b", "", None, "t")
+    report = with_opinions(Report(("a", "b"), (blocked,), ()), opinions)
+    assert report.findings == (
+        Finding("second-opinion", "a", "", None, "other 1 says unsafe"), blocked,
+    )  # fmt: skip
+    assert report.opinions == opinions
+
+
+def test_another_scanner_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(second_opinion.importlib, "import_module", refuse)
+    assert importlib.import_module is refuse
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(1))
+    with pytest.raises(ConfigurationError, match=r"^fickling is not installed$") as caught:
+        list(fickling_opinions(entries(tmp_path)))
+    assert caught.value.hint == "pip install fickling"
+
+
+def test_a_name_cannot_write_lines_of_its_own(tmp_path: Path) -> None:
+    name = "os\nclean\x1b[2J"
+    data = b"\x80\x04" + text(name) + b"\x8c\x03\xed\xa0\x80" + b"\x93."
+    (tmp_path / "m.zip").write_bytes(zipped({"a\rb.pkl": data}))
+    report = scan_model(tmp_path)
+    assert [finding.text for finding in report.findings] == [
+        r"'a\rb.pkl' has control characters",
+        r"imports os\nclean\x1b[2J.\ud800, which is not on the allowlist",
+    ]
+    assert report.findings[1].member == r"a\rb.pkl"
+    assert canonical_json(to_sarif(report, "1"))
+    check_schema(json.loads(canonical_json(report.to_json())), "weights-scan", where="report")
+
+
+def test_a_reference_can_be_written_whatever_it_holds(tmp_path: Path) -> None:
+    config = b'{"base_model_name_or_path": "\\ud800\\n' + b"x" * 9000 + b'"}'
+    (tmp_path / "adapter_config.json").write_bytes(config)
+    document = json.loads(canonical_json(scan_model(tmp_path).to_json()))
+    check_schema(document, "weights-scan", where="report")
+    assert document["references"][0]["target"].startswith(r"\ud800\nxxx")
+
+
+def test_members_in_archives_have_their_path(tmp_path: Path) -> None:
+    (tmp_path / "m.zip").write_bytes(zipped({"a.zip": zipped({"b.pkl": HARMLESS + b"."})}))
+    (finding,) = scan_model(tmp_path).findings
+    assert (finding.member, finding.place) == ("a.zip!b.pkl", "m.zip!a.zip!b.pkl at 0")
