@@ -76,7 +76,7 @@ def _detail(identity: AnyIdentity, purpose: str) -> tuple[str, dict[str, str]]:
             "nonce": request.nonce,
             "approvals": str(len(identity.approvals)),
         }
-    return identity_name(identity), {"purpose": purpose}
+    return identity_name(identity), {"purpose": purpose} if purpose else {}
 
 
 def _require_unused(log: Path, identity: AnyIdentity, before: int | None = None) -> None:

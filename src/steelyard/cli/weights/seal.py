@@ -93,7 +93,7 @@ def open_(
     ] = None,
     half: Annotated[Path | None, typer.Option(help="The broker's half, if there is one.")] = None,
     content: Content = "publisher",
-    purpose: Annotated[str, typer.Option(help="Why, for the log.")] = "",
+    purpose: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the plain model here. Then it is on disk in clear.")
     ] = None,
@@ -115,7 +115,7 @@ def open_(
         asked = read_request(request, requester)
         opener = _together(asked, approval or [], read_identity(identity, passphrase_file), half)
     how = Opening(publisher=content == "publisher", marks=state_file("weights-releases.json"))
-    record = Record(log or state_file("weights-access.jsonl"), utc_now(), purpose)
+    record = Record(log or state_file("weights-access.jsonl"), utc_now(), purpose or "")
     reader = open_recorded(folder, opener, read_expect(signer, model, least_release), how, record)
     files = _restore(reader, out) if out is not None else _check(reader)
     _show_opened(reader, files, how, as_json=as_json)
