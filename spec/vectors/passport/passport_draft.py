@@ -144,6 +144,7 @@ class Draft:
     imported: dict[str, str] = field(default_factory=dict)
     split: Any = "public"
     digest: str | None = None
+    weights: str | None = None
     round: RoundDraft | None = None
     edit_intent: Callable[[dict[str, Any]], None] = lambda predicate: None  # noqa: ARG005
     edit_evidence: Callable[[dict[str, Any]], None] = lambda predicate: None  # noqa: ARG005
@@ -157,6 +158,8 @@ class Draft:
         identity = Identity(
             MODEL, "hosted", digest, generation=self.generation, endpoint=ENDPOINT, salt=SALT
         )
+        if self.weights is not None:
+            identity = Identity(MODEL, "weights", self.weights, generation=self.generation)
         engine = {"digest": ENGINE} if self.round is not None else {}
         intent = Intent(
             self.created, rules, self.scope, "E1", self.planned, split=self.split, engine=engine

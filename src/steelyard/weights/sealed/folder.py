@@ -100,13 +100,13 @@ class SealedFolder:
         length = info.cipher_bytes - place if final else PARAMETERS.segment_bytes
         segment = source.take(place, length, scratch)
         if self.leaves is not None:
-            self._require_leaf(segment, self._first_leaf[number] + position)
+            self._require_leaf(segment, number, position)
         self.streams[number].decrypt_segment(segment, position, out, final=final)
 
-    def _require_leaf(self, segment: memoryview, number: int) -> None:
-        leaves = self.leaves or b""
-        if blake3(segment).digest() != leaves[number * LEAF_BYTES : (number + 1) * LEAF_BYTES]:
-            raise BrokenSeal(f"segment {number} is not what the publisher sealed")
+    def _require_leaf(self, segment: memoryview, number: int, position: int) -> None:
+        start = (self._first_leaf[number] + position) * LEAF_BYTES
+        if blake3(segment).digest() != (self.leaves or b"")[start : start + LEAF_BYTES]:
+            raise BrokenSeal(f"segment {position} is not what the publisher sealed")
 
 
 def unlock(

@@ -57,7 +57,7 @@ def tensor_layout(header: TensorHeader) -> Layout:
     """A safetensors file: header, large tensors at segments, small ones packed."""
     places = tensor_places(header)
     pieces = [Piece(0, 0, header.header_bytes)]
-    end = _aligned(header.header_bytes, PLAIN_SEGMENT_BYTES)
+    end = header.header_bytes
     for tensor in header.tensors:
         place = places[tensor.name]
         end = max(end, place + tensor.size_bytes)
@@ -69,7 +69,7 @@ def tensor_layout(header: TensorHeader) -> Layout:
 def tensor_places(header: TensorHeader) -> Mapping[str, int]:
     """First byte of every tensor in its stream, by name."""
     places: dict[str, int] = {}
-    end = _aligned(header.header_bytes, PLAIN_SEGMENT_BYTES)
+    end = header.header_bytes
     for large in (True, False):
         alignment = PLAIN_SEGMENT_BYTES if large else _SMALL_ALIGNMENT
         for tensor in header.tensors:

@@ -272,7 +272,7 @@ def test_a_recipient_forges_content_for_the_others(scene: Scene) -> None:
     publisher = TensorReader(
         scene.sealed, scene.identity, expect=scene.expect, how=Opening(publisher=True)
     )
-    with pytest.raises(BrokenSeal, match="segment 1 is not what the publisher sealed"):
+    with pytest.raises(BrokenSeal, match="segment 0 is not what the publisher sealed"):
         publisher.read("config.json")
 
 
