@@ -18,7 +18,7 @@ from steelyard.kernel.errors import (
     StorageError,
     UnknownName,
 )
-from steelyard.weights.broker import Broker
+from steelyard.weights.broker import Approver, Broker
 from steelyard.weights.broker.drill import Clock
 from steelyard.weights.broker.meter import Decision
 
@@ -94,7 +94,7 @@ def test_a_kill_loses_nothing_that_was_handed_out(tmp_path: Path) -> None:
 import os, signal, sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
-from steelyard.weights.broker import Broker
+from steelyard.weights.broker import Approver, Broker
 from tests.unit.weights.broker.brokers import POLICY, STORE, make_broker, principal, ALICE
 broker, clock = make_broker(Path({str(tmp_path)!r}))
 who = principal(ALICE, "Example Lab")
@@ -185,6 +185,16 @@ def test_a_grant_of_another_model_two_grants_or_a_stranger_are_refused(tmp_path:
     stranger = replace(grant, principal="ef" * 32)
     with pytest.raises(NotSatisfied, match="the principal is not known here"):
         broker.accept_grant([stranger.approve(key) for key in CUSTODIANS[1:]])
+
+
+def test_the_principals_own_key_approves_nothing_under_another_name(tmp_path: Path) -> None:
+    disguised = Approver("alias", "Trust Three", ALICE.public_key)
+    approvers = {**POLICY.approvers, ALICE.public_key.key_id: disguised}
+    clock = Clock()
+    broker = Broker(STORE, replace(POLICY, approvers=approvers), tmp_path / "ledger.jsonl", clock)
+    grant = make_grant(clock)
+    with pytest.raises(NotSatisfied, match="approved by 1 organizations other than"):
+        broker.accept_grant([grant.approve(CUSTODIANS[1]), grant.approve(ALICE)])
 
 
 @pytest.mark.parametrize(("days", "later_s"), [(1.0, 86_400.0), (1.0, -10.0), (8.0, 0.0)])

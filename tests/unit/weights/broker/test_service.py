@@ -2,16 +2,25 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from steelyard.attest import PrivateKey
 from steelyard.attest.http_signatures import HttpRequest, sign_request
+from steelyard.cli.weights.broker import _tls
 from steelyard.kernel.errors import CannotVerify, TargetUnreachable
 from steelyard.weights.broker import BrokerClient, BrokerServer, Limits
 from steelyard.weights.broker.client import Answer
@@ -74,9 +83,13 @@ def test_a_refusal_says_how_long_to_wait_and_nothing_of_others(
     answer = alice.segments(0, 1, 1)
     assert detail(answer) == (429, "new segments are slowed")
     assert answer.retry_after_s is not None
-    assert detail(alice.segments(0, 1, 40)) == (403, "no new segments until people have looked")
+    # A minute at a principal's rate is one segment here.
+    assert detail(alice.segments(0, 1, 40)) == (413, "ask for fewer new segments")
+    for number in range(1, 5):
+        served[1].now_s += 10_000.0
+        answer = alice.segments(0, number, number)
     with pytest.raises(CannotVerify) as caught:
-        alice.segments(0, 0, 0).require()
+        answer.require()
     assert caught.value.message == (
         "the broker answers 403: no new segments until people have looked"
     )
@@ -173,3 +186,60 @@ def test_a_client_that_drips_is_cut_in_the_end(served: tuple[BrokerServer, Clock
                 break
             time.sleep(0.1)
     assert time.monotonic() - started < 5
+
+
+def _certified(
+    folder: Path, name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(IPv4Address("127.0.0.1"))
+    signer = issuer[1] if issuer else key
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer[0].subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
+        .sign(signer, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(Encoding.PEM)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / f"{name}.pem").write_bytes(pem + secret)
+    (folder / f"{name}.crt").write_bytes(pem)
+    return certificate, key
+
+
+def test_tls_asks_clients_for_a_certificate(tmp_path: Path) -> None:
+    root = _certified(tmp_path, "root", None)
+    _certified(tmp_path, "server", root)
+    _certified(tmp_path, "client", root)
+    broker, clock = make_broker(tmp_path)
+    clock.now_s += 10_000.0
+    tls = _tls(tmp_path / "server.pem", tmp_path / "root.crt")
+    server = BrokerServer(("127.0.0.1", 0), broker, LIMITS, tls)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        known = ssl.create_default_context(cafile=str(tmp_path / "root.crt"))
+        bare = BrokerClient(server.url, ALICE, clock, known)
+        with pytest.raises(TargetUnreachable):
+            bare.header()
+        shown = ssl.create_default_context(cafile=str(tmp_path / "root.crt"))
+        shown.load_cert_chain(tmp_path / "client.pem")
+        assert server.url.startswith("https://")
+        assert BrokerClient(server.url, ALICE, clock, shown).header() == STORE.header
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        broker.close()

@@ -1,0 +1,267 @@
+"""The broker over HTTP: bounded requests in, segments or a refusal out.
+
+Decides paths, statuses and limits (spec/broker.md, section 6): few connections at once, each
+over after a fixed time, so that slow clients cannot hold the door. What may leave is decided by
+`broker`. Plain HTTP is for loopback and for a proxy that ends TLS; requests are signed anyway.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from steelyard.attest.http_signatures import HttpRequest
+from steelyard.kernel import canonical_json, parse_json_object
+from steelyard.kernel.errors import (
+    CannotVerify,
+    Expired,
+    NotSatisfied,
+    SteelyardError,
+    StorageError,
+    UnknownName,
+)
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Generator, Mapping
+
+    from steelyard.weights.broker.broker import Broker
+    from steelyard.weights.broker.meter import Decision, Principal
+
+_SEGMENTS: Final = re.compile(r"/v1/streams/(0|[1-9][0-9]{0,5})/segments/(\d{1,9})-(\d{1,9})")
+_GRANT_QUERY: Final = re.compile(r"(?:grant=([0-9a-f]{64}))?")
+_SIGNED_FIELDS: Final = ("signature", "signature-input", "content-digest", "host")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client, or all of them, may use up.
+
+    Attributes:
+        connections: At once; more are turned away.
+        idle_s: How long a read or write may take.
+        connection_s: How long a connection may last.
+        body_bytes: Of a request.
+    """
+
+    connections: int = 64
+    idle_s: float = 10.0
+    connection_s: float = 120.0
+    body_bytes: int = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer."""
+
+    status: HTTPStatus
+    body: bytes
+    kind: str = "application/json"
+    retry_after_s: int | None = None
+
+
+class BrokerServer(ThreadingHTTPServer):
+    """Serves one broker; `serve_forever` runs it and `shutdown` ends it.
+
+    Args:
+        address: Host and port; port 0 takes a free one.
+        broker: What decides.
+        limits: Of connections.
+        tls: Where given, every connection is TLS.
+        authority: Host and port that requests are signed for; its own address by default, so
+            that a request to one broker is none to another.
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        broker: Broker,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        authority: str = "",
+    ) -> None:
+        self.broker = broker
+        self.limits = limits or Limits()
+        self._tls = tls
+        self._free = threading.BoundedSemaphore(self.limits.connections)
+        super().__init__(address, _Handler)
+        host, port = self.server_address[:2]
+        self.authority = authority.lower() or f"{host!s}:{port}"
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"{'https' if self._tls else 'http'}://{self.authority}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Start a thread for a connection, or turn it away."""
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Serve a connection until it ends or its time is over."""
+        if self._tls:
+            # Without the handshake, which could take for ever and would hold every client.
+            request = self._tls.wrap_socket(
+                request, server_side=True, do_handshake_on_connect=False
+            )
+        timer = threading.Timer(self.limits.connection_s, _cut, [request])
+        timer.daemon = True
+        timer.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            timer.cancel()
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """A client that goes away is no news."""
+        del request, client_address
+
+
+def _cut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        connection.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_version = "steelyard-broker"
+    sys_version = ""
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.settimeout(self._server.limits.idle_s)
+
+    @property
+    def _server(self) -> BrokerServer:
+        return cast("BrokerServer", self.server)
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > self._server.limits.body_bytes:
+            self._send(_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body has no fit length"))
+            return
+        self._answer(self.rfile.read(int(length)))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """The access log says who had what; the console stays silent."""
+
+    def _answer(self, body: bytes) -> None:
+        path, _, query = self.path.partition("?")
+        try:
+            fields = self._fields()
+            if fields.get("host", "").lower() != self._server.authority:
+                raise CannotVerify("the request is for another server", where="host")
+            request = HttpRequest(self.command, self._server.authority, path, query, body)
+            reply = _reply(self._server.broker, request, fields)
+        except SteelyardError as error:
+            reply = _problem(_status(error), str(error))
+        self._send(reply)
+
+    def _fields(self) -> Mapping[str, str]:
+        found = {name: self.headers.get_all(name) or [] for name in _SIGNED_FIELDS}
+        twice = [name for name, values in found.items() if len(values) > 1]
+        if twice:
+            raise CannotVerify("a field is there twice", where=twice[0])
+        return {name: values[0] for name, values in found.items() if values}
+
+    def _send(self, reply: Reply) -> None:
+        self.close_connection = True
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.kind)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.send_header("Connection", "close")
+        if reply.retry_after_s is not None:
+            self.send_header("Retry-After", str(reply.retry_after_s))
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+
+def _reply(broker: Broker, request: HttpRequest, fields: Mapping[str, str]) -> Reply:
+    try:
+        principal = broker.authenticate(request, fields)
+    except Expired as error:
+        return _problem(HTTPStatus.TOO_EARLY, str(error), retry_after_s=1)
+    except CannotVerify as error:
+        return _problem(HTTPStatus.UNAUTHORIZED, str(error))
+    if request.method == "POST":
+        return _take_grant(broker, request)
+    found = _SEGMENTS.fullmatch(request.path)
+    grant = _GRANT_QUERY.fullmatch(request.query)
+    if found is not None and grant is not None:
+        return _segments(broker, principal, [int(group) for group in found.groups()], grant[1])
+    return _document(broker, principal, request)
+
+
+def _take_grant(broker: Broker, request: HttpRequest) -> Reply:
+    if (request.path, request.query) != ("/v1/grants", ""):
+        raise UnknownName("no such path")
+    grant = broker.accept_grant(list(_envelopes(request.body)))
+    return Reply(HTTPStatus.OK, canonical_json({"grant": grant.digest}))
+
+
+def _document(broker: Broker, principal: Principal, request: HttpRequest) -> Reply:
+    match request.path, request.query:
+        case "/v1/header", "":
+            return Reply(HTTPStatus.OK, broker.store.header)
+        case "/v1/leaves", "":
+            return Reply(HTTPStatus.OK, broker.store.leaves, "application/octet-stream")
+        case "/v1/status", "":
+            return Reply(HTTPStatus.OK, canonical_json(broker.status(principal)))
+        case _:
+            raise UnknownName("no such path")
+
+
+def _segments(broker: Broker, principal: Principal, numbers: list[int], grant: str | None) -> Reply:
+    stream, first, last = numbers
+    handed = broker.hand_out(principal, stream, first, last - first + 1, grant or "")
+    if isinstance(handed, bytes):
+        return Reply(HTTPStatus.OK, handed, "application/octet-stream")
+    return _refusal(handed)
+
+
+def _refusal(decision: Decision) -> Reply:
+    # Which budget decided is for the ledger: it would tell a thief what others have had.
+    if decision.verdict == "wait":
+        seconds = int(decision.wait_s) + 1
+        return _problem(HTTPStatus.TOO_MANY_REQUESTS, "new segments are slowed", seconds)
+    if decision.verdict == "too_much":
+        return _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "ask for fewer new segments")
+    return _problem(HTTPStatus.FORBIDDEN, "no new segments until people have looked")
+
+
+def _envelopes(body: bytes) -> Generator[bytes]:
+    value = parse_json_object(body, where="body").get("approvals")
+    for envelope in value if isinstance(value, list) else []:
+        yield canonical_json(envelope)
+
+
+def _problem(status: HTTPStatus, detail: str, retry_after_s: int | None = None) -> Reply:
+    body = canonical_json({"status": status.value, "title": status.phrase, "detail": detail})
+    return Reply(status, body, "application/problem+json", retry_after_s)
+
+
+def _status(error: SteelyardError) -> HTTPStatus:
+    if isinstance(error, UnknownName):
+        return HTTPStatus.NOT_FOUND
+    if isinstance(error, StorageError):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    if isinstance(error, NotSatisfied | Expired | CannotVerify):
+        return HTTPStatus.FORBIDDEN
+    return HTTPStatus.BAD_REQUEST

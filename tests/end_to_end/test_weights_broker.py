@@ -1,0 +1,216 @@
+"""`weights broker`: a real server over real sealed weights, asked, killed, restarted, drilled."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from pyrage import x25519
+from safetensors.numpy import save_file
+
+from steelyard.attest import PrivateKey, generate_key, load_private_key, save_key
+from steelyard.cli.main import run
+from steelyard.standard import check_schema
+from steelyard.weights.broker import BrokerClient
+from steelyard.weights.sealed import AgeRecipient, Sealing, seal_model
+
+POLICY = """\
+schema: steelyard/broker-policy/1
+terms:
+  parameters: 40000000
+  detection_days: 0.00001
+  safety: 2
+  principal_share: 0.25
+principals:
+  - {name: inference-1, organization: Example Lab, key: alice.pem.pub}
+  - {name: inference-2, organization: Sample Works, key: bob.pem.pub}
+approvers:
+  - {name: first, organization: Trust One, key: one.pem.pub}
+  - {name: second, organization: Trust Two, key: two.pem.pub}
+"""
+
+
+class Site(NamedTuple):
+    """A folder with keys, a policy and sealed weights."""
+
+    folder: Path
+    sealed: Path
+
+    def key(self, name: str) -> PrivateKey:
+        return load_private_key(self.folder / f"{name}.pem")
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    folder = tmp_path_factory.mktemp("site")
+    for name in ("publisher", "alice", "bob", "one", "two"):
+        save_key(generate_key(), folder / f"{name}.pem")
+    (folder / "policy.yaml").write_text(POLICY, "utf-8")
+    (folder / "plain").mkdir()
+    draw = np.random.default_rng(2)
+    tensors = {f"w{i}": draw.normal(size=(1 << 20,)).astype(np.float32) for i in range(10)}
+    save_file(tensors, folder / "plain" / "model.safetensors")
+    recipient = AgeRecipient(str(x25519.Identity.generate().to_public()))
+    site = Site(folder, folder / "sealed")
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    seal_model(
+        folder / "plain",
+        site.sealed,
+        Sealing("scale-1", 1, [recipient]),
+        site.key("publisher"),
+        now,
+    )
+    return site
+
+
+class Served(NamedTuple):
+    """A running `broker serve`."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+
+def serve(site: Site, ledger: Path) -> Served:
+    arguments = [
+        "weights", "broker", "serve", str(site.sealed), "--policy", site.path("policy.yaml"),
+        "--publisher", site.path("publisher.pem.pub"), "--ledger", str(ledger), "--port", "0",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("steelyard"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("serving scale-1 at http://127.0.0.1:")
+    return Served(process, line.split()[-1])
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.jsonl"
+
+
+@pytest.fixture
+def served(site: Site, ledger: Path) -> Iterator[Served]:
+    running = serve(site, ledger)
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+def patiently(client: BrokerClient, first: int) -> int:
+    """Ask as long as the broker says to wait."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        answer = client.segments(1, first, first)
+        if answer.status not in {425, 429}:
+            return answer.status
+        time.sleep(0.2)
+    pytest.fail("the broker let nothing through")
+
+
+def test_counts_survive_a_kill(site: Site, served: Served, ledger: Path) -> None:
+    alice = BrokerClient(served.url, site.key("alice"), time.time)
+    statuses = [patiently(alice, number) for number in range(3)]
+    assert statuses == [200, 200, 403]
+    served.process.send_signal(signal.SIGKILL)
+    served.process.wait()
+    again = serve(site, ledger)
+    try:
+        alice = BrokerClient(again.url, site.key("alice"), time.time)
+        bob = BrokerClient(again.url, site.key("bob"), time.time)
+        assert patiently(alice, 0) == 403
+        assert patiently(bob, 0) == 200
+        assert alice.status()["alarmed"] is True
+    finally:
+        again.process.kill()
+        again.process.wait()
+
+
+def test_a_grant_loads_the_sealed_folder_bit_for_bit(
+    site: Site, served: Served, tmp_path: Path
+) -> None:
+    approve = [
+        "weights", "broker", "grant", str(site.sealed),
+        "--publisher", site.path("publisher.pem.pub"),
+    ]  # fmt: skip
+    first, second, out = tmp_path / "first.json", tmp_path / "second.json", tmp_path / "out"
+    alice = ["--principal", site.path("alice.pem.pub")]
+    assert run([*approve, *alice, "--key", site.path("one.pem"), "--out", str(first)]) == 0
+    fetch = [
+        "weights", "broker", "fetch", served.url, "--publisher", site.path("publisher.pem.pub"),
+        "--key", site.path("alice.pem"), "--out", str(out),
+    ]  # fmt: skip
+    assert run([*fetch, "--approval", str(first)]) == 3
+    assert not out.exists()
+    agree = ["--like", str(first), "--key", site.path("two.pem"), "--out", str(second)]
+    assert run([*approve, *agree]) == 0
+    both = ["--approval", str(first), "--approval", str(second)]
+    assert run([*fetch, *both]) == 0
+    for file in site.sealed.iterdir():
+        assert (out / file.name).read_bytes() == file.read_bytes()
+    assert {file.name for file in out.iterdir()} == {file.name for file in site.sealed.iterdir()}
+    assert run([*fetch, *both, "--out", str(tmp_path / "again")]) == 0
+    bob = [*fetch, *both, "--key", site.path("bob.pem"), "--out", str(tmp_path / "bob")]
+    assert run(bob) == 3
+
+
+def test_a_budget_is_printed_by_the_formula(capsys: pytest.CaptureFixture[str]) -> None:
+    budget = ["weights", "broker", "budget", "--parameters", str(10**12)]
+    assert run([*budget, "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    check_schema(value, "broker-budget", where="budget")
+    assert (value["useful_theft_bytes"], value["coverage_bytes"]) == (5e11, 5e10)
+    assert round(value["rate_bytes_per_s"]) == 82672
+    assert run(budget) == 0
+    assert "rate of new bytes  8.267e+04 bytes/s over all principals" in capsys.readouterr().out
+
+
+def test_the_drill_is_held_and_says_what_it_does_not_see(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    drill = ["weights", "broker", "exfil-drill", "--parameters", "200000000"]
+    assert run([*drill, "--json"]) == 0
+    seen = capsys.readouterr()
+    value = json.loads(seen.out)
+    check_schema(value, "exfil-drill", where="drill")
+    assert value["held"] is True
+    assert len(value["strategies"]) == 7
+    assert seen.err.startswith("limit: It meters its own channel only")
+    assert run([*drill, "--strategy", "slow"]) == 0
+    assert "slow         leaked" in capsys.readouterr().out
+    assert run([*drill, "--strategy", "magic"]) == 2
+
+
+def test_a_policy_that_is_none_is_refused(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    arguments = [
+        "weights", "broker", "serve", str(site.sealed), "--policy", str(policy),
+        "--publisher", site.path("publisher.pem.pub"), "--ledger", str(tmp_path / "l"),
+    ]  # fmt: skip
+    absolute = POLICY.replace("key: ", f"key: {site.folder}/")
+    for text, message in (
+        (POLICY, "cannot read: No such file or directory"),
+        (absolute.replace("  parameters: 40000000\n", ""), "parameters"),
+        (absolute.replace("parameters: 40000000", "parameters: 1000"), "a segment has 1048608"),
+        (absolute.replace("bob.pem.pub", "alice.pem.pub"), "the key of 'inference-2' is named"),
+    ):
+        policy.write_text(text, "utf-8")
+        assert run(arguments) in {2, 3}
+        assert message in capsys.readouterr().err
