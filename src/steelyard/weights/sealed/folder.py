@@ -13,19 +13,19 @@ from blake3 import blake3
 
 from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, MalformedEvidence
-from steelyard.weights.sealed.ciphertext import steady_bytes
 from steelyard.weights.sealed.floe import HEADER_BYTES, start_decryption
 from steelyard.weights.sealed.header import LEAF_BYTES, LEAVES_NAME, PARAMETERS, stream_name
 from steelyard.weights.sealed.layout import PLAIN_SEGMENT_BYTES
 from steelyard.weights.sealed.memory import secret_memory
 from steelyard.weights.sealed.parallel import for_segments
+from steelyard.weights.sealed.steady import steady_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from steelyard.weights.sealed.ciphertext import Bytes
     from steelyard.weights.sealed.floe import Stream
     from steelyard.weights.sealed.header import SealedHeader
+    from steelyard.weights.sealed.steady import Bytes
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from steelyard.kernel.errors import UsageError
-from steelyard.weights.sealed.ciphertext import steady_bytes
 from steelyard.weights.sealed.header import PARAMETERS, stream_name
 from steelyard.weights.sealed.layout import PLAIN_SEGMENT_BYTES
 from steelyard.weights.sealed.staging import staged_folder
+from steelyard.weights.sealed.steady import steady_bytes
 from steelyard.weights.sealed.stream_writer import StreamWriter, require_space
 from steelyard.weights.sealed.writer import new_core, with_manifest, write_index
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from steelyard.attest import PrivateKey
-    from steelyard.weights.sealed.ciphertext import Bytes
     from steelyard.weights.sealed.header import SealedHeader
     from steelyard.weights.sealed.reader import TensorReader
+    from steelyard.weights.sealed.steady import Bytes
     from steelyard.weights.sealed.writer import Sealing
 
 
@@ -64,8 +64,9 @@ def rekey(
 
 
 def _copy(reader: TensorReader, number: int, source: Bytes, writer: StreamWriter) -> None:
-    def read(start: int, target: memoryview) -> None:
+    def read(start: int, target: memoryview) -> memoryview:
         scratch = memoryview(bytearray(PARAMETERS.segment_bytes))
         reader.folder.decrypt_segment(number, start // PLAIN_SEGMENT_BYTES, source, target, scratch)
+        return target
 
     writer.write(reader.header.streams[number].plain_bytes, read)

@@ -68,13 +68,13 @@ class StreamWriter:
         self._streams: list[StreamInfo] = []
         self._leaves = bytearray()
 
-    def write(self, plain_bytes: int, read: Callable[[int, memoryview], None]) -> None:
+    def write(self, plain_bytes: int, read: Callable[[int, memoryview], memoryview]) -> None:
         """Write the next stream.
 
         Args:
             plain_bytes: Length of its plaintext.
-            read: Fills memory with plaintext from a position, always the start of a segment;
-                called by several threads.
+            read: Gives plaintext from a position, always the start of a segment: the memory it
+                got, filled, or other memory of the same length. Several threads call it.
 
         Raises:
             StorageError: the disk refused.
@@ -126,7 +126,7 @@ def _encrypt_into(
     target: int,
     stream: Stream,
     info: StreamInfo,
-    read: Callable[[int, memoryview], None],
+    read: Callable[[int, memoryview], memoryview],
     threads: int | None,
 ) -> bytearray:
     """Encrypt every segment to its place in a file; returns the leaves."""
@@ -134,14 +134,13 @@ def _encrypt_into(
     leaves = bytearray(total * LEAF_BYTES)
 
     def work(first: int, stop: int) -> None:
-        plain = memoryview(bytearray(PLAIN_SEGMENT_BYTES))
+        scratch = memoryview(bytearray(PLAIN_SEGMENT_BYTES))
         cipher = memoryview(bytearray(PARAMETERS.segment_bytes))
         for position in range(first, stop):
             start = position * PLAIN_SEGMENT_BYTES
             length = min(PLAIN_SEGMENT_BYTES, info.plain_bytes - start)
-            read(start, plain[:length])
-            final = position == total - 1
-            size = stream.encrypt_segment(plain[:length], position, cipher, final=final)
+            plain = read(start, scratch[:length])
+            size = stream.encrypt_segment(plain, position, cipher, final=position == total - 1)
             _write_fully(target, cipher[:size], HEADER_BYTES + position * len(cipher))
             leaf = blake3(cipher[:size]).digest()
             leaves[position * LEAF_BYTES : (position + 1) * LEAF_BYTES] = leaf

@@ -11,12 +11,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from steelyard.kernel.errors import ConfigurationError, MalformedEvidence
+from steelyard.kernel.errors import BrokenSeal, ConfigurationError, MalformedEvidence
 from steelyard.weights.model_folder import regular_files
 from steelyard.weights.sealed.header import Core, manifest_commitment
 from steelyard.weights.sealed.index import FileEntry, Index
 from steelyard.weights.sealed.layout import Layout, plain_layout, tensor_layout
 from steelyard.weights.sealed.staging import staged_folder
+from steelyard.weights.sealed.steady import steady_bytes
 from steelyard.weights.sealed.stream_writer import StreamWriter, require_space
 from steelyard.weights.tensors import LENGTH_BYTES, header_length, parse_header
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from steelyard.weights.model_folder import Entry
     from steelyard.weights.sealed.header import SealedHeader
     from steelyard.weights.sealed.recipients import AnyRecipient
+    from steelyard.weights.sealed.steady import Bytes
     from steelyard.weights.sealed.stream_writer import Quorum
 
 _SEAL_BYTES: Final = 16
@@ -121,8 +123,9 @@ def write_index(writer: StreamWriter, index: Index) -> None:
     """Write stream 0."""
     data = index.to_bytes()
 
-    def read(start: int, target: memoryview) -> None:
+    def read(start: int, target: memoryview) -> memoryview:
         target[:] = data[start : start + len(target)]
+        return target
 
     writer.write(len(data), read)
 
@@ -141,46 +144,57 @@ def _kind(file: Entry) -> Literal["tensors", "bytes"]:
 
 
 def _write_file(writer: StreamWriter, file: Entry) -> None:
+    before = _state(file)
     try:
-        descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with steady_bytes(file.path) as source:
+            layout = _layout(source, file)
+
+            def read(start: int, target: memoryview) -> memoryview:
+                return _read_pieces(source, layout, start, target)
+
+            writer.write(layout.plain_bytes, read)
+    except BrokenSeal as error:
+        raise _changed(file) from error
+    if _state(file) != before or before[0] != file.size_bytes:
+        raise _changed(file)
+
+
+def _state(file: Entry) -> tuple[int, int]:
+    try:
+        status = file.path.stat(follow_symlinks=False)
     except OSError as error:
-        message = f"cannot read: {error.strerror or error}"
-        raise MalformedEvidence(message, where=str(file.path)) from error
-    try:
-        before = os.fstat(descriptor)
-        layout = _layout(descriptor, file)
-
-        def read(start: int, target: memoryview) -> None:
-            _read_pieces(descriptor, layout, start, target)
-
-        writer.write(layout.plain_bytes, read)
-        after = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-    unchanged = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
-    if not unchanged or after.st_size != file.size_bytes:
-        raise MalformedEvidence("the file changed while it was sealed", where=str(file.path))
+        raise _changed(file) from error
+    return status.st_size, status.st_mtime_ns
 
 
-def _layout(descriptor: int, file: Entry) -> Layout:
+def _changed(file: Entry) -> MalformedEvidence:
+    return MalformedEvidence("the file changed while it was sealed", where=str(file.path))
+
+
+def _layout(source: Bytes, file: Entry) -> Layout:
     if _kind(file) == "bytes":
         return plain_layout(file.size_bytes)
     size, where = file.size_bytes, str(file.path)
-    length = header_length(os.pread(descriptor, LENGTH_BYTES, 0), file_bytes=size, where=where)
-    data = os.pread(descriptor, length, 0)
-    return tensor_layout(parse_header(data, file_bytes=size, where=where))
+    prefix = _bytes(source, min(LENGTH_BYTES, size))
+    length = header_length(prefix, file_bytes=size, where=where)
+    return tensor_layout(parse_header(_bytes(source, length), file_bytes=size, where=where))
 
 
-def _read_pieces(descriptor: int, layout: Layout, start: int, target: memoryview) -> None:
+def _bytes(source: Bytes, length: int) -> bytes:
+    return bytes(source.take(0, length, memoryview(bytearray(length))))
+
+
+def _read_pieces(source: Bytes, layout: Layout, start: int, target: memoryview) -> memoryview:
+    """Plaintext of a segment: bytes of the file itself where they are all it has."""
     end = 0
     for piece in layout.pieces_in(start, start + len(target)):
+        if piece.length == len(target):
+            return source.take(piece.in_file, piece.length, target)
         low = piece.in_stream - start
         target[end:low] = bytes(low - end)
         end = low + piece.length
-        done = 0
-        while done < piece.length:
-            read = os.preadv(descriptor, [target[low + done : end]], piece.in_file + done)
-            if read == 0:
-                raise MalformedEvidence("a file became shorter while it was sealed")
-            done += read
+        found = source.take(piece.in_file, piece.length, target[low:end])
+        if found.obj is not target.obj:
+            target[low:end] = found
     target[end:] = bytes(len(target) - end)
+    return target

@@ -172,7 +172,9 @@ ARCHIVES: dict[str, tuple[str, bytes, str]] = {
     "safetensors that is a pickle": ("model.safetensors", BINARY_PICKLE, "polyglot"),
     "safetensors and zip": (
         "model.safetensors",
-        safetensors({"a": {"dtype": "U8", "shape": [len(ZIP)], "data_offsets": [0, len(ZIP)]}}, ZIP),
+        safetensors(
+            {"a": {"dtype": "U8", "shape": [len(ZIP)], "data_offsets": [0, len(ZIP)]}}, ZIP
+        ),
         "polyglot",
     ),
     "safetensors and pickle": ("model.safetensors", _pickle_in_safetensors(), "polyglot"),

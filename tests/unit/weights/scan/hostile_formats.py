@@ -1,4 +1,4 @@
-"""Files of other formats, and configurations, that would run, fetch or read what they should not."""
+"""Files of other formats, and configurations, that run, fetch or read what they should not."""
 
 from __future__ import annotations
 
@@ -191,6 +191,11 @@ FORMATS: dict[str, tuple[str, bytes, str]] = {
         "m-00002-of-00003.gguf", gguf({}), "shard-missing"
     ),
     "empty weights": ("model.safetensors", b"", "empty-file"),
+    "picture under the name of weights": (
+        "m.pt",
+        b"\x89PNG\r\n\x1a\n" + b"\0" * 64,
+        "unknown-format",
+    ),
     "unknown bytes": ("m.weights", b"\x00\x01" * 99, "unknown-format"),
     "tokenizer that is none": ("tokenizer.model", b"\x0a\xff\x00\x01", "unknown-format"),
 }  # fmt: skip

@@ -86,13 +86,18 @@ PICKLES: dict[str, tuple[bytes, str]] = {
         "pickle-global",
     ),
     "memo slot of another type": (
-        _proto(b"K\x01q\x00" + b"0" + stacked("os", "getenv") + b"q\x00h\x00" + text("X") + b"\x85R."),
+        _proto(
+            b"K\x01q\x00" + b"0" + stacked("os", "getenv") + b"q\x00h\x00" + text("X") + b"\x85R."
+        ),
         "pickle-global",
     ),
     "name doubled by DUP": (_proto(text("code") + b"2\x93."), "pickle-global"),
     "name that is no text": (_proto(b"K\x01" + text("getenv") + b"\x93."), "pickle-unresolved"),
     "name from a call": (
-        _proto(b"c_codecs\nencode\n" + text("os") + text("latin1") + b"\x86R" + text("system") + b"\x93."),
+        _proto(
+            b"c_codecs\nencode\n" + text("os") + text("latin1") + b"\x86R" + text("system")
+            + b"\x93."
+        ),
         "pickle-unresolved",
     ),
     "name with escapes of UNICODE": (b"Vo\\u0073\nVget\\u0065nv\n\x93(VX\ntR.", "pickle-global"),
@@ -180,7 +185,8 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     ),
     "joblib array of another class": (
         _proto(b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(" + text("subclass")
-               + b"ctorch\nSize\n" + text("shape") + b"K\x01\x85" + text("dtype") + _PLAIN + b"ub."),
+               + b"ctorch\nSize\n" + text("shape") + b"K\x01\x85" + text("dtype") + _PLAIN
+               + b"ub."),
         "pickle-state",
     ),
     "persistent id of text": (b"Pstorage\n.", "pickle-persistent-id"),

@@ -1,4 +1,4 @@
-"""Every parser of a scan on noise and on damaged files: findings, never an error, in bounded time."""
+"""Every parser of a scan on noise and damaged files: findings, no error, in bounded time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,18 @@ from steelyard.weights.scan.pickles import follow
 from steelyard.weights.scan.references import config_references, relative_imports
 from steelyard.weights.scan.source import MemorySource
 
-from .assembling import HARMLESS, checkpoint, gguf, keras, layer, legacy, npy, onnx, safetensors
+from .assembling import (
+    HARMLESS,
+    checkpoint,
+    gguf,
+    keras,
+    layer,
+    legacy,
+    npy,
+    onnx,
+    safetensors,
+    storage_id,
+)
 from .hostile_archives import ARCHIVES, tarred
 from .hostile_pickles import PICKLES
 
@@ -158,7 +169,7 @@ class Recorder(pickle.Unpickler):
         return lambda *_rest, **_named: None
 
     def persistent_load(self, pid: object) -> object:
-        return None
+        return pid
 
 
 @given(opcodes=st.lists(OPCODES, max_size=40))
@@ -228,6 +239,14 @@ def _deep(opening: bytes, closing: bytes, middle: bytes = b"") -> bytes:
         ("m.jinja", b"{{ " + _deep(b"(", b")", b"x") + b" }}"),
         ("m.jinja", b"{% if x %}" * 20_000),
         ("m.npy", b"\x93NUMPY\x01\x00\xff\xff" + _deep(b"(", b")")[:65_535]),
+        (
+            "m.npy",
+            b"\x93NUMPY\x01\x00\x40\x1f"
+            + (
+                b"{'descr':'<f8','fortran_order':False,'shape':(" + (b"9" * 150 + b",") * 50 + b")}"
+            ).ljust(8000),
+        ),
+        ("m.pkl", b"\x80\x04" + storage_id().replace(b"K\x04t", b"L" + b"9" * 4299 + b"L\nt")),
         ("m.pkl", b"\x80\x04" + b"N" + b"\x85" * 200_000 + b"."),
         ("m.pkl", b"\x80\x04" + b"(" * 200_000 + b"."),
         ("m.pkl", b"\x80\x04N" + b"2\x86" * 200_000 + b"."),
@@ -242,12 +261,13 @@ def test_deep_nesting(name: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     "read",
     [
-        lambda data: parse_config(data),
+        parse_config,
         lambda data: relative_imports("m.py", data),
     ],
 )
 def test_deeply_nested_texts(read: Callable[[bytes], object]) -> None:
     try:
-        assert read(_deep(b"(", b")")) == []
+        found = read(_deep(b"(", b")"))
     except MalformedEvidence as error:
-        assert error.message.startswith("no strict JSON")
+        found = [error.message[:14]]
+    assert found in ([], ["no strict JSON"])

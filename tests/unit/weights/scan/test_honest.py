@@ -234,13 +234,19 @@ def test_honest_files_are_clean(kind: str) -> None:
 
 
 TEMPLATES = [
-    "{% for message in messages %}{{ message['role'] }}: {{ message.content | trim }}\n{% endfor %}",
-    "{% if not tools is defined %}{% set tools = none %}{% endif %}{{ bos_token }}"
-    "{% set ns = namespace(last='', tool_calls=[]) %}{{ raise_exception('no') }}",
-    "{%- macro render(x) %}{{ x | tojson(indent=2) }}{% endmacro %}{{ render(messages[-1]) }}"
-    "{% generation %}{{ x }}{% endgeneration %}",
-    "{{ strftime_now('%d %b %Y') }}{% for k, v in tool.items() %}{{ k ~ '=' ~ v }}{% endfor %}"
-    "{% break %}{{ messages[0]['content'].split('</think>')[-1].strip() }}",
+    "{% for message in messages %}{{ message['role'] }}: {{ message.content | trim }}{% endfor %}",
+    (
+        "{% if not tools is defined %}{% set tools = none %}{% endif %}{{ bos_token }}"
+        "{% set ns = namespace(last='', tool_calls=[]) %}{{ raise_exception('no') }}"
+    ),
+    (
+        "{%- macro render(x) %}{{ x | tojson(indent=2) }}{% endmacro %}{{ render(messages[-1]) }}"
+        "{% generation %}{{ x }}{% endgeneration %}"
+    ),
+    (
+        "{{ strftime_now('%d %b %Y') }}{% for k, v in tool.items() %}{{ k ~ '=' ~ v }}{% endfor %}"
+        "{% break %}{{ messages[0]['content'].split('</think>')[-1].strip() }}"
+    ),
 ]
 
 

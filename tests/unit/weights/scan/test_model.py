@@ -15,9 +15,11 @@ from steelyard.kernel.errors import MalformedEvidence, UnsafeArchive
 from steelyard.weights.scan import part, scan_model, scan_source
 from steelyard.weights.scan.model import opened
 from steelyard.weights.scan.part import Allowance
+from steelyard.weights.scan.readers import protobuf
 from steelyard.weights.scan.source import Cursor, EndOfSource, MemorySource, Slice
 
 from .assembling import HARMLESS, checkpoint, safetensors, zipped
+from .hostile_archives import tarred
 
 
 def told(folder: Path) -> list[tuple[str, str, str]]:
@@ -112,6 +114,32 @@ def test_the_header_of_a_real_model_is_scanned_in_ten_milliseconds(real_model: P
             assert scan_source(source, "model.safetensors") == ()
             times.append(time.perf_counter() - start)
     assert min(times) < 0.010
+
+
+def test_counts_of_a_sparse_gguf_are_not_believed(tmp_path: Path) -> None:
+    head = (
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 60_000) + struct.pack("<Q1sIIQ", 1, b"a", 9, 8, 1 << 37)
+    )
+    (tmp_path / "m.gguf").write_bytes(head)
+    os.truncate(tmp_path / "m.gguf", 1 << 40)
+    start = time.perf_counter()
+    assert told(tmp_path) == [("gguf-header", "m.gguf", "an array claims 137438953472 texts")]
+    assert time.perf_counter() - start < 2.0
+
+
+def test_folders_of_a_tar_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part, "MEMBER_LIMIT", 3)
+    data = tarred([(f"d{n}", b"5", b"") for n in range(5)])
+    assert [(f.code, f.text) for f in scan_source(MemorySource(data), "m.tar")] == [
+        ("archive-limit", "more than 3 members")
+    ]
+
+
+def test_fields_of_a_tokenizer_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protobuf, "FIELD_LIMIT", 3)
+    clean = scan_source(MemorySource(b"\x0a\x00" * 3), "tokenizer.model")
+    found = scan_source(MemorySource(b"\x0a\x00" * 4), "tokenizer.model")
+    assert (clean, [f.code for f in found]) == ((), ["unknown-format"])
 
 
 def test_a_bomb_stops_at_its_allowance(monkeypatch: pytest.MonkeyPatch) -> None:

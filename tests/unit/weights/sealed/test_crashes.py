@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,8 @@ from steelyard.attest import PrivateKey, generate_key
 from steelyard.attest.recipients import generate_identity
 from steelyard.kernel.errors import ConfigurationError, MalformedEvidence, StorageError
 from steelyard.weights.sealed import Expect, Sealing, TensorReader, open_sealed, rewrap, seal_model
-from steelyard.weights.sealed.ciphertext import steady_bytes
+from steelyard.weights.sealed.steady import steady_bytes
+from steelyard.weights.sealed.stream_writer import StreamWriter
 
 from .conftest import NOW, Scene, make_model
 
@@ -305,17 +307,54 @@ def test_reading_beside_a_writer_never_gives_what_was_not_sealed(
 def test_what_changes_while_it_is_sealed_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "m").mkdir()
-    (tmp_path / "m" / "weights.bin").write_bytes(bytes(100))
-    real = os.preadv
+    weights = tmp_path / "m" / "weights.bin"
+    weights.parent.mkdir()
+    weights.write_bytes(bytes(100))
+    real, moments = StreamWriter.write, iter(range(1, 9))
 
-    def touching(descriptor: int, buffers: list[memoryview], at: int) -> int:
-        with (tmp_path / "m" / "weights.bin").open("ab") as stream:
-            stream.write(b"x")
-        return real(descriptor, buffers, at)
+    def touching(writer: StreamWriter, *arguments: Any) -> None:  # noqa: ANN401 - passed on
+        real(writer, *arguments)
+        os.utime(weights, (0, next(moments)))
 
-    monkeypatch.setattr(os, "preadv", touching)
+    monkeypatch.setattr(StreamWriter, "write", touching)
     sealing = Sealing("mini", 1, [generate_identity(hybrid=False).recipient])
-    with pytest.raises(MalformedEvidence, match="the file changed while it was sealed"):
+    with pytest.raises(MalformedEvidence) as caught:
         seal_model(tmp_path / "m", tmp_path / "s", sealing, generate_key(), NOW)
+    assert caught.value.message == "the file changed while it was sealed"
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_what_is_written_while_it_is_sealed_is_read_as_it_was_or_refused(
+    tmp_path: Path,
+) -> None:
+    """A process rewrites the source as fast as it can; no seal mixes what it wrote."""
+    weights = tmp_path / "m" / "weights.bin"
+    weights.parent.mkdir()
+    weights.write_bytes(b"a" * 5_000_000)
+    code = textwrap.dedent("""
+        import sys
+        print("on", flush=True)
+        while True:
+            for letter in b"ba":
+                with open(sys.argv[1], "r+b", buffering=0) as f:
+                    f.write(bytes([letter]) * 5_000_000)
+    """)
+    key, identity = generate_key(), generate_identity(hybrid=False)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(weights)], stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        outcomes = set()
+        for number in range(12):
+            out = tmp_path / f"s{number}"
+            try:
+                seal_model(tmp_path / "m", out, Sealing("m", 1, [identity.recipient]), key, NOW)
+            except (MalformedEvidence, StorageError) as error:
+                outcomes.add(type(error).__name__)
+                continue
+            reader = TensorReader(out, identity, expect=Expect(key.public_key))
+            outcomes.add(len(set(bytes(reader.read("weights.bin")))))
+        child.kill()
+    assert outcomes <= {1, "MalformedEvidence", "StorageError"}
+    assert outcomes

@@ -1,8 +1,8 @@
-"""Reading a file of ciphertext so that nobody changes it between check and use.
+"""Reading a file so that nobody changes it between one look at it and the next.
 
-Decides from which bytes a segment is decrypted (spec/sealed-weights.md, section 7): from a
-mapping where a read lease shows that no process has the file open for writing, which saves
-a copy, or else from a copy of our own.
+Decides from which bytes a segment is decrypted (spec/sealed-weights.md, section 7), or a model is
+sealed: from a mapping where a read lease shows that no process has the file open for writing,
+which saves a copy, or else from a copy of our own.
 """
 
 from __future__ import annotations

@@ -1,0 +1,110 @@
+"""The load closure: what configurations make a loader pull in, and whether a signature covers it.
+
+Reads configurations as transformers, PEFT, sentence-transformers and diffusers do, and follows
+custom code through its relative imports. Decides nothing about what a reference contains:
+local files are scanned as files, remote ones can only be named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from steelyard.kernel.errors import MalformedEvidence
+from steelyard.weights.scan.configs import CONFIG_LIMIT_BYTES, parse_config
+from steelyard.weights.scan.finding import Finding
+from steelyard.weights.scan.formats import WEIGHT_ENDINGS, ending
+from steelyard.weights.scan.references import Reference, config_references, relative_imports
+from steelyard.weights.scan.shards import shard_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from steelyard.weights.scan.model import Model
+
+_CODE_LIMIT_BYTES: Final = 1 << 22
+_LOADED_ENDINGS: Final = WEIGHT_ENDINGS | {".json", ".py", ".jinja", ".model", ".txt", ".yaml"}
+
+
+def load_closure(model: Model) -> tuple[Reference, ...]:
+    """Everything that configurations refer to, and the code that this code imports."""
+    found: dict[tuple[str, str, str], Reference] = {}
+    for name in sorted(model.files):
+        if ending(name) == ".json":
+            for reference in _references_of(model, name):
+                found[reference.config, reference.kind, reference.target] = reference
+    waiting = [reference for reference in found.values() if reference.kind == "code"]
+    while waiting:
+        for reference in _imports_of(model, waiting.pop().target):
+            key = reference.config, reference.kind, reference.target
+            if key not in found:
+                found[key] = reference
+                waiting.append(reference)
+    return tuple(found.values())
+
+
+def _references_of(model: Model, name: str) -> list[Reference]:
+    try:
+        config = parse_config(model.read(name, CONFIG_LIMIT_BYTES))
+    except MalformedEvidence:
+        # The scan of the file itself says why.
+        return []
+    return list(config_references(model, name, config))
+
+
+def _imports_of(model: Model, name: str) -> list[Reference]:
+    if not model.has(name):
+        return []
+    try:
+        text = model.read(name, _CODE_LIMIT_BYTES)
+    except MalformedEvidence:
+        return []
+    return [
+        Reference(name, "import", "code", target, "") for target in relative_imports(name, text)
+    ]
+
+
+def closure_findings(
+    model: Model, references: tuple[Reference, ...], covered: frozenset[str] | None
+) -> Iterator[Finding]:
+    """Findings about what is loaded.
+
+    Args:
+        model: The model.
+        references: Its load closure.
+        covered: Names that a signature covers; None where none was given.
+    """
+    for reference in references:
+        yield from _verdict(model, reference, covered)
+    yield from shard_findings(model)
+    yield from _two_weights(model)
+    if covered is not None:
+        for name in sorted(model.files):
+            if name not in covered and ending(name) in _LOADED_ENDINGS:
+                yield Finding("uncovered", name, "", None, "loaded, and not covered")
+
+
+def _verdict(
+    model: Model, reference: Reference, covered: frozenset[str] | None
+) -> Iterator[Finding]:
+    text = f"{reference.key} refers to {reference.target[:120]!r}"
+    if reference.kind == "path":
+        yield reference.finding("config-path", text)
+    elif reference.kind == "name":
+        yield reference.finding("name-reference", text)
+    elif reference.kind == "code":
+        there = "" if model.has(reference.target) else ", which is not there"
+        safe = covered is not None and reference.target in covered
+        yield reference.finding("code-covered" if safe else "code-at-load", f"{text}{there}")
+    elif reference.kind == "remote code":
+        yield reference.finding("code-remote", f"{text}, {reference.pinning}")
+    elif reference.kind == "remote model":
+        code = "base-remote" if covered is None else "base-uncovered"
+        yield reference.finding(code, f"{text}, {reference.pinning}")
+
+
+def _two_weights(model: Model) -> Iterator[Finding]:
+    for name in sorted(model.files):
+        folder, _, base = name.rpartition("/")
+        other = f"{folder}/model.safetensors" if folder else "model.safetensors"
+        if base == "pytorch_model.bin" and model.has(other):
+            yield Finding("two-weights", name, "", None, f"beside {other}")

@@ -1,0 +1,39 @@
+"""JSON that loaders read: configurations, tokenizers, indices.
+
+Parsed as loaders parse it (numbers of any size, infinities), but for duplicate keys: of two
+values for one key, two loaders take different ones.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final, cast
+
+from steelyard.kernel.errors import MalformedEvidence
+
+CONFIG_LIMIT_BYTES: Final = 1 << 26
+
+
+def parse_config(data: bytes, *, where: str = "") -> object:
+    """The value of a configuration.
+
+    Raises:
+        MalformedEvidence: not UTF-8, not JSON, a duplicate key, or nested too deep.
+    """
+    try:
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise MalformedEvidence(f"no strict JSON: {error}"[:200], where=where) from error
+
+
+def as_object(value: object) -> dict[str, object]:
+    """The value if it is an object, an empty one otherwise."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        message = "duplicate key"
+        raise ValueError(message)
+    return result

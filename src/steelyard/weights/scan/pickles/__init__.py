@@ -1,0 +1,9 @@
+"""Pickles, followed opcode by opcode without executing any, against an allowlist.
+
+`opcodes` decodes, `machine` keeps the stack, `allowlist` says what a checkpoint may do,
+`walk` goes through all pickles of a file.
+"""
+
+from steelyard.weights.scan.pickles.walk import OPCODE_LIMIT, Pickles, Walk, follow, follow_all
+
+__all__ = ["OPCODE_LIMIT", "Pickles", "Walk", "follow", "follow_all"]

@@ -1,0 +1,26 @@
+"""Tokenizer models of sentencepiece: whether the fields of the format fill the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from steelyard.kernel.errors import MalformedEvidence
+from steelyard.weights.scan.readers.protobuf import LENGTH_DELIMITED, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from steelyard.weights.scan.finding import Finding
+    from steelyard.weights.scan.part import Part
+
+_FIELDS: Final = frozenset({1, 2, 3, 4, 5})
+
+
+def read_sentencepiece(part: Part) -> Iterator[Finding]:
+    """A finding where the bytes are something else."""
+    try:
+        found = [(f.number, f.wire) for f in fields(part.source, 0, part.source.size)]
+    except MalformedEvidence:
+        found = []
+    if not found or any(n not in _FIELDS or wire != LENGTH_DELIMITED for n, wire in found):
+        yield part.finding("unknown-format", "the file is no tokenizer model of sentencepiece")

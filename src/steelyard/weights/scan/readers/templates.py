@@ -1,0 +1,94 @@
+"""Chat templates, parsed and never rendered.
+
+Engines differ in how well they confine a template; a template for chats needs no more than
+the names, filters and plain attributes allowed here, and what reaches further is a finding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from steelyard.weights.scan.finding import Finding
+    from steelyard.weights.scan.part import Part
+
+_LIMIT_BYTES: Final = 1 << 19
+_PIECE: Final = 24
+_REFUSED_NAMES: Final = frozenset(
+    {"self", "cycler", "joiner", "lipsum", "config", "request", "eval", "exec", "open", "url_for"}
+)
+_REFUSED_FILTERS: Final = frozenset({"attr", "format", "map_attribute", "xmlattr", "pprint"})
+_REFUSED_METHODS: Final = frozenset({"format", "format_map", "mro", "gi_frame", "f_globals"})
+_REFUSED_NODES: Final = (
+    nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.ScopedEvalContextModifier
+)  # fmt: skip
+
+
+def read_template(part: Part) -> Iterator[Finding]:
+    """Findings about one template."""
+    if part.source.size > _LIMIT_BYTES:
+        text = f"a template of {part.source.size} bytes is not parsed"
+        yield part.finding("template-unread", text)
+        return
+    text = part.source.read(0, part.source.size).decode("utf-8", "replace")
+    yield from template_findings(part, text)
+
+
+def template_findings(part: Part, text: str) -> Iterator[Finding]:
+    """Findings about a template's text."""
+    try:
+        tree = _parsed(text)
+        seen = set(_reaches(tree))
+    except (TemplateSyntaxError, RecursionError, ValueError) as error:
+        reason = error.message if isinstance(error, TemplateSyntaxError) else "nested too deep"
+        yield part.finding("template-unread", f"the template is not parsed: {reason}"[:200])
+        return
+    for reach in sorted(seen):
+        yield part.finding("template-code", f"the template {reach}")
+
+
+def _parsed(text: str) -> nodes.Template:
+    extensions = ["jinja2.ext.loopcontrols", "jinja2.ext.do"]
+    environment = Environment(autoescape=True, extensions=extensions)
+    # `generation` marks what an assistant said; trainers define it.
+    plain = text
+    for tag in ("generation", "endgeneration"):
+        for form in (f"{{% {tag} %}}", f"{{%- {tag} %}}", f"{{% {tag} -%}}", f"{{%- {tag} -%}}"):
+            plain = plain.replace(form, "")
+    return environment.parse(plain)
+
+
+def _reaches(tree: nodes.Template) -> Iterator[str]:
+    for node in tree.find_all(nodes.Node):
+        if isinstance(node, _REFUSED_NODES):
+            yield "loads another template"
+        elif isinstance(node, nodes.Name) and _is_refused_name(node):
+            yield f"uses {node.name[:40]!r}"
+        elif isinstance(node, nodes.Filter) and node.name in _REFUSED_FILTERS:
+            yield f"uses the filter {node.name!r}"
+        elif isinstance(node, nodes.Getitem) and isinstance(node.node, nodes.Const):
+            yield "takes a text to pieces"
+        elif refused := _refused_word(node):
+            yield f"holds {refused[:40]!r}"
+
+
+def _is_refused_name(node: nodes.Name) -> bool:
+    return node.ctx == "load" and (node.name in _REFUSED_NAMES or node.name.startswith("_"))
+
+
+def _refused_word(node: nodes.Node) -> str:
+    """An attribute, a keyword or a text that names internals, or is a piece of such a name."""
+    if isinstance(node, nodes.Getattr):
+        word = node.attr
+        return word if word.startswith("_") or word in _REFUSED_METHODS else ""
+    if isinstance(node, nodes.Keyword):
+        return node.key if node.key.startswith("_") else ""
+    if isinstance(node, nodes.Const) and isinstance(node.value, str):
+        word = node.value
+        piece = len(word) <= _PIECE and (word.startswith("_") or word.endswith("_"))
+        return word if piece or "__" in word or word in _REFUSED_METHODS else ""
+    return ""
