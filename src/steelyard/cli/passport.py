@@ -46,6 +46,26 @@ def open_sample(
     write_json(disclose_sample(RunFolder(run), name, with_transcript=transcript))
 
 
+@app.command()
+def attach(
+    passport: Annotated[Path, typer.Argument(help="The passport.")],
+    posture: Annotated[Path, typer.Argument(help="Folder of `weights posture report --out`.")],
+    out: Annotated[Path, typer.Option(help="Passport to write.")],
+) -> None:
+    """Put a statement on the security of the weights into a passport, in place of any other."""
+    from steelyard.cli.weights.posture import read_security
+    from steelyard.kernel import read_bytes, write_atomically
+    from steelyard.passport.archive import ARCHIVE_LIMIT_BYTES
+    from steelyard.passport.weights_security import attach_security
+
+    security = read_security(posture)
+    data = read_bytes(passport, limit_bytes=ARCHIVE_LIMIT_BYTES)
+    write_atomically(out, attach_security(data, security))
+    write(f"{security.framework} {security.level}" if security.level else "no level")
+    say(f"passport: {out}, its own statements unchanged")
+    say(f"next:     steelyard verify {out}")
+
+
 @app.command("check-opened")
 def check_opened(
     opening: Annotated[Path, typer.Argument(help="The opening, as `open` printed it.")],

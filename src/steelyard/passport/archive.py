@@ -38,6 +38,9 @@ _STATEMENT_LIMIT: Final = 2 * _MIB
 _KEY_LIMIT: Final = 4096  # an Ed25519 public key takes 113 bytes
 # A certificate of a proficiency round and the report it rests on; both or neither.
 CERTIFICATE_KINDS: Final = ("proficiency", "round-report")
+# A statement on the security of the weights and the report it rests on; both or neither.
+SECURITY_KINDS: Final = ("weights-security", "posture-report")
+_COMPANION_KINDS: Final = (*CERTIFICATE_KINDS, *SECURITY_KINDS)
 
 
 def statement_name(kind: str) -> str:
@@ -45,18 +48,18 @@ def statement_name(kind: str) -> str:
     return f"statements/{kind}.dsse.json"
 
 
-_OPTIONAL: Final = frozenset(map(statement_name, CERTIFICATE_KINDS))
+_OPTIONAL: Final = frozenset(map(statement_name, _COMPANION_KINDS))
 _LIMITS: Final[Mapping[str, int]] = {
     INDEX: 64 * 1024,
     MATRIX: _MATRIX_LIMIT,
     RELEASE: 4 * _MIB,
     REPORT: 8 * _MIB,
-    **{statement_name(k): _STATEMENT_LIMIT for k in (*PREDICATE_KINDS, *CERTIFICATE_KINDS)},
+    **{statement_name(k): _STATEMENT_LIMIT for k in (*PREDICATE_KINDS, *_COMPANION_KINDS)},
 }
 REQUIRED_MEMBERS: Final = frozenset(_LIMITS) - _OPTIONAL
-# Ten fixed members, and one key per signer: four statements have at most four, and both
-# statements of a round one more.
-MEMBER_LIMIT: Final = len(_LIMITS) + len(PREDICATE_KINDS) + 1
+# Twelve fixed members, and one key per signer: four statements have at most four, and both
+# statements of a round, or on the weights' security, one more each.
+MEMBER_LIMIT: Final = len(_LIMITS) + len(PREDICATE_KINDS) + 2
 ARCHIVE_LIMIT_BYTES: Final = 48 * _MIB  # salted commitments do not compress: 4 MB per 100,000
 TOTAL_LIMIT_BYTES: Final = 80 * _MIB
 # Deflate reaches 1032:1 on zeros; score matrices and HTML stay below 60:1.

@@ -49,6 +49,7 @@ from steelyard.passport.archive import (
     statement_name,
 )
 from steelyard.passport.bundle import earliest_review, endpoint_digest, index_of
+from steelyard.passport.companions import companion_detail, companion_signers
 from steelyard.passport.verification import Finding
 from steelyard.standard import Release, check_schema
 
@@ -126,26 +127,24 @@ def check_index(members: Members) -> Finding[Members]:
 def check_signatures(members: Members) -> Finding[Signed]:
     """Step 3: each statement is signed by a key that the passport carries.
 
-    The signers of a certificate and its report are no signers of the passport.
+    The signers of companions, such as a round's certificate, are no signers of the passport.
 
     Raises:
         BrokenSeal: a signature does not verify, or a key is not the one its name says.
     """
     keys = _carried_keys(members)
-    others = _certificate_signers(members, keys)
+    others = companion_signers(members, keys)
     statements: dict[str, Statement] = {}
     signers: dict[str, str] = {}
     for kind in PREDICATE_KINDS:
         envelope = members[statement_name(kind)]
         statements[kind] = open_envelope(envelope, keys, where=kind)
         signers[kind] = claimed_key_id(envelope, where=kind)
-    if spare := sorted(keys.keys() - set(signers.values()) - others):
+    if spare := sorted(keys.keys() - set(signers.values()) - set(others.values())):
         message = f"key {spare[0][:16]} signed nothing here"
         raise BrokenSeal(message, where="keys")
     names = ", ".join(key[:16] for key in sorted(set(signers.values())))
-    detail = f"4 statements signed by {names}"
-    if others:
-        detail += f"; a round's certificate by {min(others)[:16]}"
+    detail = f"4 statements signed by {names}{companion_detail(others)}"
     return Finding(Signed(statements, signers), detail)
 
 
@@ -261,7 +260,7 @@ def check_report(members: Members, claims: Claims) -> Finding[str]:
 
 
 def check_expiry(times: Times, at: datetime) -> Finding[datetime]:
-    """Step 14: the claim still counts at the date asked about.
+    """Step 15: the claim still counts at the date asked about.
 
     Raises:
         Expired: it does not.
@@ -299,25 +298,6 @@ def _carried_keys(members: Members) -> dict[str, PublicKey]:
                 raise BrokenSeal(message, where=name)
             keys[key.key_id] = key
     return keys
-
-
-def _certificate_signers(members: Members, keys: Mapping[str, PublicKey]) -> set[str]:
-    """Key ids that signed a round's certificate and report, where the passport has them."""
-    _require_certificate_members(members)
-    signers: set[str] = set()
-    for kind in CERTIFICATE_KINDS:
-        if statement_name(kind) in members:
-            open_envelope(members[statement_name(kind)], keys, where=kind)
-            signers.add(claimed_key_id(members[statement_name(kind)], where=kind))
-    return signers
-
-
-def _require_certificate_members(members: Members) -> None:
-    """Refuse a certificate without its report, or the report without a certificate."""
-    present = [kind for kind in CERTIFICATE_KINDS if statement_name(kind) in members]
-    if len(present) == 1:
-        message = f"carries {present[0]} alone: certificate and report come together"
-        raise BrokenSeal(message, where=statement_name(present[0]))
 
 
 def _require_schema(value: object, schema: str, where: str) -> None:

@@ -16,6 +16,7 @@ from steelyard.attest import load_public_key
 from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import CannotVerify, ConfigurationError
 from steelyard.standard import check_schema, load_release, releases
+from steelyard.weights.posture import load_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,7 @@ _KEY_ID: Final = re.compile(r"[0-9a-f]{64}")
 _TRUSTED: Final = {
     "trusted_signers": "trusted signer",
     "trusted_coordinators": "trusted coordinator",
+    "trusted_security_signers": "trusted signer of weights security",
 }
 
 
@@ -54,6 +56,10 @@ class Policy:
             None asks for none.
         trusted_coordinators: Key ids whose certificates count; empty accepts any but the
             signer's own, reported as not pinned.
+        weights_security: Framework, and lowest level of it, that evidence on the security of
+            the weights must support; None asks for none.
+        trusted_security_signers: Key ids that may state it; empty accepts any, reported as not
+            pinned.
     """
 
     name: str
@@ -70,6 +76,8 @@ class Policy:
     refuse_fired_triggers: bool = True
     maximum_residual_level: int | None = None
     trusted_coordinators: frozenset[str] = frozenset()
+    weights_security: tuple[str, int] | None = None
+    trusted_security_signers: frozenset[str] = frozenset()
 
     def level_limit(self, domain: str) -> int:
         """Highest level accepted in `domain`."""
@@ -133,8 +141,21 @@ def _policy(value: JsonObject, trusted: Mapping[str, frozenset[str]], *, where: 
         require_round=raw.get("require_round", True),
         refuse_fired_triggers=raw.get("refuse_fired_triggers", True),
         maximum_residual_level=raw.get("maximum_residual_level"),
+        weights_security=_security(raw.get("weights_security"), where),
         **trusted,
     )
+
+
+def _security(raw: dict[str, Any] | None, where: str) -> tuple[str, int] | None:
+    """Refuse a level that no posture decided here can have: it could never be met."""
+    if raw is None:
+        return None
+    catalogue = load_catalogue()
+    if raw["framework"] != catalogue.framework or raw["level"] > catalogue.software_cap:
+        message = f"weights_security: {raw['framework']} {raw['level']} is never decided here"
+        hint = f"ask for {catalogue.framework} 1 to {catalogue.software_cap}"
+        raise ConfigurationError(message, where=where, hint=hint)
+    return raw["framework"], raw["level"]
 
 
 def _require_domains(key: str, named: Iterable[str], where: str) -> None:

@@ -32,6 +32,7 @@ CHECK_NAMES: Final = (
     "proficiency",
     "classification",
     "report",
+    "posture",
     "expiry",
     "policy",
 )
@@ -89,6 +90,7 @@ class Verification:
         expires: When it stops counting.
         evidence_finished: When the run ended.
         classification: As recomputed here; None unless verified.
+        weights_security: What it carries on the security of its weights; None for nothing.
         unmet: One sentence per unmet requirement of the policy.
         fired: Titles of the triggers of re-evaluation known to have fired.
     """
@@ -105,6 +107,7 @@ class Verification:
     expires: datetime | None = None
     evidence_finished: datetime | None = None
     classification: JsonObject | None = None
+    weights_security: JsonObject | None = None
     unmet: tuple[str, ...] = ()
     fired: tuple[str, ...] = ()
 
@@ -129,6 +132,7 @@ class Verification:
             "unmet": list(self.unmet),
             "fired_triggers": list(self.fired),
             "classification": self.classification,
+            "weights_security": self.weights_security,
         }
 
 

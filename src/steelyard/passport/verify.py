@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING
 
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.passport import checks, recompute
-from steelyard.passport.gate import unmet_by_triggers, unmet_requirements
+from steelyard.passport.gate import unmet_by_security, unmet_by_triggers, unmet_requirements
 from steelyard.passport.items import check_items
 from steelyard.passport.proficiency import check_proficiency
 from steelyard.passport.reevaluation import fired_triggers
 from steelyard.passport.verification import CheckLog, Finding, Verification, need
+from steelyard.passport.weights_security import (
+    SecurityCarried,
+    check_weights_security,
+    require_unended,
+)
 from steelyard.standard import Release, load_release
 
 if TYPE_CHECKING:
@@ -71,7 +76,11 @@ def verify_passport(
         "classification", lambda: recompute.check_level(need(case), need(times), need(rounds))
     )
     run("report", lambda: checks.check_report(need(members), need(claims)))
-    run("expiry", lambda: checks.check_expiry(need(times), at))
+    carried = run(
+        "posture",
+        lambda: check_weights_security(need(members), need(_claimed(claims, signed)), policy, at),
+    )
+    run("expiry", lambda: _unexpired(times, carried, policy, at))
     if not log.sound():
         log.skip("policy", "needs a check that did not pass")
         return Verification(at, tuple(log.checks), log.exit_status())
@@ -84,6 +93,7 @@ def verify_passport(
         unmet = (
             *unmet_requirements(need(level), policy, need(times).finished, at),
             *unmet_by_triggers(fired, policy),
+            *unmet_by_security(need(carried).to_json(), policy),
         )
         run("policy", partial(_met, policy.name, unmet))
     return Verification(
@@ -99,6 +109,7 @@ def verify_passport(
         expires=need(times).expires,
         evidence_finished=need(times).finished,
         classification=level,
+        weights_security=need(carried).to_json(),
         unmet=unmet,
         fired=fired,
     )
@@ -117,6 +128,18 @@ def _claimed(claims: checks.Claims | None, signed: checks.Signed | None) -> chec
     return signed if claims is not None else None
 
 
+def _unexpired(
+    times: checks.Times | None,
+    carried: SecurityCarried | None,
+    policy: Policy | None,
+    at: datetime,
+) -> Finding[datetime]:
+    """Step 15: the claim counts, and the weights' security where the policy asks for it."""
+    finding = checks.check_expiry(need(times), at)
+    require_unended(need(carried), policy)
+    return finding
+
+
 def _pins(trusted: frozenset[str], policy: Policy | None) -> tuple[frozenset[str], ...]:
     """The sets of trusted keys that were given; each must agree."""
     given = (trusted, policy.trusted_signers if policy is not None else frozenset[str]())
@@ -124,7 +147,7 @@ def _pins(trusted: frozenset[str], policy: Policy | None) -> tuple[frozenset[str
 
 
 def _met(name: str, unmet: tuple[str, ...]) -> Finding[str]:
-    """Step 15: the policy is met.
+    """Step 16: the policy is met.
 
     Raises:
         NotSatisfied: with every unmet requirement.

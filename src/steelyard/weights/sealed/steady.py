@@ -14,7 +14,7 @@ import signal
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, StorageError
 
@@ -63,11 +63,16 @@ class _Copied:
 
 
 @contextmanager
-def steady_bytes(path: Path) -> Generator[Bytes]:
+def steady_bytes(path: Path, *, refuse_writers: bool = False) -> Generator[Bytes]:
     """Bytes of a file that stay what they are while they are used.
 
+    Args:
+        path: The file.
+        refuse_writers: Refuse a file that somebody has open for writing. A copy is steady as
+            well, but may hold the halves of two states.
+
     Raises:
-        MalformedEvidence: absent, unreadable, a link, or no regular file.
+        MalformedEvidence: absent, unreadable, a link, no regular file, or being written.
         StorageError: somebody opened it for writing meanwhile; nothing read may be used.
     """
     try:
@@ -79,7 +84,11 @@ def steady_bytes(path: Path) -> Generator[Bytes]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise MalformedEvidence("cannot read: not a regular file", where=str(path))
-        if status.st_size == 0 or not _leased(descriptor):
+        lease = _take_lease(descriptor)
+        if refuse_writers and lease == "writer":
+            message = "somebody has the file open for writing"
+            raise MalformedEvidence(message, where=str(path), hint="wait until it is written")
+        if status.st_size == 0 or lease != "held":
             yield _Copied(descriptor)
             return
         try:
@@ -97,15 +106,18 @@ def steady_bytes(path: Path) -> Generator[Bytes]:
         os.close(descriptor)
 
 
-def _leased(descriptor: int) -> bool:
-    """Whether the kernel promises that no writer has the file open (fcntl(2), leases).
+def _take_lease(descriptor: int) -> Literal["held", "writer", "unavailable"]:
+    """Have the kernel promise that no writer has the file open (fcntl(2), leases).
 
     A writer that comes later waits until the lease ends and sends us a signal that is
-    ignored by default; the usual one, SIGIO, would end the process.
+    ignored by default; the usual one, SIGIO, would end the process. File systems without
+    leases, and files of other users, have none.
     """
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return "writer"
     except OSError:
-        return False
-    return True
+        return "unavailable"
+    return "held"

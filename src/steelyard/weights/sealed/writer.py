@@ -146,7 +146,7 @@ def _kind(file: Entry) -> Literal["tensors", "bytes"]:
 def _write_file(writer: StreamWriter, file: Entry) -> None:
     before = _state(file)
     try:
-        with steady_bytes(file.path) as source:
+        with steady_bytes(file.path, refuse_writers=True) as source:
             layout = _layout(source, file)
 
             def read(start: int, target: memoryview) -> memoryview:

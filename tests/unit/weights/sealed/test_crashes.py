@@ -356,5 +356,5 @@ def test_what_is_written_while_it_is_sealed_is_read_as_it_was_or_refused(
             reader = TensorReader(out, identity, expect=Expect(key.public_key))
             outcomes.add(len(set(bytes(reader.read("weights.bin")))))
         child.kill()
-    assert outcomes <= {1, "MalformedEvidence", "StorageError"}
+    assert outcomes <= {1, "MalformedEvidence", "StorageError"}, outcomes
     assert outcomes

@@ -59,7 +59,11 @@ def test_a_header_counts_only_by_its_publisher(tmp_path: Path, name: str) -> Non
 
 
 def test_plain_weights_are_not_sealed_and_show_no_approvals() -> None:
-    assert seen("sealed-weights", None) == ("not_satisfied", "the weights are not sealed")
+    assert seen("sealed-weights", None) == ("unknown", "no weights were named")
+    assert seen("sealed-weights", None, model=Path("model")) == (
+        "not_satisfied",
+        "the weights are not sealed",
+    )
     assert seen("approval-quorum", None) == (
         "unknown",
         "no sealed weights were named, so that no approvals are seen",

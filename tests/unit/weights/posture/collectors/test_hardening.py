@@ -75,7 +75,8 @@ OPEN = "the SSH daemon does not set to no: "
             {"/dev/sev-guest": "", "/proc/cpuinfo": "flags : sev_snp sme\n"},
             ("unknown", "a confidential guest is present; presence is no attestation"),
         ),
-        ("ssh-daemon", {}, ("satisfied", "no SSH daemon is installed")),
+        ("ssh-daemon", {"/etc/passwd": ""}, ("satisfied", "no SSH daemon is installed")),
+        ("ssh-daemon", {}, ("unknown", "the configuration of the host cannot be seen")),
         ("ssh-daemon", {SSHD: STRICT}, ADMITS_NONE),
         (
             "ssh-daemon",
