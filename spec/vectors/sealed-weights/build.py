@@ -2,10 +2,10 @@
 
     python spec/vectors/sealed-weights/build.py
 
-`files` are the entries of the folder in base64, `signer` the public key of the publisher, `identity`
-a private key to open with, both in PEM. `plain` are the files of the model in base64 where it
-opens; else `error` is the class of the refusal and `message` how it starts. `publisher` says whether
-the publisher's content is asked for. Content keys and IVs are drawn anew by each run.
+`files` are the entries of the folder in base64, `signer` the public key of the publisher,
+`identity` a private key to open with, both in PEM. `plain` are the files of the model in base64
+where it opens; else `error` is the class of the refusal and `message` how it starts. `publisher`
+says whether the publisher's content is asked for. Content keys and IVs are drawn anew each time.
 """  # noqa: INP001 - a script among data, no package
 
 from __future__ import annotations

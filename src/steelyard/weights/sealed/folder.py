@@ -18,14 +18,14 @@ from steelyard.weights.sealed.header import LEAF_BYTES, LEAVES_NAME, PARAMETERS,
 from steelyard.weights.sealed.layout import PLAIN_SEGMENT_BYTES
 from steelyard.weights.sealed.memory import secret_memory
 from steelyard.weights.sealed.parallel import for_segments
-from steelyard.weights.sealed.steady import steady_bytes
+from steelyard.weights.steady import steady_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from steelyard.weights.sealed.floe import Stream
     from steelyard.weights.sealed.header import SealedHeader
-    from steelyard.weights.sealed.steady import Bytes
+    from steelyard.weights.steady import Bytes
 
 
 @dataclass(frozen=True, slots=True, repr=False)

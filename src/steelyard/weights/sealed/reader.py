@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, UnknownName, UsageError
-from steelyard.weights.sealed.arrays import as_array
+from steelyard.weights.arrays import as_array
 from steelyard.weights.sealed.folder import unlock
 from steelyard.weights.sealed.freshness import remember_release, require_fresh
 from steelyard.weights.sealed.header import read_header

@@ -12,9 +12,9 @@ from steelyard.kernel.errors import UsageError
 from steelyard.weights.sealed.header import PARAMETERS, stream_name
 from steelyard.weights.sealed.layout import PLAIN_SEGMENT_BYTES
 from steelyard.weights.sealed.staging import staged_folder
-from steelyard.weights.sealed.steady import steady_bytes
 from steelyard.weights.sealed.stream_writer import StreamWriter, require_space
 from steelyard.weights.sealed.writer import new_core, with_manifest, write_index
+from steelyard.weights.steady import steady_bytes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from steelyard.attest import PrivateKey
     from steelyard.weights.sealed.header import SealedHeader
     from steelyard.weights.sealed.reader import TensorReader
-    from steelyard.weights.sealed.steady import Bytes
     from steelyard.weights.sealed.writer import Sealing
+    from steelyard.weights.steady import Bytes
 
 
 def rekey(

@@ -17,8 +17,8 @@ from steelyard.weights.sealed.header import Core, manifest_commitment
 from steelyard.weights.sealed.index import FileEntry, Index
 from steelyard.weights.sealed.layout import Layout, plain_layout, tensor_layout
 from steelyard.weights.sealed.staging import staged_folder
-from steelyard.weights.sealed.steady import steady_bytes
 from steelyard.weights.sealed.stream_writer import StreamWriter, require_space
+from steelyard.weights.steady import steady_bytes
 from steelyard.weights.tensors import LENGTH_BYTES, header_length, parse_header
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from steelyard.weights.model_folder import Entry
     from steelyard.weights.sealed.header import SealedHeader
     from steelyard.weights.sealed.recipients import AnyRecipient
-    from steelyard.weights.sealed.steady import Bytes
     from steelyard.weights.sealed.stream_writer import Quorum
+    from steelyard.weights.steady import Bytes
 
 _SEAL_BYTES: Final = 16
 _SALT_BYTES: Final = 32

@@ -1,15 +1,13 @@
 """Digests of files and shards: SHA-256, BLAKE2b and BLAKE3, on every core there is.
 
 Decides how a byte range is read and hashed (OMS algorithm registry). Shards and files are
-spread over threads; a single BLAKE3 file is spread inside. Bytes come through a memory map,
-which costs a fifth less than reading them; what must not change under the reader's hands
-is the business of `reading`.
+spread over threads; a single BLAKE3 file is spread inside. Bytes are steady while they are
+hashed (`weights.steady`); that what was hashed is what is used later is for `reading`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +17,8 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from blake3 import blake3
 
-from steelyard.kernel.errors import MalformedEvidence
+from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
+from steelyard.weights.steady import steady_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -127,21 +126,13 @@ def digests(
 
 def _digest(piece: Range, algorithm: HashName, threads: int) -> bytes:
     hasher = new_hasher(algorithm, threads)
-    with opened(piece.path, follow=piece.follow) as (descriptor, size):
-        if size < piece.stop:
-            message = f"the file has {size} bytes, {piece.stop} were expected"
-            raise MalformedEvidence(message, where=str(piece.path))
-        if piece.stop > piece.start:
-            _update_mapped(hasher, descriptor, piece)
+    scratch = memoryview(bytearray(min(_PIECE_BYTES, piece.stop - piece.start)))
+    with steady_bytes(piece.path, follow=piece.follow) as source:
+        for start in range(piece.start, piece.stop, _PIECE_BYTES):
+            length = min(_PIECE_BYTES, piece.stop - start)
+            try:
+                hasher.update(source.take(start, length, scratch))
+            except BrokenSeal as error:
+                message = f"the file has not the {piece.stop} bytes that were expected"
+                raise MalformedEvidence(message, where=str(piece.path)) from error
     return hasher.digest()
-
-
-def _update_mapped(hasher: Hasher, descriptor: int, piece: Range) -> None:
-    first = piece.start - piece.start % mmap.ALLOCATIONGRANULARITY
-    length = piece.stop - first
-    with mmap.mmap(descriptor, length, prot=mmap.PROT_READ, offset=first) as mapped:
-        mapped.madvise(mmap.MADV_SEQUENTIAL)
-        with memoryview(mapped) as view:
-            for start in range(piece.start - first, length, _PIECE_BYTES):
-                with view[start : min(start + _PIECE_BYTES, length)] as part:
-                    hasher.update(part)

@@ -16,7 +16,7 @@ import numpy as np
 
 from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, UnknownName
-from steelyard.weights.sealed.arrays import as_array
+from steelyard.weights.arrays import as_array
 from steelyard.weights.signing.bundle import BUNDLE_LIMIT_BYTES
 from steelyard.weights.signing.hashing import cores, new_hasher, opened
 from steelyard.weights.signing.survey import Policy, survey

@@ -21,8 +21,8 @@ from steelyard.attest import PrivateKey, generate_key
 from steelyard.attest.recipients import generate_identity
 from steelyard.kernel.errors import ConfigurationError, MalformedEvidence, StorageError
 from steelyard.weights.sealed import Expect, Sealing, TensorReader, open_sealed, rewrap, seal_model
-from steelyard.weights.sealed.steady import steady_bytes
 from steelyard.weights.sealed.stream_writer import StreamWriter
+from steelyard.weights.steady import steady_bytes
 
 from .conftest import NOW, Scene, make_model
 

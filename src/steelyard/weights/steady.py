@@ -14,13 +14,16 @@ import signal
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+
+_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Bytes(Protocol):
@@ -63,20 +66,23 @@ class _Copied:
 
 
 @contextmanager
-def steady_bytes(path: Path, *, refuse_writers: bool = False) -> Generator[Bytes]:
+def steady_bytes(
+    path: Path, *, refuse_writers: bool = False, follow: bool = False
+) -> Generator[Bytes]:
     """Bytes of a file that stay what they are while they are used.
 
     Args:
         path: The file.
         refuse_writers: Refuse a file that somebody has open for writing. A copy is steady as
             well, but may hold the halves of two states.
+        follow: Whether the path itself may be a link.
 
     Raises:
         MalformedEvidence: absent, unreadable, a link, no regular file, or being written.
         StorageError: somebody opened it for writing meanwhile; nothing read may be used.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW)
     except OSError as error:
         message = f"cannot read: {error.strerror or error}"
         raise MalformedEvidence(message, where=str(path)) from error
