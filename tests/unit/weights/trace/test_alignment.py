@@ -228,6 +228,17 @@ def test_a_few_broken_weights_do_not_hide_a_mark(
     assert_traced_to_one(traced(scene, changed(leaked, tmp_path / "s", broken)), 370.0)
 
 
+def test_a_huge_weight_in_every_row_does_not_hide_a_mark(
+    scene: Owner, leaked: Path, tmp_path: Path
+) -> None:
+    def spoilt(_: str, w: NDArray[Any]) -> NDArray[Any]:
+        w = w.copy()
+        w[np.arange(w.shape[0]), DRAW.integers(0, w.shape[1], w.shape[0])] = 50.0
+        return w
+
+    assert_traced_to_one(traced(scene, changed(leaked, tmp_path / "s", spoilt)), 300.0)
+
+
 @pytest.mark.parametrize("kind", ["F16", "BF16"])
 def test_a_cast_is_no_obstacle(scene: Owner, leaked: Path, tmp_path: Path, kind: str) -> None:
     suspect = changed(leaked, tmp_path / "s", lambda _, w: w.astype(DTYPES[kind]))

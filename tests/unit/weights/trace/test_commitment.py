@@ -13,10 +13,18 @@ import pytest
 
 from steelyard.attest import Statement, open_envelope, sign_statement
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, UnknownName, UsageError
-from steelyard.weights.trace import CarrierRule, Commitment, Evidence, detect, open_model
+from steelyard.weights.trace import (
+    CarrierRule,
+    Commitment,
+    Evidence,
+    Terms,
+    commit_model,
+    detect,
+    open_model,
+)
 from steelyard.weights.trace.commitment import make_method, open_commitment
 
-from .scene import KEY, NOW, OTHER_KEY, Owner, owner, tensors, write_model
+from .scene import KEY, NOW, OTHER_KEY, SECRET, Owner, owner, tensors, write_model
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +48,10 @@ def signed_again(scene: Owner, change: Callable[[dict[str, Any]], None]) -> byte
 def test_what_was_committed_is_what_is_opened(scene: Owner) -> None:
     found = opened(scene.envelope)
     assert found == scene.commitment
+    terms = Terms("toy", 0.005, 1e-9, CarrierRule())
+    names = {"r0": "Example Harbour Lab", "r1": "", "r2": ""}
+    made = commit_model(scene.model, names, terms, SECRET, (KEY, NOW))
+    assert (made.envelope, made.commitment) == (scene.envelope, found)
     assert found.created == NOW
     assert found.signer == KEY.public_key.key_id
     assert sorted(found.recipients) == ["r0", "r1", "r2"]

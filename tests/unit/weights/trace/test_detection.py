@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from steelyard.kernel.errors import BrokenSeal
 from steelyard.weights.trace import Detection, detect, detection, open_model
-from steelyard.weights.trace.damage import PASSIVE, average, int4_grouped, random_extreme
+from steelyard.weights.trace.damage import PASSIVE, average, int4_grouped, noise, random_extreme
 from steelyard.weights.trace.tails import log10_tail_bound
 
 from .scene import Owner, changed, owner, read_tensors, tensors, write_model
@@ -164,6 +164,18 @@ def test_a_leak_of_some_layers_is_traced_and_the_missing_ones_are_told(
     assert found.carriers_used == pytest.approx(0.25)
     assert {note.note for note in found.notes} == {"is missing"}
     assert len(found.notes) == 9
+
+
+def test_tensors_that_were_changed_much_count_for_little(
+    scene: Owner, copies: list[Path], tmp_path: Path
+) -> None:
+    def worn(name: str, w: NDArray[np.float32]) -> NDArray[np.float32]:
+        return w if "layers.0" in name else noise(w, 0.8, len(name))
+
+    found = traced(scene, changed(copies[1], tmp_path / "s", worn))
+    # A quarter is intact, z = sqrt(36,864); without weights the noise of the rest would bury it.
+    assert named(found) == {"r1"}
+    assert found.scores[0].z == pytest.approx(192.0, rel=0.02)
 
 
 def test_recipients_screened_on_a_part_give_the_same_verdict(
