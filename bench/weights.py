@@ -123,7 +123,7 @@ def make_model(path: Path, gigabytes: float) -> int:
     layer = sum(2 * int(np.prod(shape)) for shape in shapes.values())
     for number in range(max(1, int((gigabytes * 1e9 - block.nbytes) / layer))):
         for name, shape in shapes.items():
-            part = np.resize(block.ravel()[number:], shape)
+            part = block.ravel()[number : number + int(np.prod(shape))].reshape(shape)
             tensors[f"layer.{number}.{name}"] = part.view(ml_dtypes.bfloat16)
     save_file(tensors, path)
     return path.stat().st_size

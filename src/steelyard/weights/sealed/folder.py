@@ -21,6 +21,7 @@ from steelyard.weights.sealed.parallel import for_segments
 from steelyard.weights.steady import steady_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from steelyard.weights.sealed.floe import Stream
@@ -70,14 +71,18 @@ class SealedFolder:
         return out[start - base : stop - base]
 
     def _decrypt(self, number: int, span: range, source: Bytes, out: memoryview) -> None:
-        def work(begin: int, end: int) -> None:
+        def new_worker() -> Callable[[int, int], None]:
             scratch = memoryview(bytearray(PARAMETERS.segment_bytes))
-            for position in span[begin:end]:
-                low = (position - span.start) * PLAIN_SEGMENT_BYTES
-                target = out[low : low + PLAIN_SEGMENT_BYTES]
-                self.decrypt_segment(number, position, source, target, scratch)
 
-        for_segments(len(span), work, self.threads)
+            def work(begin: int, end: int) -> None:
+                for position in span[begin:end]:
+                    low = (position - span.start) * PLAIN_SEGMENT_BYTES
+                    target = out[low : low + PLAIN_SEGMENT_BYTES]
+                    self.decrypt_segment(number, position, source, target, scratch)
+
+            return work
+
+        for_segments(len(span), new_worker, self.threads)
 
     def decrypt_segment(
         self, number: int, position: int, source: Bytes, out: memoryview, scratch: memoryview

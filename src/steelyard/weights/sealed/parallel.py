@@ -13,16 +13,19 @@ if TYPE_CHECKING:
 _RUN_SEGMENTS: Final = 16
 
 
-def for_segments(total: int, work: Callable[[int, int], None], threads: int | None) -> None:
-    """Call `work(first, stop)` for runs of segments until `total` are done.
+def for_segments(
+    total: int, new_worker: Callable[[], Callable[[int, int], None]], threads: int | None
+) -> None:
+    """Have workers do `work(first, stop)` for runs of segments until `total` are done.
 
     Args:
         total: Number of segments.
-        work: Gets a run; runs come in any order and at the same time.
+        new_worker: Called once in every thread, so that each has buffers of its own; the worker
+            gets runs, which come in any order.
         threads: None for one per core that this process may use.
 
     Raises:
-        Exception: the first that `work` raised; no further run is begun after it.
+        Exception: the first that a worker raised; no further run is begun after it.
     """
     wanted = threads or len(os.sched_getaffinity(0))
     workers = max(1, min(wanted, -(-total // _RUN_SEGMENTS)))
@@ -30,6 +33,7 @@ def for_segments(total: int, work: Callable[[int, int], None], threads: int | No
     failures: list[Exception] = []
 
     def loop() -> None:
+        work = new_worker()
         while not failures:
             first = next(runs) * _RUN_SEGMENTS
             if first >= total:

@@ -133,19 +133,22 @@ def _encrypt_into(
     total = info.segments
     leaves = bytearray(total * LEAF_BYTES)
 
-    def work(first: int, stop: int) -> None:
+    def new_worker() -> Callable[[int, int], None]:
         scratch = memoryview(bytearray(PLAIN_SEGMENT_BYTES))
         cipher = memoryview(bytearray(PARAMETERS.segment_bytes))
-        for position in range(first, stop):
-            start = position * PLAIN_SEGMENT_BYTES
-            length = min(PLAIN_SEGMENT_BYTES, info.plain_bytes - start)
-            plain = read(start, scratch[:length])
-            size = stream.encrypt_segment(plain, position, cipher, final=position == total - 1)
-            _write_fully(target, cipher[:size], HEADER_BYTES + position * len(cipher))
-            leaf = blake3(cipher[:size]).digest()
-            leaves[position * LEAF_BYTES : (position + 1) * LEAF_BYTES] = leaf
 
-    for_segments(total, work, threads)
+        def work(first: int, stop: int) -> None:
+            for position in range(first, stop):
+                start = position * PLAIN_SEGMENT_BYTES
+                plain = read(start, scratch[: min(PLAIN_SEGMENT_BYTES, info.plain_bytes - start)])
+                size = stream.encrypt_segment(plain, position, cipher, final=position == total - 1)
+                _write_fully(target, cipher[:size], HEADER_BYTES + position * len(cipher))
+                leaf = blake3(cipher[:size]).digest()
+                leaves[position * LEAF_BYTES : (position + 1) * LEAF_BYTES] = leaf
+
+        return work
+
+    for_segments(total, new_worker, threads)
     return leaves
 
 
