@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from steelyard.attest.keys import write_new_key
 from steelyard.kernel import read_bytes, sha256_hex
 from steelyard.kernel.errors import BrokenSeal, ConfigurationError
-from steelyard.kernel.files import storage_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,23 +200,9 @@ def save_model_key(key: ModelPrivateKey, path: Path, passphrase: bytes | None = 
     for existing in (path, public):
         if os.path.lexists(existing):
             raise _exists(existing)
-    _write_new(path, key.to_pem(passphrase), 0o600)
-    _write_new(public, key.public_key.pem, 0o644)
+    write_new_key(path, key.to_pem(passphrase), secret=True)
+    write_new_key(public, key.public_key.pem, secret=False)
     return public
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Create a file with its mode from the first instant; never write into an existing one."""
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        except FileExistsError:
-            raise _exists(path) from None
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
 
 
 def _exists(path: Path) -> ConfigurationError:
