@@ -9,19 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from steelyard.attest.recipients import Identity
 from steelyard.kernel.errors import CannotVerify, Expired, NotSatisfied
 from steelyard.weights.access_log import AccessLog, Event, read_log
 from steelyard.weights.quorum import QuorumOpening
-from steelyard.weights.sealed import TensorReader
+from steelyard.weights.sealed import AgeIdentity, TensorReader
 from steelyard.weights.sealed.header import read_header
-from steelyard.weights.sealed.recipients import AnyIdentity, identity_name
+from steelyard.weights.sealed.recipients import ReleasedKey, identity_name
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from steelyard.weights.sealed import Expect, Opening
+    from steelyard.weights.sealed import Expect, Opening, SealedHeader
 
+Opener = Identity | AgeIdentity | QuorumOpening
 OPENED: Final = "opened"
 REFUSED: Final = "refused"
 _REASON_LIMIT: Final = 1000
@@ -37,7 +39,7 @@ class Record:
 
 
 def open_recorded(
-    path: Path, identity: AnyIdentity, expect: Expect, how: Opening, record: Record
+    path: Path, identity: Opener, expect: Expect, how: Opening, record: Record
 ) -> TensorReader:
     """Open sealed weights and record it, or record why not.
 
@@ -55,7 +57,7 @@ def open_recorded(
     try:
         try:
             _require_unused(record.log, identity)
-            reader = TensorReader(path, identity, expect=expect, how=how)
+            reader = TensorReader(path, _released(identity, header), expect=expect, how=how)
         except (NotSatisfied, CannotVerify, Expired) as error:
             why = detail | {"reason": str(error)[:_REASON_LIMIT]}
             log.append(Event(REFUSED, core.model, core.digest, who, why), record.now)
@@ -67,7 +69,17 @@ def open_recorded(
     return reader
 
 
-def _detail(identity: AnyIdentity, purpose: str) -> tuple[str, dict[str, str]]:
+def _released(identity: Opener, header: SealedHeader) -> Identity | AgeIdentity | ReleasedKey:
+    if not isinstance(identity, QuorumOpening):
+        return identity
+    if header.custody is None:
+        message = "these weights are in nobody's custody"
+        raise NotSatisfied(message, hint="use a recipient's key")
+    core = bytes.fromhex(header.core.digest)
+    return ReleasedKey(identity.content_key(header.custody, core))
+
+
+def _detail(identity: Opener, purpose: str) -> tuple[str, dict[str, str]]:
     if isinstance(identity, QuorumOpening):
         request = identity.request
         return request.requester, {
@@ -79,7 +91,7 @@ def _detail(identity: AnyIdentity, purpose: str) -> tuple[str, dict[str, str]]:
     return identity_name(identity), {"purpose": purpose} if purpose else {}
 
 
-def _require_unused(log: Path, identity: AnyIdentity, before: int | None = None) -> None:
+def _require_unused(log: Path, identity: Opener, before: int | None = None) -> None:
     """Refuse a request whose nonce opened before; two at once are told apart by their entries."""
     if not isinstance(identity, QuorumOpening):
         return

@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from steelyard.attest.recipients import Identity
-    from steelyard.weights.sealed import Expect, Quorum
-    from steelyard.weights.sealed.recipients import AnyIdentity, AnyRecipient
+    from steelyard.weights.sealed import AgeIdentity, Expect, Quorum
+    from steelyard.weights.sealed.recipients import AnyRecipient
 
 ENVELOPE_LIMIT_BYTES = 1 << 20
 _PASSPHRASE_LIMIT_BYTES = 4096
@@ -73,7 +73,7 @@ def read_identity(path: Path, passphrase_file: Path | None) -> Identity:
 
 def read_any_identity(
     identity: Path | None, age_identity: Path | None, passphrase_file: Path | None
-) -> AnyIdentity:
+) -> Identity | AgeIdentity:
     """The one identity that was given.
 
     Raises:

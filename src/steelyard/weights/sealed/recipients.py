@@ -6,11 +6,11 @@ who could open instead.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from steelyard.attest.recipients import Identity, Recipient
 from steelyard.kernel.errors import BrokenSeal, NotSatisfied
-from steelyard.weights.quorum import QuorumOpening
 from steelyard.weights.sealed.age import AgeIdentity, AgeRecipient
 from steelyard.weights.sealed.floe import KEY_BYTES
 from steelyard.weights.sealed.header import Wrapped
@@ -21,8 +21,18 @@ if TYPE_CHECKING:
 AGE: Final = "age"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class ReleasedKey:
+    """A content key that a quorum released; `recorded_opening` makes it, and leaves the record."""
+
+    content_key: bytes
+
+    def __repr__(self) -> str:
+        return "ReleasedKey(...)"
+
+
 AnyRecipient = Recipient | AgeRecipient
-AnyIdentity = Identity | AgeIdentity | QuorumOpening
+AnyIdentity = Identity | AgeIdentity | ReleasedKey
 
 
 def wrap(content_key: bytes, core: Core, recipient: AnyRecipient) -> Wrapped:
@@ -39,15 +49,10 @@ def unwrap(header: SealedHeader, identity: AnyIdentity) -> bytes:
 
     Raises:
         BrokenSeal: the entry of this identity does not open.
-        NotSatisfied: there is none, or approvals do not suffice.
-        Expired: the request of an opening is over.
+        NotSatisfied: there is none.
     """
-    if isinstance(identity, QuorumOpening):
-        if header.custody is None:
-            raise NotSatisfied(
-                "these weights are in nobody's custody", hint="use a recipient's key"
-            )
-        key = identity.content_key(header.custody, bytes.fromhex(header.core.digest))
+    if isinstance(identity, ReleasedKey):
+        key = identity.content_key
     elif isinstance(identity, AgeIdentity):
         found = _entry(header, AGE, identity.recipient.key_id)
         key = identity.decrypt(found.wrapped, bytes.fromhex(header.core.digest))
