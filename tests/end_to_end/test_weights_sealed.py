@@ -79,6 +79,8 @@ def ask(*who: str) -> list[str]:
     """Ask, have custodians approve, and return what `open` needs for it."""
     arguments = ["sealed", "--signer", "publisher.pub"]
     purpose = ["--purpose", "run the benchmark"]
+    for name in ("ask", *(f"{name}.ok" for name in who)):
+        Path(name).unlink(missing_ok=True)
     assert steelyard("request", *arguments, *purpose, "--identity", "mine.pub", "--out", "ask") == 0
     own = Path(os.environ["HOME"]) / ".config/steelyard/signing-key.pem.pub"
     for name in who:
@@ -206,7 +208,10 @@ def test_rewrap_and_rekey(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert (home / "clear/weights.bin").read_bytes() == (home / "model/weights.bin").read_bytes()
     capsys.readouterr()
     assert steelyard("open", "sealed", *by_age) == 3
-    assert "release 1 of mini, opened 2 before" in capsys.readouterr().err
+    assert (
+        "release 1, edition 2 of mini; release 2, edition 1 was opened before"
+        in capsys.readouterr().err
+    )
     older = ["--out", "older", "--release", "2", "--to", "ben.key.pub", "--key", "publisher"]
     assert steelyard("rekey", "new", *ben, *older) == 2
     assert capsys.readouterr().err.endswith("hint: give --release 3\n")
@@ -263,3 +268,87 @@ def test_a_wrong_passphrase_is_said(home: Path, capsys: pytest.CaptureFixture[st
     assert steelyard("open", "sealed", *arguments, "wrong") == 2
     assert "wrong passphrase, or a damaged key" in capsys.readouterr().err
     assert steelyard("open", "sealed", *arguments, "pass") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["seal", "model", "--out", "x", "--name", "m", "--release", "1", "--quorum", "latin"], 2,
+         "latin: not UTF-8 text"),
+        (["open", "sealed", "--signer", "publisher.pub", "--age-identity", "latin"], 2,
+         "latin: not UTF-8 text"),
+        (["seal", "model", "--out", "x", "--name", "m", "--release", "1", "--to-age", "age1\udcff"],
+         2, "is no age recipient"),
+        (["open", "x" * 300, "--signer", "publisher.pub", "--identity", "ada.key"], 3,
+         "File name too long"),
+        (["seal", "model", "--out", "x", "--name", "", "--release", "1", "--to", "ada.key.pub"], 2,
+         "name of the model"),
+        (["rewrap", "sealed", "--signer", "publisher.pub", "--identity", "ada.key", "--to",
+          "ben.key.pub"], 2, "the header must stay signed by"),
+        (["request", "sealed/absent.json", "--signer", "publisher.pub", "--purpose", "x",
+          "--identity", "mine.pub", "--out", "ask"], 3, "expected sealed weights"),
+    ],
+)  # fmt: skip
+def test_odd_input_is_told_and_never_an_internal_error(
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: int,
+    message: str,
+) -> None:
+    small_model(home / "model")
+    (home / "latin").write_bytes(b"caf\xe9\n")
+    seal = ["seal", "model", "--out", "sealed", "--name", "mini", "--release", "1"]
+    assert steelyard(*seal, "--to", "ada.key.pub", "--key", "publisher") == 0
+    capsys.readouterr()
+    assert steelyard(*arguments) == status
+    assert message in capsys.readouterr().err
+
+
+def test_a_mistyped_out_costs_no_key(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small_model(home / "model")
+    seal = ["seal", "model", "--out", "sealed", "--name", "mini", "--release", "1"]
+    assert steelyard(*seal, "--quorum", "quorum.yaml", "--key", "publisher") == 0
+    before = (home / "mine").read_bytes()
+    ask_into = ["request", "sealed", "--signer", "publisher.pub", "--purpose", "x"]
+    capsys.readouterr()
+    assert steelyard(*ask_into, "--identity", "mine.pub", "--out", "mine") == 2
+    assert "mine: this exists; nothing is written over it" in capsys.readouterr().err
+    assert (home / "mine").read_bytes() == before
+
+
+def test_a_custodian_looks_before_approving(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small_model(home / "model")
+    seal = ["seal", "model", "--out", "sealed", "--name", "mini", "--release", "1"]
+    assert steelyard(*seal, "--quorum", "quorum.yaml", "--key", "publisher") == 0
+    ask()
+    own = Path(os.environ["HOME"]) / ".config/steelyard/signing-key.pem.pub"
+    look = ["approve", "sealed", "--signer", "publisher.pub", "--request", "ask"]
+    capsys.readouterr()
+    assert steelyard(*look, "--requester", str(own)) == 0
+    seen = capsys.readouterr()
+    assert seen.out.startswith("mini release 1: run the benchmark\n  for ")
+    assert seen.err == "nothing was approved: that takes --key, --identity and --out\n"
+    assert steelyard(*look, "--requester", str(own), "--key", "ada.sign") == 2
+
+
+def test_a_broker_releases_its_half_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small_model(home / "model")
+    assert steelyard("keygen", "broker.key") == 0
+    with (home / "quorum.yaml").open("a") as stream:
+        stream.write("broker: broker.key.pub\n")
+    seal = ["seal", "model", "--out", "sealed", "--name", "mini", "--release", "1"]
+    assert steelyard(*seal, "--quorum", "quorum.yaml", "--key", "publisher") == 0
+    opening = ask("ada", "ben")
+    capsys.readouterr()
+    assert steelyard("open", *opening) == 1
+    assert "this model needs the broker's half as well" in capsys.readouterr().err
+    own = Path(os.environ["HOME"]) / ".config/steelyard/signing-key.pem.pub"
+    release = ["release", "sealed", "--signer", "publisher.pub", "--request", "ask"]
+    release += ["--requester", str(own), "--approval", "ada.ok", "--approval", "ben.ok"]
+    release += ["--identity", "broker.key", "--log", "broker.jsonl"]
+    assert steelyard(*release, "--out", "half") == 0
+    assert steelyard("open", *opening, "--half", "half") == 0
+    assert steelyard(*release, "--out", "again") == 1
+    assert "this request released the weights before, entry 0" in capsys.readouterr().err
+    assert not (home / "again").exists()

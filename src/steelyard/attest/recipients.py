@@ -77,10 +77,18 @@ class Recipient:
         Args:
             plaintext: What only the holder of the private key may read.
             info: Binds the ciphertext to its purpose (RFC 9180, section 5).
+
+        Raises:
+            ConfigurationError: a point of low order (RFC 7748, section 6.1).
         """
-        if self.mlkem is None:
-            return _CLASSIC.encrypt(plaintext, self.x25519, info)
-        return _HYBRID.encrypt(plaintext, MLKEM768X25519PublicKey(self.mlkem, self.x25519), info)
+        try:
+            if self.mlkem is None:
+                return _CLASSIC.encrypt(plaintext, self.x25519, info)
+            hybrid = MLKEM768X25519PublicKey(self.mlkem, self.x25519)
+            return _HYBRID.encrypt(plaintext, hybrid, info)
+        except ValueError as error:
+            message = f"nothing can be encrypted to key {self.key_id[:16]}: it is no safe key"
+            raise ConfigurationError(message) from error
 
     def _keys(self) -> tuple[MLKEM768PublicKey | X25519PublicKey, ...]:
         return (self.x25519,) if self.mlkem is None else (self.mlkem, self.x25519)

@@ -7,6 +7,7 @@ permission) become `StorageError` with a hint that says what was kept.
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -26,8 +27,12 @@ _READ_FLAGS: Final = (
 )
 
 
+_NEW_FILE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+_RESUME_HINT: Final = "complete samples are kept; free space or choose another --out, then --resume"
+
+
 @contextmanager
-def storage_errors(path: Path) -> Generator[None]:
+def storage_errors(path: Path, *, hint: str = _RESUME_HINT) -> Generator[None]:
     """Turn an OSError of a write below `path` into a StorageError."""
     try:
         yield
@@ -36,24 +41,40 @@ def storage_errors(path: Path) -> Generator[None]:
         raise StorageError(
             message,
             where=str(path),
-            hint="complete samples are kept; free space or choose another --out, then --resume",
+            hint=hint,
         ) from error
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write `data` to a temporary neighbour, flush it to disk, rename it over `path`."""
-    with storage_errors(path):
+def write_atomically(
+    path: Path, data: bytes, *, mode: int = 0o644, hint: str = _RESUME_HINT
+) -> None:
+    """Write `data` to a temporary neighbour, flush it to disk, rename it over `path`.
+
+    The neighbour's name cannot be guessed and nothing that lies there is followed, so that
+    whoever can write to the folder cannot lead the write elsewhere.
+    """
+    with storage_errors(path, hint=hint):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        temporary = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}.part")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+            descriptor = os.open(temporary, _NEW_FILE_FLAGS, mode)
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk, so that a rename outlives a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_bytes(path: Path, *, limit_bytes: int | None = None) -> bytes:

@@ -2,14 +2,14 @@
 
 Reads the subset of YAML 1.2 that maps one-to-one onto JSON. Refused: duplicate
 keys, tags, directives, anchors, aliases, several documents, integers of 2**53
-and beyond, and every plain scalar that YAML versions read differently (`no`,
+and beyond, numbers no double holds, nesting beyond the interpreter's depth, and every plain scalar that YAML versions read differently (`no`,
 `22:30`, `1e3`, `0o7`, `.5`, `2026-01-31` without quotes). Whoever means the text
 writes quotes; whoever means the number writes it as JSON would.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,6 +31,7 @@ _AMBIGUOUS = re.compile(
 )
 _REFUSED_TOKENS = (yaml.AliasToken, yaml.AnchorToken, yaml.DirectiveToken, yaml.TagToken)
 _LARGEST_EXACT_INTEGER = 2**53 - 1
+_LONGEST_INTEGER = len(str(-_LARGEST_EXACT_INTEGER))
 
 
 def parse_yaml(text: str, *, where: str) -> JsonObject:
@@ -46,13 +47,14 @@ def parse_yaml(text: str, *, where: str) -> JsonObject:
                 message = "anchors, aliases, tags and directives are not allowed"
                 line = token.start_mark.line + 1
                 raise ConfigurationError(message, where=f"{where}:{line}")
-    except (yaml.YAMLError, RecursionError) as error:
+        if not isinstance(root, yaml.MappingNode):
+            message = "expected a mapping at top level"
+            raise ConfigurationError(message, where=where)
+        return _mapping(root, where)
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
+        # PyYAML lets through what Python says to a version or an escape that is too large.
         message = f"not YAML: {' '.join(str(error).split())}"
         raise ConfigurationError(message, where=where) from error
-    if not isinstance(root, yaml.MappingNode):
-        message = "expected a mapping at top level"
-        raise ConfigurationError(message, where=where)
-    return _mapping(root, where)
 
 
 def _parsed(text: str) -> tuple[yaml.Node | None, Iterable[yaml.Token]]:
@@ -99,9 +101,14 @@ def _scalar(node: yaml.Node, where: str) -> JsonValue:
 
 
 def _number(node: yaml.Node, text: str, where: str) -> int | float:
-    number = json.loads(text)
-    if isinstance(number, int) and abs(number) > _LARGEST_EXACT_INTEGER:
-        raise _refuse(node, f"integer {text[:24]} exceeds 2**53 - 1", where)
+    if "." not in text:
+        # By its length first: Python itself refuses to read a number of thousands of digits.
+        if len(text) > _LONGEST_INTEGER or abs(int(text)) > _LARGEST_EXACT_INTEGER:
+            raise _refuse(node, f"integer {text[:24]} exceeds 2**53 - 1", where)
+        return int(text)
+    number = float(text)
+    if math.isinf(number):
+        raise _refuse(node, f"number {text[:24]} exceeds what a double holds", where)
     return number
 
 

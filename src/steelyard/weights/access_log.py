@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -19,13 +20,12 @@ from steelyard.kernel import (
     check_label,
     check_sha256,
     format_instant,
-    parse_instant,
     parse_json_object,
     sha256_hex,
 )
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 from steelyard.kernel.files import storage_errors
-from steelyard.weights.documents import require_schema
+from steelyard.weights.documents import evidence_instant, require_schema
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 HEAD_KIND: Final = "access-log-head"
 _START: Final = "0" * 64
+_HINT: Final = "what needs a record does not happen without it; free space, or give another --log"
 _NAME: Final = re.compile(r"[a-z][a-z-]{0,63}")
 _DETAILS: Final = 32
 _TEXT_LIMIT: Final = 4096
@@ -104,7 +105,8 @@ class AccessLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with storage_errors(path):
+        self._threads = threading.Lock()
+        with storage_errors(path, hint=_HINT):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size: int = -1
@@ -124,7 +126,7 @@ class AccessLog:
             MalformedEvidence: the event does not follow the schema.
             StorageError: the disk refused; the log is as it was.
         """
-        with storage_errors(self._path), self._locked():
+        with storage_errors(self._path, hint=_HINT), self._threads, self._locked():
             lost = self._catch_up()
             if lost:
                 detail = {"bytes": str(lost)}
@@ -134,6 +136,9 @@ class AccessLog:
 
     def _write(self, event: Event, at: datetime) -> None:
         line = _line(self._head, event, at)
+        if len(line) > _LINE_LIMIT_BYTES - 1:
+            message = f"an entry has at most {_LINE_LIMIT_BYTES - 1} bytes, this has {len(line)}"
+            raise MalformedEvidence(message, where=str(self._path))
         try:
             _write_fully(self._file, line + b"\n", self._size)
             os.fdatasync(self._file)
@@ -176,12 +181,15 @@ class AccessLog:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
 
-def read_log(path: Path, kept: Head | None = None) -> tuple[list[LoggedEvent], Head]:
+def read_log(
+    path: Path, kept: Head | None = None, *, allow_cut: bool = False
+) -> tuple[list[LoggedEvent], Head]:
     """Verify a log from its first entry to its last.
 
     Args:
         path: The log.
         kept: A head that somebody kept from earlier; None for none.
+        allow_cut: Read on where a crash cut the last line: up to it.
 
     Raises:
         MalformedEvidence: unreadable, or a line that is no entry.
@@ -190,7 +198,7 @@ def read_log(path: Path, kept: Head | None = None) -> tuple[list[LoggedEvent], H
     """
     events: list[LoggedEvent] = []
     head = Head(0, _START)
-    for line in _lines(path):
+    for line in _lines(path, allow_cut=allow_cut):
         entry = _parsed(line, f"{path}:{head.entries + 1}")
         if entry.seq != head.entries or entry.previous != head.digest:
             message = f"entry {head.entries} does not follow from the one before"
@@ -258,15 +266,19 @@ class _Line:
     logged: LoggedEvent
 
 
+def _all_texts(detail: dict[str, Any]) -> bool:
+    return all(isinstance(text, str) for text in detail.values())
+
+
 def _parsed(line: bytes, where: str) -> _Line:
     match parse_json_object(line, where=where):
         case {
             "seq": int(seq), "at": str(at), "event": str(name), "model": str(model),
             "artifact": str(artifact), "who": str(who), "detail": dict(detail),
             "previous": str(previous),
-        } if all(isinstance(text, str) for text in detail.values()):  # fmt: skip
+        } if not isinstance(seq, bool) and _all_texts(detail):  # fmt: skip
             event = Event(name, model, artifact, who, cast("dict[str, str]", detail))
-            instant = parse_instant(at, where=where)
+            instant = evidence_instant(at, where=where)
         case _:
             raise MalformedEvidence("this is no entry of an access log", where=where)
     if _line(Head(seq, previous), event, instant) != line:
@@ -274,11 +286,13 @@ def _parsed(line: bytes, where: str) -> _Line:
     return _Line(seq, previous, sha256_hex(line), LoggedEvent(seq, instant, event))
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path, *, allow_cut: bool) -> Iterator[bytes]:
     try:
         with path.open("rb") as stream:
             while line := stream.readline(_LINE_LIMIT_BYTES + 1):
                 if not line.endswith(b"\n"):
+                    if allow_cut and len(line) <= _LINE_LIMIT_BYTES:
+                        return
                     message = "the last line was cut, or is too long"
                     hint = "the next entry that is appended removes it and says so"
                     raise MalformedEvidence(message, where=str(path), hint=hint)

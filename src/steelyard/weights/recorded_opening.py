@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from steelyard.attest.recipients import Identity
-from steelyard.kernel.errors import CannotVerify, Expired, NotSatisfied
+from steelyard.kernel.errors import NotSatisfied, SteelyardError
 from steelyard.weights.access_log import AccessLog, Event, read_log
 from steelyard.weights.quorum import QuorumOpening
 from steelyard.weights.sealed import AgeIdentity, TensorReader
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from steelyard.weights.quorum import Request
     from steelyard.weights.sealed import Expect, Opening, SealedHeader
 
 Opener = Identity | AgeIdentity | QuorumOpening
@@ -56,14 +57,16 @@ def open_recorded(
     log = AccessLog(record.log)
     try:
         try:
-            _require_unused(record.log, identity)
+            if isinstance(identity, QuorumOpening):
+                require_unused(record.log, identity.request, OPENED)
             reader = TensorReader(path, _released(identity, header), expect=expect, how=how)
-        except (NotSatisfied, CannotVerify, Expired) as error:
+        except SteelyardError as error:
             why = detail | {"reason": str(error)[:_REASON_LIMIT]}
             log.append(Event(REFUSED, core.model, core.digest, who, why), record.now)
             raise
         head = log.append(Event(OPENED, core.model, core.digest, who, detail), record.now)
-        _require_unused(record.log, identity, before=head.entries - 1)
+        if isinstance(identity, QuorumOpening):
+            require_unused(record.log, identity.request, OPENED, before=head.entries - 1)
     finally:
         log.close()
     return reader
@@ -91,11 +94,19 @@ def _detail(identity: Opener, purpose: str) -> tuple[str, dict[str, str]]:
     return identity_name(identity), {"purpose": purpose} if purpose else {}
 
 
-def _require_unused(log: Path, identity: Opener, before: int | None = None) -> None:
-    """Refuse a request whose nonce opened before; two at once are told apart by their entries."""
-    if not isinstance(identity, QuorumOpening):
-        return
-    for entry in read_log(log)[0][:before]:
-        if entry.event.name == OPENED and entry.event.detail.get("nonce") == identity.request.nonce:
-            message = f"this request opened the weights before, entry {entry.seq} of the log"
+def require_unused(log: Path, request: Request, event: str, before: int | None = None) -> None:
+    """Refuse a request whose nonce served before; two at once are told apart by their entries.
+
+    Args:
+        log: Where it would stand.
+        request: With its nonce.
+        event: `opened`, or `released` in a broker's log.
+        before: Number of our own entry; None for all that there are.
+
+    Raises:
+        NotSatisfied: with the number of the entry.
+    """
+    for entry in read_log(log, allow_cut=True)[0][:before]:
+        if entry.event.name == event and entry.event.detail.get("nonce") == request.nonce:
+            message = f"this request {event} the weights before, entry {entry.seq} of the log"
             raise NotSatisfied(message, hint="ask anew: steelyard weights request")

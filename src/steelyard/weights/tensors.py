@@ -23,6 +23,7 @@ HEADER_LIMIT_BYTES: Final = 100_000_000
 """The limit of the safetensors library: a longer header is refused unread."""
 _RANK_LIMIT: Final = 64
 _ENDS: Final = 2
+_MOST_BITS: Final = 8 * (2**63 - 1)
 _METADATA: Final = "__metadata__"
 
 DTYPE_BITS: Final[Mapping[str, int]] = {
@@ -143,6 +144,8 @@ def _tensor(name: str, value: object, where: str) -> TensorInfo:
     shape = _whole_numbers(fields["shape"], "a shape", place)
     offsets = _whole_numbers(fields["data_offsets"], "data_offsets", place)
     bits = prod(shape) * DTYPE_BITS[dtype]
+    if prod(max(extent, 1) for extent in shape) * DTYPE_BITS[dtype] > _MOST_BITS:
+        raise MalformedEvidence(f"no memory holds shape {shape[:8]}", where=place)
     if len(offsets) != _ENDS or (offsets[1] - offsets[0]) * 8 != bits:
         message = f"{dtype} of shape {shape[:8]} has {bits} bits, offsets are {offsets[:3]}"
         raise MalformedEvidence(message, where=place)

@@ -102,3 +102,33 @@ def test_no_more_than_the_limit_and_one_byte_is_read(tmp_path: Path) -> None:
         stream.truncate(1 << 42)
     with pytest.raises(MalformedEvidence, match="file is larger than 10 bytes"):
         read_bytes(path, limit_bytes=10)
+
+
+def test_what_lies_where_a_write_begins_is_neither_followed_nor_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even somebody who guesses the name of the neighbour gains nothing."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    monkeypatch.setattr("secrets.token_hex", lambda _count: "guessed")
+    (tmp_path / ".header.guessed.part").symlink_to(victim)
+    with pytest.raises(StorageError, match="cannot write: File exists"):
+        write_atomically(tmp_path / "header", b"new", hint="choose another folder")
+    assert victim.read_bytes() == b"precious"
+    assert not (tmp_path / "header").exists()
+
+
+def test_the_name_is_on_the_disk_when_a_write_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    real = os.fsync
+
+    def sync(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_atomically(tmp_path / "header", b"new")
+    assert flushed[0].startswith(".header.")
+    assert flushed[-1] == tmp_path.name

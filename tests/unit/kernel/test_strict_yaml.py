@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelyard.kernel import parse_yaml
@@ -64,3 +64,51 @@ values = st.recursive(
 @given(st.dictionaries(texts, values, max_size=4))
 def test_json_without_exponents_reads_as_itself(value: dict[str, object]) -> None:
     assert parse_yaml(json.dumps(value, ensure_ascii=False), where="f.yaml") == value
+
+
+NESTED = "a: " + "[" * 20_000
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "where"),
+    [
+        ("a: " + "9" * 100_000, f"integer {'9' * 24} exceeds 2**53 - 1", "f.yaml:1"),
+        ("a: -" + "9" * 100_000, f"integer -{'9' * 23} exceeds 2**53 - 1", "f.yaml:1"),
+        ("a: " + "9" * 400 + ".0", f"number {'9' * 24} exceeds what a double holds", "f.yaml:1"),
+        ("? " + "9" * 100_000 + "\n: 1", f"integer {'9' * 24} exceeds 2**53 - 1", "f.yaml:1"),
+        ('a: "\\UFFFFFFFF"', "not YAML: ", "f.yaml"),
+        ('a: "\\U00110000"', "not YAML: ", "f.yaml"),
+        ("%YAML " + "9" * 100_000 + ".1\n---\na: 1", "not YAML: ", "f.yaml"),
+        (NESTED, "not YAML: maximum recursion depth exceeded", "f.yaml"),
+        (NESTED + "]" * 20_000, "not YAML: maximum recursion depth exceeded", "f.yaml"),
+        ("a: \ud800", "not YAML: ", "f.yaml"),
+    ],
+    ids=range(10),
+)
+def test_what_breaks_a_parser_is_refused_like_the_rest(text: str, message: str, where: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_yaml(text, where="f.yaml")
+    assert caught.value.message.startswith(message)
+    assert caught.value.where == where
+
+
+def test_every_depth_is_read_or_refused() -> None:
+    outcomes = set()
+    for depth in range(1, 500, 7):
+        try:
+            parse_yaml("a: " + "[" * depth + "]" * depth, where="f.yaml")
+            outcomes.add("read")
+        except ConfigurationError:
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
+
+
+@settings(max_examples=200)
+@given(st.text(max_size=60) | st.from_regex(r'[%&*!|>"\'\\\[\]{}:,0-9UxuN\n -]{0,40}'))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        found = parse_yaml(text, where="f.yaml")
+    except ConfigurationError as error:
+        assert error.where.startswith("f.yaml")
+    else:
+        assert json.loads(json.dumps(found)) == found

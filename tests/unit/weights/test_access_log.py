@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -221,3 +222,37 @@ def test_anything_else_is_no_log(tmp_path_factory: pytest.TempPathFactory, data:
     if data:
         with pytest.raises((BrokenSeal, MalformedEvidence)):
             read_log(path)
+
+
+def test_threads_share_one_chain(tmp_path: Path) -> None:
+    log = AccessLog(tmp_path / "log")
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda _: log.append(OPENED, NOW), range(160)):
+            pass
+    log.close()
+    assert read_log(tmp_path / "log")[1].entries == 160
+
+
+def test_an_entry_that_no_reader_would_take_is_not_written(tmp_path: Path) -> None:
+    head = written(tmp_path / "log", 1)
+    log = AccessLog(tmp_path / "log")
+    detail = {str(number): "\u2028" * 4096 for number in range(32)}
+    with pytest.raises(MalformedEvidence, match="an entry has at most 262143 bytes, this has"):
+        log.append(Event("opened", "mini", "a" * 64, "", detail), NOW)
+    log.close()
+    assert read_log(tmp_path / "log")[1] == head
+
+
+def test_a_truth_value_is_no_number_of_an_entry(tmp_path: Path) -> None:
+    written(tmp_path / "log", 1)
+    text = (tmp_path / "log").read_text()
+    (tmp_path / "log").write_text(text.replace('"seq":0', '"seq":false'))
+    with pytest.raises(MalformedEvidence, match="this is no entry of an access log"):
+        read_log(tmp_path / "log")
+
+
+def test_a_cut_end_can_be_read_up_to(tmp_path: Path) -> None:
+    head = written(tmp_path / "log", 2)
+    with (tmp_path / "log").open("ab") as stream:
+        stream.write(b'{"artifact":"aaaa')
+    assert read_log(tmp_path / "log", allow_cut=True)[1] == head

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelyard.cli.output import say, write, write_json
+from steelyard.cli.weights.keys import ENVELOPE_LIMIT_BYTES
 
 if TYPE_CHECKING:
     import ssl
 
+    from steelyard.weights.access_log import Head
     from steelyard.weights.broker import Outcome, Terms
 
 app = typer.Typer(
@@ -88,23 +90,32 @@ def serve(
     client_roots: Annotated[
         Path | None, typer.Option(help="Roots of the certificates that clients must show, PEM.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint of the ledger that was kept elsewhere.")
+    ] = None,
+    signer: Annotated[
+        Path | None, typer.Option(help="Public key that signed the checkpoint, PEM.")
+    ] = None,
 ) -> None:
     """Serve the segments of sealed weights under budgets; it never has a key to them."""
     from steelyard.attest import load_public_key
     from steelyard.kernel.errors import StorageError
-    from steelyard.weights.broker import Broker, BrokerServer, FolderStore, read_policy
+    from steelyard.weights.broker import Broker, BrokerServer, FolderStore, Limits, read_policy
 
     rules = read_policy(policy)
     store = FolderStore.open(folder, load_public_key(publisher))
-    broker = Broker(store, rules, ledger, time.time)
     tls = _tls(tls_certificate, client_roots)
+    broker = Broker(store, rules, ledger, time.time, _kept(checkpoint, signer))
+    # Behind a proxy everybody comes from one address.
+    limits = Limits(address_connections=0) if authority else Limits()
     try:
-        server = BrokerServer((host, port), broker, tls=tls, authority=authority or "")
+        server = BrokerServer((host, port), broker, limits, tls, authority or "")
     except OSError as error:
         message = f"cannot listen: {error.strerror or error}"
         raise StorageError(message, where=f"{host}:{port}") from error
     if tls is None and host not in {"127.0.0.1", "::1", "localhost"}:
         say("warning: plain HTTP; requests are signed, but who listens sees the ciphertext")
+    _tell_ledger(ledger, broker.remembered, is_held=checkpoint is not None)
     write(f"serving {store.model} at {server.url}")
     say(f"rate {rules.terms.rate_bytes_per_s:.4g} bytes/s, {len(rules.principals)} principals")
     try:
@@ -262,6 +273,32 @@ def _terms(parameters: int, days: float, safety: float) -> Terms:
     from steelyard.weights.broker.budget import DAY_S
 
     return Terms(parameters, days * DAY_S, safety)
+
+
+def _kept(checkpoint: Path | None, signer: Path | None) -> Head | None:
+    """The head that a checkpoint fixes; None where none was given."""
+    from steelyard.attest import load_public_key
+    from steelyard.kernel import read_bytes
+    from steelyard.kernel.errors import UsageError
+    from steelyard.weights.access_log import open_checkpoint
+
+    if checkpoint is None or signer is None:
+        if checkpoint is not signer:
+            raise UsageError("--checkpoint and --signer belong together")
+        return None
+    envelope = read_bytes(checkpoint, limit_bytes=ENVELOPE_LIMIT_BYTES)
+    return open_checkpoint(envelope, load_public_key(signer))
+
+
+def _tell_ledger(ledger: Path, remembered: int, *, is_held: bool) -> None:
+    if not remembered:
+        say(f"warning: {ledger} is a NEW ledger: nothing that left before is counted")
+        say("         if this model was served before, stop, and bring its ledger back")
+    elif is_held:
+        say(f"ledger {ledger}: {remembered} entries, the checkpoint among them")
+    else:
+        say(f"ledger {ledger}: {remembered} entries")
+        say("warning: no --checkpoint: a ledger whose end was cut off looks like a whole one")
 
 
 def _tls(certificate: Path | None, roots: Path | None) -> ssl.SSLContext | None:

@@ -59,10 +59,11 @@ def read_identity(path: Path, passphrase_file: Path | None) -> Identity:
     """A private key; the terminal is asked for its passphrase where there is one."""
     import sys
 
+    from steelyard.attest.keys import KEY_FILE_LIMIT_BYTES
     from steelyard.attest.recipients import parse_identity
     from steelyard.kernel import read_bytes
 
-    pem = read_bytes(path, limit_bytes=ENVELOPE_LIMIT_BYTES)
+    pem = read_bytes(path, limit_bytes=KEY_FILE_LIMIT_BYTES)
     passphrase = _passphrase(passphrase_file)
     if passphrase is None and b"ENCRYPTED" in pem and sys.stdin.isatty():
         from getpass import getpass
@@ -79,7 +80,6 @@ def read_any_identity(
     Raises:
         UsageError: none, or two.
     """
-    from steelyard.kernel import read_bytes
     from steelyard.kernel.errors import UsageError
     from steelyard.weights.sealed import AgeIdentity
 
@@ -87,7 +87,7 @@ def read_any_identity(
         raise UsageError("give one of --identity and --age-identity")
     if identity is not None:
         return read_identity(identity, passphrase_file)
-    lines = read_bytes(Path(str(age_identity)), limit_bytes=_POLICY_LIMIT_BYTES).decode("utf-8")
+    lines = read_text(Path(str(age_identity)))
     texts = [line.strip() for line in lines.splitlines() if line.startswith("AGE-SECRET-KEY-")]
     if len(texts) != 1:
         message = f"found {len(texts)} age identities, need one"
@@ -111,15 +111,14 @@ def read_quorum(path: Path | None) -> Quorum | None:
     """
     from steelyard.attest import load_public_key
     from steelyard.attest.recipients import load_recipient
-    from steelyard.kernel import parse_yaml, read_bytes
+    from steelyard.kernel import parse_yaml
     from steelyard.standard import check_schema
     from steelyard.weights.quorum import Member
     from steelyard.weights.sealed import Quorum
 
     if path is None:
         return None
-    text = read_bytes(path, limit_bytes=_POLICY_LIMIT_BYTES).decode("utf-8")
-    value = parse_yaml(text, where=str(path))
+    value = parse_yaml(read_text(path), where=str(path))
     check_schema(value, "quorum-policy", where=str(path))
     here = path.parent
     fields: dict[str, Any] = dict(value)
@@ -134,6 +133,34 @@ def read_quorum(path: Path | None) -> Quorum | None:
     ]
     broker = fields.get("broker")
     return Quorum(members, fields["threshold"], load_recipient(here / broker) if broker else None)
+
+
+def read_text(path: Path) -> str:
+    """A text file that the user wrote.
+
+    Raises:
+        ConfigurationError: not UTF-8.
+    """
+    from steelyard.kernel import read_bytes
+    from steelyard.kernel.errors import ConfigurationError
+
+    try:
+        return read_bytes(path, limit_bytes=_POLICY_LIMIT_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("not UTF-8 text", where=str(path)) from error
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not exist yet: a mistyped name costs nothing.
+
+    Raises:
+        ConfigurationError: it exists.
+    """
+    from steelyard.kernel import write_atomically
+    from steelyard.weights.sealed.staging import SPACE_HINT, require_absent
+
+    require_absent(path)
+    write_atomically(path, data, hint=SPACE_HINT)
 
 
 def _passphrase(path: Path | None) -> bytes | None:

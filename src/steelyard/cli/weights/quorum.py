@@ -16,6 +16,7 @@ from steelyard.cli.weights.keys import (
     Signer,
     read_expect,
     read_identity,
+    write_new,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 _LONGEST_HOURS = 7 * 24
 
-Folder = Annotated[Path, typer.Argument(help="Folder of sealed weights, or its sealed.json alone.")]
+Folder = Annotated[
+    Path, typer.Argument(help="Folder of sealed weights; its sealed.json is all that is read.")
+]
 RequestFile = Annotated[Path, typer.Option(help="The request.")]
 Requester = Annotated[
     Path, typer.Option(help="Public key that the requester signs with (PEM file).")
@@ -45,7 +48,7 @@ def request(
     """Ask the custodians to open sealed weights once."""
     from steelyard.attest.recipients import load_recipient
     from steelyard.cli.places import signing_key
-    from steelyard.kernel import utc_now, write_atomically
+    from steelyard.kernel import utc_now
     from steelyard.weights.quorum import sign_request
 
     header, custody = _in_custody(folder, signer)
@@ -53,7 +56,7 @@ def request(
     until = (now, now + timedelta(hours=hours))
     own = signing_key(key)
     recipient = load_recipient(identity)
-    write_atomically(out, sign_request(header.subject, purpose, recipient, until, own))
+    write_new(out, sign_request(header.subject, purpose, recipient, until, own))
     write(own.public_key.key_id)
     names = ", ".join(f"{c.name} ({c.organization})" for c in custody.custodians)
     say(f"wrote {out}; {custody.threshold} of these must approve: {names}")
@@ -64,33 +67,39 @@ def approve(
     signer: Signer,
     request: RequestFile,
     requester: Requester,
-    key: Annotated[Path, typer.Option(help="Your signing key as a custodian.")],
-    identity: Annotated[Path, typer.Option(help="Your private key that your share is sealed to.")],
-    out: Annotated[Path, typer.Option(help="File to write.")],
+    key: Annotated[
+        Path | None, typer.Option(help="Your signing key as a custodian; nothing to only look.")
+    ] = None,
+    identity: Annotated[
+        Path | None, typer.Option(help="Your private key that your share is sealed to.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
     passphrase_file: PassphraseFile = None,
     log: Annotated[Path | None, typer.Option(help="Access log; your own by default.")] = None,
 ) -> None:
-    """Approve one opening: release your share to its requester."""
+    """Look at a request; with your keys, approve it: release your share to its requester."""
     from steelyard.attest import load_private_key
-    from steelyard.kernel import format_instant, utc_now, write_atomically
-    from steelyard.weights.access_log import AccessLog, Event
+    from steelyard.kernel import format_instant, utc_now
+    from steelyard.kernel.errors import UsageError
     from steelyard.weights.quorum import approve as release_share
+    from steelyard.weights.sealed import harden_process
 
+    harden_process()
     header, custody = _in_custody(folder, signer)
     asked = read_request(request, requester)
     _require_this(asked, header)
-    own = load_private_key(key)
-    now = utc_now()
-    envelope = release_share(custody, asked, own, read_identity(identity, passphrase_file), now)
-    detail = {"purpose": asked.purpose, "request": asked.digest, "requester": asked.requester}
-    journal = AccessLog(log or state_file("weights-access.jsonl"))
-    who = own.public_key.key_id
-    event = Event("approved", header.core.model, header.core.digest, who, detail)
-    journal.append(event, now)
-    journal.close()
-    write_atomically(out, envelope)
-    write(f"approved {header.core.model} release {header.core.release}: {asked.purpose}")
+    write(f"{header.core.model} release {header.core.release}: {asked.purpose}")
     write(f"  for {asked.requester} until {format_instant(asked.expires)}")
+    if key is None and identity is None and out is None:
+        say("nothing was approved: that takes --key, --identity and --out")
+        return
+    if key is None or identity is None or out is None:
+        raise UsageError("approving takes --key, --identity and --out together")
+    own, now = load_private_key(key), utc_now()
+    envelope = release_share(custody, asked, own, read_identity(identity, passphrase_file), now)
+    _record(log, "approved", header, asked, own.public_key.key_id)
+    write_new(out, envelope)
+    write(f"  approved: {out}")
 
 
 def release(
@@ -102,18 +111,44 @@ def release(
     identity: Annotated[Path, typer.Option(help="The broker's private key.")],
     out: Annotated[Path, typer.Option(help="File to write.")],
     passphrase_file: PassphraseFile = None,
+    log: Annotated[Path | None, typer.Option(help="Access log; your own by default.")] = None,
 ) -> None:
-    """Release the broker's half of a key for an approved request."""
-    from steelyard.kernel import read_bytes, utc_now, write_atomically
+    """Release the broker's half of a key for an approved request, once."""
+    from steelyard.kernel import read_bytes, utc_now
     from steelyard.weights.quorum import release_half
+    from steelyard.weights.recorded_opening import require_unused
+    from steelyard.weights.sealed import harden_process
 
+    harden_process()
     header, custody = _in_custody(folder, signer)
     asked = read_request(request, requester)
     _require_this(asked, header)
     envelopes = [read_bytes(path, limit_bytes=ENVELOPE_LIMIT_BYTES) for path in approval]
     broker = read_identity(identity, passphrase_file)
-    write_atomically(out, release_half(custody, asked, envelopes, broker, utc_now()))
+    half = release_half(custody, asked, envelopes, broker, utc_now())
+    place = log or state_file("weights-access.jsonl")
+    entry = _record(log, "released", header, asked, broker.recipient.key_id)
+    require_unused(place, asked, "released", before=entry)
+    write_new(out, half)
     write(f"released for {asked.requester}: {asked.purpose}")
+
+
+def _record(log: Path | None, name: str, header: SealedHeader, request: Request, who: str) -> int:
+    """Put what is about to happen on disk; returns the number of the entry."""
+    from steelyard.kernel import utc_now
+    from steelyard.weights.access_log import AccessLog, Event
+
+    detail = {
+        "purpose": request.purpose,
+        "request": request.digest,
+        "nonce": request.nonce,
+        "requester": request.requester,
+    }
+    journal = AccessLog(log or state_file("weights-access.jsonl"))
+    event = Event(name, header.core.model, header.core.digest, who, detail)
+    head = journal.append(event, utc_now())
+    journal.close()
+    return head.entries - 1
 
 
 def read_request(path: Path, requester: Path | None = None) -> Request:
@@ -130,8 +165,11 @@ def read_request(path: Path, requester: Path | None = None) -> Request:
 def _in_custody(folder: Path, signer: Path) -> tuple[SealedHeader, Custody]:
     from steelyard.kernel.errors import NotSatisfied
     from steelyard.weights.sealed import read_header
+    from steelyard.weights.sealed.freshness import require_fresh
 
-    header = read_header(folder if folder.is_dir() else folder.parent, read_expect(signer))
+    expect = read_expect(signer)
+    header = read_header(folder, expect)
+    require_fresh(state_file("weights-releases.json"), header, expect)
     if header.custody is None:
         message = "these weights are in nobody's custody"
         raise NotSatisfied(message, where=str(folder), hint="open them with a recipient's key")

@@ -28,7 +28,7 @@ from steelyard.cli.weights.quorum import read_request
 if TYPE_CHECKING:
     from steelyard.attest.recipients import Identity
     from steelyard.weights.quorum import QuorumOpening, Request
-    from steelyard.weights.sealed import Opening, SealedHeader, TensorReader
+    from steelyard.weights.sealed import AgeIdentity, Opening, SealedHeader, TensorReader
 
 To = Annotated[list[Path] | None, typer.Option(help="Public key of who can open; repeat.")]
 ToAge = Annotated[list[str] | None, typer.Option("--to-age", help="age recipient; repeat.")]
@@ -133,17 +133,25 @@ def rewrap(
     age_identity: AgeIdentityFile = None,
     passphrase_file: PassphraseFile = None,
     key: KeyFile = None,
+    log: Log = None,
     as_json: AsJson = False,
 ) -> None:
     """Change who can open. Who could before may have kept the key: `rekey` revokes."""
     from steelyard.cli.places import signing_key
+    from steelyard.weights.sealed import harden_process, read_header
     from steelyard.weights.sealed import rewrap as rewrap_header
+    from steelyard.weights.sealed.freshness import remember_release, require_fresh
 
+    harden_process()
+    expect, marks = read_expect(signer), state_file("weights-releases.json")
+    require_fresh(marks, read_header(folder, expect), expect)
     opener = read_any_identity(identity, age_identity, passphrase_file)
     header = rewrap_header(
-        folder, opener, read_expect(signer), read_recipients(to, to_age), read_quorum(quorum),
+        folder, opener, expect, read_recipients(to, to_age), read_quorum(quorum),
         signing_key(key),
     )  # fmt: skip
+    remember_release(marks, header, expect)
+    _record_change(log, "rewrapped", header, opener)
     _show(header, folder, as_json=as_json)
 
 
@@ -159,17 +167,21 @@ def rekey(
     age_identity: AgeIdentityFile = None,
     passphrase_file: PassphraseFile = None,
     key: KeyFile = None,
+    log: Log = None,
     as_json: AsJson = False,
 ) -> None:
     """Seal anew under another content key, so that former recipients cannot open it."""
     from steelyard.cli.places import signing_key
     from steelyard.kernel import utc_now
-    from steelyard.weights.sealed import Opening, Sealing, TensorReader
+    from steelyard.weights.recorded_opening import Record, open_recorded
+    from steelyard.weights.sealed import Opening, Sealing, harden_process
     from steelyard.weights.sealed import rekey as seal_anew
 
+    harden_process()
     opener = read_any_identity(identity, age_identity, passphrase_file)
     how = Opening(publisher=True, marks=state_file("weights-releases.json"))
-    reader = TensorReader(folder, opener, expect=read_expect(signer), how=how)
+    record = Record(log or state_file("weights-access.jsonl"), utc_now(), "rekey")
+    reader = open_recorded(folder, opener, read_expect(signer), how, record)
     recipients = read_recipients(to, to_age)
     sealing = Sealing(reader.header.core.model, release, recipients, read_quorum(quorum))
     header = seal_anew(reader, out, sealing, signing_key(key), utc_now())
@@ -197,18 +209,24 @@ def _check(reader: TensorReader) -> int:
     return len(reader.index.files)
 
 
-def _restore(reader: TensorReader, out: Path) -> int:
-    from steelyard.kernel.files import storage_errors
-    from steelyard.weights.sealed.staging import staged_folder
+def _record_change(
+    log: Path | None, name: str, header: SealedHeader, identity: Identity | AgeIdentity
+) -> None:
+    from steelyard.kernel import utc_now
+    from steelyard.weights.access_log import AccessLog, Event
 
-    with staged_folder(out) as folder, progress_bar("writing") as progress:
-        for done, file in enumerate(reader.index.files, start=1):
-            path = folder / file.path
-            with storage_errors(path):
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                path.write_bytes(reader.read(file.path))
-            progress(done, len(reader.index.files))
-    return len(reader.index.files)
+    journal = AccessLog(log or state_file("weights-access.jsonl"))
+    detail = {"edition": str(header.edition)}
+    who = identity.recipient.key_id
+    journal.append(Event(name, header.core.model, header.core.digest, who, detail), utc_now())
+    journal.close()
+
+
+def _restore(reader: TensorReader, out: Path) -> int:
+    from steelyard.weights.sealed.restore import restore
+
+    with progress_bar("writing") as progress:
+        return restore(reader, out, progress)
 
 
 def _show(header: SealedHeader, folder: Path, *, as_json: bool) -> None:
@@ -222,6 +240,7 @@ def _show(header: SealedHeader, folder: Path, *, as_json: bool) -> None:
                 "folder": str(folder),
                 "model": header.core.model,
                 "release": header.core.release,
+                "edition": header.edition,
                 "artifact": header.core.digest,
                 "files": len(header.streams) - 1,
                 "plain_bytes": plain,

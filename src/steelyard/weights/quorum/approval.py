@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from steelyard.attest import Statement, open_envelope, predicate_type, sign_statement
-from steelyard.kernel import format_instant, parse_instant
+from steelyard.kernel import format_instant
 from steelyard.kernel.errors import BrokenSeal, NotSatisfied
-from steelyard.weights.documents import require_schema
-from steelyard.weights.quorum.custody import release_info, share_info
+from steelyard.weights.documents import evidence_instant, require_schema
+from steelyard.weights.quorum.custody import canonical_name, release_info, share_info
 from steelyard.weights.quorum.sharing import require_fit, to_bytes
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def approve(
     """
     request.require_current(now)
     index, custodian = _own(custody, key)
-    require_another(custody, custodian, request.requester)
+    require_another(custody, custodian, request)
     core = bytes.fromhex(request.subject.sha256)
     share = int.from_bytes(identity.decrypt(custodian.share, share_info(core, index)), "big")
     require_fit(share, index, custody.commitments)
@@ -110,22 +110,27 @@ def open_approval(envelope: bytes, custody: Custody, request: Request) -> Approv
         request=fields["request"],
         requester=fields["requester"],
         purpose=fields["purpose"],
-        approved=parse_instant(fields["approved"], where=APPROVAL_KIND),
-        expires=parse_instant(fields["expires"], where=APPROVAL_KIND),
+        approved=evidence_instant(fields["approved"], where=APPROVAL_KIND),
+        expires=evidence_instant(fields["expires"], where=APPROVAL_KIND),
         share=base64.b64decode(fields["share"]),
     )
 
 
-def require_another(custody: Custody, custodian: Custodian, requester: str) -> None:
+def require_another(custody: Custody, custodian: Custodian, request: Request) -> None:
     """Refuse a requester that is the custodian, or a custodian of its organization.
+
+    A requester is known by the key that signed, and by the key that answers are sealed to.
 
     Raises:
         NotSatisfied: with the reason.
     """
-    if custodian.key.key_id == requester:
-        raise NotSatisfied("nobody approves a request of their own", where=custodian.name)
+    own = canonical_name(custodian.organization)
     for other in custody.custodians:
-        if other.key.key_id == requester and other.organization == custodian.organization:
+        if other.key.key_id != request.requester and other.recipient_id != request.recipient.key_id:
+            continue
+        if other == custodian:
+            raise NotSatisfied("nobody approves a request of their own", where=custodian.name)
+        if canonical_name(other.organization) == own:
             message = f"the requester is of the same organization, {other.organization}"
             raise NotSatisfied(message, where=custodian.name)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +46,11 @@ class Member:
     organization: str
     key: PublicKey
     recipient: Recipient
+
+    @property
+    def recipient_id(self) -> str:
+        """Id of the key that a share is sealed to."""
+        return self.recipient.key_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,19 +218,29 @@ def release_info(core: bytes, request: bytes) -> bytes:
     return _DOMAIN + b"release\x00" + core + request
 
 
+def canonical_name(text: str) -> str:
+    """A name as it is compared: NFKC, without case, single spaces.
+
+    Letters of other scripts that look alike stay different: telling them apart is the
+    publisher's duty.
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
 def _fault(threshold: int, members: Sequence[Member] | Sequence[Custodian]) -> str:
     if not LEAST_THRESHOLD <= threshold <= len(members):
         return (
             f"a quorum of {threshold} among {len(members)} custodians: need at least 2, at most all"
         )
-    if len({member.organization for member in members}) < threshold:
+    if len({canonical_name(member.organization) for member in members}) < threshold:
         return f"a quorum of {threshold} needs custodians of as many organizations"
     for what in (
-        [member.name for member in members],
+        [canonical_name(member.name) for member in members],
         [member.key.raw for member in members],
+        [member.recipient_id for member in members],
     ):
         if len(set(what)) != len(what):
-            return "a custodian is listed twice"
+            return "a custodian is listed twice, or two share a key"
     return ""
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from steelyard.kernel import format_instant
-from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, NotSatisfied
+from steelyard.kernel.errors import BrokenSeal, NotSatisfied, SteelyardError
 from steelyard.weights.quorum.approval import open_approval, require_another
-from steelyard.weights.quorum.custody import HALF_BYTES, release_info
+from steelyard.weights.quorum.custody import HALF_BYTES, canonical_name, release_info
 from steelyard.weights.quorum.request import CLOCK_TOLERANCE
 from steelyard.weights.quorum.sharing import combine, require_fit
 
@@ -76,6 +76,9 @@ class QuorumOpening:
         if bool(custody.broker_half) != (len(self.half) == HALF_BYTES):
             message = "this model needs the broker's half as well"
             raise NotSatisfied(message, hint="ask the broker: steelyard weights release")
+        if self.identity.recipient.key_id != self.request.recipient.key_id:
+            message = "the approvals are sealed to another key than the one given"
+            raise NotSatisfied(message, hint="give the key that the request names")
         shares: dict[int, int] = {}
 
         def fits(approval: Approval) -> None:
@@ -122,19 +125,19 @@ def count_approvals(
         try:
             approval = _require_current(open_approval(envelope, custody, request), request, now)
             custodian = custody.custodians[approval.custodian - 1]
-            require_another(custody, custodian, request.requester)
+            require_another(custody, custodian, request)
             _require_new(custodian, organizations)
             check(approval)
-        except (BrokenSeal, MalformedEvidence, NotSatisfied) as error:
+        except SteelyardError as error:
             refused.append(f"approval {position}: {error}")
             continue
-        organizations.add(custodian.organization)
+        organizations.add(canonical_name(custodian.organization))
         counted[approval.custodian] = approval
     return Counted(counted, tuple(refused))
 
 
 def _require_new(custodian: Custodian, organizations: set[str]) -> None:
-    if custodian.organization in organizations:
+    if canonical_name(custodian.organization) in organizations:
         message = f"{custodian.organization} is counted already"
         raise NotSatisfied(message, where=custodian.name)
 

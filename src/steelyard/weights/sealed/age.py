@@ -22,8 +22,12 @@ class AgeRecipient:
 
     @property
     def key_id(self) -> str:
-        """Digest of the recipient as text."""
-        return sha256_hex(self.text.encode())
+        """Digest of the recipient in the spelling that age itself gives it.
+
+        Raises:
+            ConfigurationError: no X25519 recipient of age.
+        """
+        return sha256_hex(str(self._recipient()).encode())
 
     def encrypt(self, content_key: bytes, core: bytes) -> bytes:
         """An age file of content key and core digest.
@@ -31,13 +35,15 @@ class AgeRecipient:
         Raises:
             ConfigurationError: no X25519 recipient of age.
         """
+        return _age().encrypt(content_key + core, [self._recipient()])
+
+    def _recipient(self) -> Any:  # noqa: ANN401 - pyrage is not typed
         age = _age()
         try:
-            recipient = age.x25519.Recipient.from_str(self.text)
-        except age.RecipientError as error:
-            message = f"{self.text[:60]!r} is no age recipient"
+            return age.x25519.Recipient.from_str(self.text)
+        except (age.RecipientError, UnicodeError) as error:
+            message = f"{ascii(self.text)[:60]} is no age recipient"
             raise ConfigurationError(message, hint="age-keygen prints one") from error
-        return age.encrypt(content_key + core, [recipient])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,7 +83,7 @@ class AgeIdentity:
         age = _age()
         try:
             return age.x25519.Identity.from_str(self.text)
-        except age.IdentityError as error:
+        except (age.IdentityError, UnicodeError) as error:
             message = "this is no age identity"
             raise ConfigurationError(message, hint="age-keygen writes one") from error
 

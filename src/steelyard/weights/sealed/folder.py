@@ -18,7 +18,7 @@ from steelyard.weights.sealed.header import LEAF_BYTES, LEAVES_NAME, PARAMETERS,
 from steelyard.weights.sealed.layout import PLAIN_SEGMENT_BYTES
 from steelyard.weights.sealed.memory import secret_memory
 from steelyard.weights.sealed.parallel import for_segments
-from steelyard.weights.steady import steady_bytes
+from steelyard.weights.steady import LeaseLost, steady_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +53,12 @@ class SealedFolder:
 
         Raises:
             BrokenSeal: changed, cut, or not what the publisher sealed.
-            StorageError: too little memory, or somebody was writing there.
+            StorageError: too little memory.
         """
         info = self.header.streams[number]
         stop = info.plain_bytes if stop is None else stop
+        if start == stop:
+            return secret_memory(0)
         first = start // PLAIN_SEGMENT_BYTES
         last = max(first + 1, -(-stop // PLAIN_SEGMENT_BYTES))
         base = first * PLAIN_SEGMENT_BYTES
@@ -64,8 +66,13 @@ class SealedFolder:
         out = secret_memory(end - base)
         path = self.path / stream_name(number)
         try:
-            with steady_bytes(path) as source:
-                self._decrypt(number, range(first, last), source, out)
+            try:
+                with steady_bytes(path) as source:
+                    self._decrypt(number, range(first, last), source, out)
+            except LeaseLost:
+                # A writer came: let it write, and read copies, which it cannot change.
+                with steady_bytes(path, copy=True) as source:
+                    self._decrypt(number, range(first, last), source, out)
         except (BrokenSeal, MalformedEvidence) as error:
             raise BrokenSeal(error.message, where=error.where or str(path)) from error
         return out[start - base : stop - base]
@@ -140,7 +147,7 @@ def unlock(
 
 def _require_file(path: Path, size_bytes: int, floe_header: bytes) -> None:
     try:
-        with steady_bytes(path) as source:
+        with steady_bytes(path, copy=True) as source:
             start = bytes(source.take(0, HEADER_BYTES, memoryview(bytearray(HEADER_BYTES))))
             found = path.stat(follow_symlinks=False).st_size
     except (CannotVerify, OSError) as error:

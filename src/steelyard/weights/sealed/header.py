@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from steelyard.attest import PublicKey, Statement, Subject, open_envelope, sign_statement
 from steelyard.attest.statement import predicate_type
-from steelyard.kernel import digest_json, format_instant, parse_instant, read_bytes
+from steelyard.kernel import digest_json, format_instant, read_bytes
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, MalformedEvidence
-from steelyard.weights.documents import require_schema
+from steelyard.weights.documents import evidence_instant, require_schema
 from steelyard.weights.quorum import Custody
 from steelyard.weights.sealed.floe import HEADER_BYTES, SEGMENT_OVERHEAD_BYTES, Parameters
 from steelyard.weights.sealed.layout import PLAIN_SEGMENT_BYTES, segment_count
@@ -35,7 +35,8 @@ HEADER_NAME: Final = "sealed.json"
 LEAVES_NAME: Final = "leaves"
 LEAF_BYTES: Final = 32
 PARAMETERS: Final = Parameters(PLAIN_SEGMENT_BYTES + SEGMENT_OVERHEAD_BYTES)
-_HEADER_LIMIT_BYTES: Final = 16 << 20
+HEADER_LIMIT_BYTES: Final = 16 << 20
+FILE_LIMIT: Final = 50_000
 _MANIFEST_DOMAIN: Final = b"steelyard/sealed-weights/manifest/1\x00"
 
 
@@ -117,6 +118,7 @@ class SealedHeader:
     sealed_at: datetime
     recipients: tuple[Wrapped, ...]
     custody: Custody | None = None
+    edition: int = 1
 
     @property
     def subject(self) -> Subject:
@@ -142,6 +144,7 @@ class SealedHeader:
             ],
             "leaves": self.leaves,
             "sealed_at": format_instant(self.sealed_at),
+            "edition": self.edition,
             "recipients": [
                 {
                     "kind": r.kind,
@@ -180,11 +183,8 @@ def read_header(folder: Path, expect: Expect) -> SealedHeader:
         CannotVerify: another model, or a release below the lowest expected.
     """
     path = folder / HEADER_NAME
-    if not folder.is_dir() or not path.exists():
-        message = "expected sealed weights, found something else"
-        hint = "if a plain model is meant, open it with a tool for plain models"
-        raise BrokenSeal(message, where=str(folder), hint=hint)
-    data = read_bytes(path, limit_bytes=_HEADER_LIMIT_BYTES)
+    _require_there(folder, path)
+    data = read_bytes(path, limit_bytes=HEADER_LIMIT_BYTES)
     header = parse_header(data, expect.signer, where=str(path))
     core = header.core
     if expect.model is not None and core.model != expect.model:
@@ -194,6 +194,18 @@ def read_header(folder: Path, expect: Expect) -> SealedHeader:
         message = f"release {core.release}, expected {expect.least_release} or later"
         raise CannotVerify(message, where=str(path), hint="get the latest from the publisher")
     return header
+
+
+def _require_there(folder: Path, path: Path) -> None:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        message = "expected sealed weights, found something else"
+        hint = "if a plain model is meant, open it with a tool for plain models"
+        raise BrokenSeal(message, where=str(folder), hint=hint) from error
+    except OSError as error:
+        message = f"cannot read: {error.strerror or error}"
+        raise MalformedEvidence(message, where=str(folder)) from error
 
 
 def parse_header(data: bytes, signer: PublicKey, *, where: str) -> SealedHeader:
@@ -210,12 +222,13 @@ def parse_header(data: bytes, signer: PublicKey, *, where: str) -> SealedHeader:
             StreamInfo(s["plain_bytes"], bytes.fromhex(s["header"])) for s in fields["streams"]
         ),
         leaves=fields["leaves"],
-        sealed_at=parse_instant(fields["sealed_at"], where=where),
+        sealed_at=evidence_instant(fields["sealed_at"], where=where),
         recipients=tuple(
             Wrapped(r["kind"], r["id"], base64.b64decode(r["wrapped"]))
             for r in fields["recipients"]
         ),
         custody=Custody.from_json(fields["quorum"]) if fields["quorum"] else None,
+        edition=fields["edition"],
     )
     if statement.subjects != (header.subject,):
         raise BrokenSeal("the subject is another model than the core", where=where)

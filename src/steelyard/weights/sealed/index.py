@@ -68,12 +68,25 @@ def parse_index(data: bytes, core: Core, streams: int) -> Index:
         raise MalformedEvidence("paths are not distinct and sorted", where="index")
     for path in paths:
         _require_inside(path, set(paths))
+    for file in files:
+        if file.kind != kind_of(file.path):
+            raise MalformedEvidence(
+                f"{file.path!r:.80} is no file of kind {file.kind}", where="index"
+            )
     manifest: dict[str, str] = fields["manifest"] or {}
     root, salt = manifest.get("root"), manifest.get("salt")
     opened = manifest_commitment(root, bytes.fromhex(salt)) if root and salt else None
     if opened != core.manifest:
         raise MalformedEvidence("the manifest root does not open its commitment", where="index")
-    return Index(files, root, salt)
+    index = Index(files, root, salt)
+    if index.to_bytes() != data:
+        raise MalformedEvidence("not in canonical JSON (RFC 8785)", where="index")
+    return index
+
+
+def kind_of(path: str) -> Literal["tensors", "bytes"]:
+    """How the stream of a file is laid out (section 4)."""
+    return "tensors" if path.endswith(".safetensors") else "bytes"
 
 
 def _require_inside(path: str, files: set[str]) -> None:

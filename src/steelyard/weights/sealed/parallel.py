@@ -29,12 +29,12 @@ def for_segments(
     """
     wanted = threads or len(os.sched_getaffinity(0))
     workers = max(1, min(wanted, -(-total // _RUN_SEGMENTS)))
-    runs = count()
+    runs, over = count(), threading.Event()
     failures: list[Exception] = []
 
     def loop() -> None:
         work = new_worker()
-        while not failures:
+        while not over.is_set():
             first = next(runs) * _RUN_SEGMENTS
             if first >= total:
                 return
@@ -42,12 +42,20 @@ def for_segments(
                 work(first, min(first + _RUN_SEGMENTS, total))
             except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 failures.append(error)
+                over.set()
 
     others = [threading.Thread(target=loop) for _ in range(workers - 1)]
-    for thread in others:
-        thread.start()
-    loop()
-    for thread in others:
-        thread.join()
+    try:
+        for thread in others:
+            thread.start()
+        loop()
+        for thread in others:
+            thread.join()
+    finally:
+        # Also when the caller is interrupted: no thread may go on with files that are closed.
+        over.set()
+        for thread in others:
+            if thread.ident is not None:
+                thread.join()
     if failures:
         raise failures[0]

@@ -18,7 +18,13 @@ from steelyard.weights.sealed.index import Index, parse_index
 from steelyard.weights.sealed.layout import plain_layout, tensor_layout, tensor_places
 from steelyard.weights.sealed.memory import secret_memory
 from steelyard.weights.sealed.recipients import unwrap
-from steelyard.weights.tensors import LENGTH_BYTES, TensorHeader, TensorInfo, header_length
+from steelyard.weights.tensors import (
+    DTYPE_BITS,
+    LENGTH_BYTES,
+    TensorHeader,
+    TensorInfo,
+    header_length,
+)
 from steelyard.weights.tensors import parse_header as parse_tensor_header
 
 if TYPE_CHECKING:
@@ -181,6 +187,9 @@ class TensorReader:
     def _rows(tensor: TensorInfo, rows: tuple[int, int] | None) -> tuple[int, int]:
         if rows is None:
             return 0, 0
+        if DTYPE_BITS[tensor.dtype] % 8:
+            message = f"{tensor.name} is {tensor.dtype}: rows of a type below a byte are not cut"
+            raise UsageError(message, hint="read the whole tensor")
         extent = tensor.shape[0] if tensor.shape else 0
         if not 0 <= rows[0] <= rows[1] <= extent:
             message = f"{tensor.name} has {extent} rows, asked for {rows[0]} to {rows[1]}"

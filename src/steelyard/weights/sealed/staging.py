@@ -1,7 +1,8 @@
 """A folder that appears whole or not at all.
 
-Decides how a crash leaves the disk: what was begun lies under another name until every byte
-of it is on disk, and the next attempt removes it.
+Decides how a crash leaves the disk: what was begun lies under a name that nobody can guess,
+open to its owner only, until every byte of it is on disk. What a killed attempt left is known
+by its mark and its owner, and the next attempt removes it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,22 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
+import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import ConfigurationError, StorageError
-from steelyard.kernel.files import storage_errors
+from steelyard.kernel.files import storage_errors, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
+
+SPACE_HINT: Final = "nothing was left behind; free space, or choose another disk"
+_MARK: Final = ".being-written"
+_SUFFIX: Final = ".part"
+_OWN_MODE: Final = 0o700
 
 
 @contextmanager
@@ -26,53 +34,74 @@ def staged_folder(out: Path) -> Generator[Path]:
 
     Raises:
         ConfigurationError: `out` exists.
-        StorageError: the disk refused, or another process is filling the same folder.
+        StorageError: the disk refused.
     """
-    if os.path.lexists(out):
-        message = "this exists; a model is never sealed over something"
-        raise ConfigurationError(message, where=str(out), hint="choose another name")
-    part = out.with_name(f".{out.name}.part")
-    with storage_errors(out):
+    require_absent(out)
+    with storage_errors(out, hint=SPACE_HINT):
         out.parent.mkdir(parents=True, exist_ok=True)
-        part.mkdir(mode=0o700, exist_ok=True)
+        _remove_leftovers(out)
+        part = Path(tempfile.mkdtemp(suffix=_SUFFIX, prefix=_prefix(out), dir=out.parent))
         lock = os.open(part, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _take(lock, out)
-        _empty(part)
-        try:
-            yield part
-            with storage_errors(out):
-                os.fsync(lock)
-                part.rename(out)
-                _sync(out.parent)
-        finally:
-            if part.exists():
-                shutil.rmtree(part, ignore_errors=True)
+        with storage_errors(out, hint=SPACE_HINT):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (part / _MARK).touch(mode=0o600)
+        yield part
+        with storage_errors(out, hint=SPACE_HINT):
+            os.fsync(lock)
+            require_absent(out)
+            part.rename(out)
+            (out / _MARK).unlink()
+            os.fsync(lock)
+            sync_folder(out.parent)
     finally:
+        if part.exists():
+            shutil.rmtree(part, ignore_errors=True)
         os.close(lock)
 
 
-def _take(lock: int, out: Path) -> None:
+def require_absent(out: Path) -> None:
+    """Refuse a name that is taken.
+
+    Raises:
+        ConfigurationError: something of this name exists.
+        StorageError: it cannot be asked.
+    """
+    try:
+        out.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"cannot write: {error.strerror}", where=str(out)) from error
+    message = "this exists; nothing is written over it"
+    raise ConfigurationError(message, where=str(out), hint="choose another name")
+
+
+def _prefix(out: Path) -> str:
+    return f".{out.name[:64]}."
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what killed attempts of this user left under this name, and nothing else."""
+    for path in out.parent.iterdir():
+        if not path.name.startswith(_prefix(out)) or not path.name.endswith(_SUFFIX):
+            continue
+        status = path.lstat()
+        ours = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == _OWN_MODE
+        if stat.S_ISDIR(status.st_mode) and ours and _abandoned(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _abandoned(part: Path) -> bool:
+    """Whether a folder is empty or bears the mark, and no process holds it."""
+    names = {entry.name for entry in part.iterdir()}
+    if names and _MARK not in names:
+        return False
+    lock = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        message = "another process is writing this"
-        raise StorageError(message, where=str(out), hint="wait for it to end") from error
-
-
-def _empty(part: Path) -> None:
-    """Remove what an attempt that was killed left."""
-    with storage_errors(part):
-        for entry in part.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
+    except BlockingIOError:
+        return False
     finally:
-        os.close(descriptor)
+        os.close(lock)
+    return True

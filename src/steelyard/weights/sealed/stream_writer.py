@@ -13,22 +13,31 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from steelyard.kernel.errors import StorageError
+from steelyard.kernel.errors import (
+    CannotVerify,
+    ConfigurationError,
+    MalformedEvidence,
+    StorageError,
+)
 from steelyard.kernel.files import storage_errors
 from steelyard.weights.quorum import take_into_custody
 from steelyard.weights.sealed.floe import HEADER_BYTES, KEY_BYTES, start_encryption
 from steelyard.weights.sealed.header import (
+    HEADER_LIMIT_BYTES,
     HEADER_NAME,
     LEAF_BYTES,
     LEAVES_NAME,
     PARAMETERS,
     SealedHeader,
     StreamInfo,
+    parse_header,
     stream_name,
 )
 from steelyard.weights.sealed.layout import PLAIN_SEGMENT_BYTES
+from steelyard.weights.sealed.memory import secret_memory
 from steelyard.weights.sealed.parallel import for_segments
 from steelyard.weights.sealed.recipients import wrap
+from steelyard.weights.sealed.staging import SPACE_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +93,7 @@ class StreamWriter:
         stream = start_encryption(self._content_key, associated, PARAMETERS)
         info = StreamInfo(plain_bytes, stream.header)
         path = self._folder / stream_name(number)
-        with storage_errors(path), path.open("xb", buffering=0) as target:
+        with storage_errors(path, hint=SPACE_HINT), path.open("xb", buffering=0) as target:
             os.ftruncate(target.fileno(), info.cipher_bytes)
             os.pwrite(target.fileno(), stream.header, 0)
             self._leaves += _encrypt_into(target.fileno(), stream, info, read, self._threads)
@@ -105,8 +114,26 @@ class StreamWriter:
             custody=quorum and quorum.take(self._content_key, self._core),
         )
         _write_whole(self._folder / LEAVES_NAME, bytes(self._leaves))
-        _write_whole(self._folder / HEADER_NAME, header.sign(key))
+        _write_whole(self._folder / HEADER_NAME, checked_envelope(header, key))
         return header
+
+
+def checked_envelope(header: SealedHeader, key: PrivateKey) -> bytes:
+    """The signed header, read back as its readers will read it.
+
+    Raises:
+        ConfigurationError: they would refuse it; nothing that nobody can open is kept.
+    """
+    envelope = header.sign(key)
+    try:
+        if len(envelope) > HEADER_LIMIT_BYTES:
+            message = f"the header has {len(envelope)} bytes, at most {HEADER_LIMIT_BYTES} are read"
+            raise MalformedEvidence(message)
+        parse_header(envelope, key.public_key, where=HEADER_NAME)
+    except CannotVerify as error:
+        message = f"nobody could open this: {error.message}"
+        raise ConfigurationError(message, where=HEADER_NAME) from error
+    return envelope
 
 
 def require_space(folder: Path, size_bytes: int) -> None:
@@ -134,7 +161,7 @@ def _encrypt_into(
     leaves = bytearray(total * LEAF_BYTES)
 
     def new_worker() -> Callable[[int, int], None]:
-        scratch = memoryview(bytearray(PLAIN_SEGMENT_BYTES))
+        scratch = secret_memory(PLAIN_SEGMENT_BYTES)
         cipher = memoryview(bytearray(PARAMETERS.segment_bytes))
 
         def work(first: int, stop: int) -> None:
@@ -159,7 +186,7 @@ def _write_fully(descriptor: int, data: memoryview, at: int) -> None:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    with storage_errors(path), path.open("xb") as stream:
+    with storage_errors(path, hint=SPACE_HINT), path.open("xb") as stream:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from steelyard.kernel.errors import BrokenSeal, ConfigurationError, MalformedEvidence
+from steelyard.kernel import check_label
+from steelyard.kernel.errors import (
+    BrokenSeal,
+    ConfigurationError,
+    MalformedEvidence,
+    UsageError,
+)
 from steelyard.weights.model_folder import regular_files
-from steelyard.weights.sealed.header import Core, manifest_commitment
-from steelyard.weights.sealed.index import FileEntry, Index
+from steelyard.weights.sealed.header import FILE_LIMIT, Core, manifest_commitment
+from steelyard.weights.sealed.index import FileEntry, Index, kind_of
 from steelyard.weights.sealed.layout import Layout, plain_layout, tensor_layout
 from steelyard.weights.sealed.staging import staged_folder
 from steelyard.weights.sealed.stream_writer import StreamWriter, require_space
@@ -35,8 +41,7 @@ if TYPE_CHECKING:
 
 _SEAL_BYTES: Final = 16
 _SALT_BYTES: Final = 32
-# Padding of large tensors is below a ninth; headers, leaves and overheads are far below.
-_MOST_GROWTH: Final = 1.125
+_HIGHEST_RELEASE: Final = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,19 @@ class Sealing:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what nobody could open.
+        """Refuse what no reader would open.
 
         Raises:
             ConfigurationError: neither a recipient nor a quorum.
+            UsageError: no name of a model, or no number of a release.
         """
+        try:
+            check_label(self.model)
+        except ValueError as error:
+            raise UsageError(f"name of the model: {error}") from error
+        if not 1 <= self.release <= _HIGHEST_RELEASE:
+            message = f"a release is a number from 1 to 2^53 - 1, found {self.release}"
+            raise UsageError(message)
         if not self.recipients and self.quorum is None:
             hint = "name a recipient with --to, or custodians with --quorum"
             raise ConfigurationError("nobody could open", hint=hint)
@@ -91,12 +104,15 @@ def seal_model(
         StorageError: the disk refused; nothing is left behind.
     """
     files = regular_files(source)
+    if len(files) > FILE_LIMIT:
+        message = f"a model has at most {FILE_LIMIT} files, found {len(files)}"
+        raise UsageError(message, where=str(source))
     total = sum(file.size_bytes for file in files)
     core, index = new_core(sealing), _index(files)
     if sealing.manifest_root is not None:
         core, index = with_manifest(core, index, sealing.manifest_root)
     with staged_folder(out) as folder:
-        require_space(folder, round(total * _MOST_GROWTH) if total else 0)
+        require_space(folder, total)
         writer = StreamWriter(folder, core, sealing.threads)
         write_index(writer, index)
         done = 0
@@ -133,14 +149,10 @@ def write_index(writer: StreamWriter, index: Index) -> None:
 def _index(files: Sequence[Entry]) -> Index:
     return Index(
         tuple(
-            FileEntry(file.name, file.size_bytes, _kind(file), number)
+            FileEntry(file.name, file.size_bytes, kind_of(file.name), number)
             for number, file in enumerate(files, start=1)
         )
     )
-
-
-def _kind(file: Entry) -> Literal["tensors", "bytes"]:
-    return "tensors" if file.name.endswith(".safetensors") else "bytes"
 
 
 def _write_file(writer: StreamWriter, file: Entry) -> None:
@@ -172,7 +184,7 @@ def _changed(file: Entry) -> MalformedEvidence:
 
 
 def _layout(source: Bytes, file: Entry) -> Layout:
-    if _kind(file) == "bytes":
+    if kind_of(file.name) == "bytes":
         return plain_layout(file.size_bytes)
     size, where = file.size_bytes, str(file.path)
     prefix = _bytes(source, min(LENGTH_BYTES, size))

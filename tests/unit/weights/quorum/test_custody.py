@@ -120,6 +120,21 @@ def test_a_custody_of_too_few_is_not_made(room: Room) -> None:
     with pytest.raises(ConfigurationError, match="needs custodians of as many organizations"):
         take_into_custody(CONTENT_KEY, CORE, same, 2)
     key = PrivateKey.from_seed(b"s" * 32).public_key
+    own = generate_identity(hybrid=False).recipient
+    shared = [
+        Member(f"n{n}", f"o{n}", PrivateKey.from_seed(bytes([n]) * 32).public_key, own)
+        for n in (1, 2)
+    ]
+    with pytest.raises(ConfigurationError, match="a custodian is listed twice, or two share a key"):
+        take_into_custody(CONTENT_KEY, CORE, shared, 2)
+    spelled = [
+        replace(member, organization=name)
+        for member, name in zip(
+            room.members, ("Aster", "aster ", "\uff21\uff33\uff34\uff25\uff32", " Aster"), strict=True
+        )
+    ]
+    with pytest.raises(ConfigurationError, match="needs custodians of as many organizations"):
+        take_into_custody(CONTENT_KEY, CORE, spelled, 2)
     twins = [
         Member(f"n{n}", f"o{n}", key, generate_identity(hybrid=False).recipient) for n in (1, 2)
     ]

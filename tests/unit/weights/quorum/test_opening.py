@@ -9,11 +9,25 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from steelyard.attest import Statement, Subject, open_envelope, sign_statement
-from steelyard.attest.recipients import generate_identity
-from steelyard.kernel.errors import BrokenSeal, CannotVerify, Expired, NotSatisfied, UsageError
-from steelyard.weights.quorum import QuorumOpening, open_half, open_request, release_half
+from steelyard.attest.recipients import Recipient, generate_identity
+from steelyard.kernel.errors import (
+    BrokenSeal,
+    CannotVerify,
+    ConfigurationError,
+    Expired,
+    NotSatisfied,
+    UsageError,
+)
+from steelyard.weights.quorum import (
+    QuorumOpening,
+    open_half,
+    open_request,
+    release_half,
+    sign_request,
+)
 from steelyard.weights.quorum.approval import APPROVAL_KIND
 from steelyard.weights.quorum.custody import release_info
 from steelyard.weights.quorum.sharing import to_bytes
@@ -236,3 +250,52 @@ def test_a_broker_adds_its_half_or_nothing_opens(make_room: Callable[..., Room])
     with pytest.raises(BrokenSeal, match="not encrypted to key"):
         open_half(released, room.request(), room.asker.identity)
     assert SUBJECT.sha256 == CORE.hex()
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "2026-99-99T00:00:00Z",
+        "9999-01-01T00:00:00Z",
+        "2026-05-04T12:00:00Z\n",
+        "٢٠٢٦-05-04T12:00:00Z",
+    ],
+)
+def test_a_custodian_who_writes_nonsense_is_named_and_stops_nobody(
+    room: Room, instant: str
+) -> None:
+    request = room.request()
+    odd = altered(room.approve(0, request), room.people[0], approved=instant)
+    good = [room.approve(number, request) for number in (1, 2)]
+    assert room.open(request, odd, *good) == CONTENT_KEY
+    with pytest.raises(NotSatisfied, match=r"1 of 2 approvals count: approval 1: "):
+        room.open(request, odd, good[0])
+
+
+def test_the_key_that_answers_are_sealed_to_tells_a_custodian(room: Room) -> None:
+    """A custodian asks under a fresh signing key, with its own registered key to decrypt."""
+    disguised = Keys(keys(70).sign, room.people[0].identity)
+    request = room.request(by=disguised)
+    with pytest.raises(NotSatisfied, match="nobody approves a request of their own"):
+        room.approve(0, request)
+    with pytest.raises(NotSatisfied, match="the requester is of the same organization, Aster"):
+        room.approve(3, request)
+
+
+def test_another_key_than_the_requests_is_told_from_bad_shares(room: Room) -> None:
+    request = room.request()
+    approvals = [room.approve(number, request) for number in (0, 1)]
+    opening = QuorumOpening(request, approvals, keys(80).identity, NOW)
+    with pytest.raises(NotSatisfied) as caught:
+        opening.content_key(room.custody, CORE)
+    assert caught.value.message == "the approvals are sealed to another key than the one given"
+
+
+def test_a_request_with_an_unsafe_key_gets_no_share(room: Room) -> None:
+    """All zeros: a point of low order, which would make the shared secret known."""
+    zero = Recipient(X25519PublicKey.from_public_bytes(bytes(32)))
+    until = (NOW, NOW + timedelta(hours=1))
+    signed = sign_request(SUBJECT, "benchmark", zero, until, room.asker.sign)
+    request = open_request(signed, room.asker.sign.public_key)
+    with pytest.raises(ConfigurationError, match="nothing can be encrypted to key"):
+        room.approve(0, request)

@@ -237,7 +237,9 @@ def test_an_older_release_than_one_opened_before(
     open_sealed(newer, scene.identity, expect=scene.expect, how=how)
     with pytest.raises(CannotVerify) as caught:
         open_sealed(scene.sealed, scene.identity, expect=scene.expect, how=how)
-    assert caught.value.message == "release 2 of mini, opened 3 before"
+    assert caught.value.message == (
+        "release 2, edition 1 of mini; release 3, edition 1 was opened before"
+    )
     other = seal_again("other", release=1, name="other")
     open_sealed(other, scene.identity, expect=Expect(scene.key.public_key), how=how)
 

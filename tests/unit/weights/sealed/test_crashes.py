@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -211,23 +212,92 @@ def test_too_little_space_is_said_before_anything_is_read(
 def test_a_model_is_not_sealed_over_something(original: Scene, tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     sealing = Sealing("mini", 1, [original.identity.recipient])
-    with pytest.raises(ConfigurationError, match="this exists; a model is never sealed over"):
+    with pytest.raises(ConfigurationError, match="this exists; nothing is written over it"):
         seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
 
 
-def test_two_processes_do_not_fill_one_folder(original: Scene, tmp_path: Path) -> None:
-    (tmp_path / ".s.part").mkdir()
-    holder = os.open(tmp_path / ".s.part", os.O_RDONLY)
+def leftover(place: Path, name: str, *, mode: int = 0o700, mark: bool = True) -> Path:
+    folder = place / name
+    folder.mkdir()
+    (folder / "000000.floe").write_text("of an attempt that was killed")
+    if mark:
+        (folder / ".being-written").touch()
+    folder.chmod(mode)
+    return folder
+
+
+def test_what_a_killed_attempt_left_is_removed_and_nothing_else(
+    original: Scene, tmp_path: Path
+) -> None:
+    """A user's own folder, somebody else's, one that is being written, and a link to one stay."""
+    abandoned = leftover(tmp_path, ".s.0a1b.part")
+    (tmp_path / ".s.empty.part").mkdir(mode=0o700)
+    kept = [
+        leftover(tmp_path, ".s.mine.part", mark=False),
+        leftover(tmp_path, ".s.open.part", mode=0o777),
+        leftover(tmp_path, ".other.0a1b.part"),
+        leftover(tmp_path, ".s.part", mark=False),
+        leftover(tmp_path, ".s.held.part"),
+    ]
+    (tmp_path / "precious").mkdir(mode=0o700)
+    (tmp_path / "precious" / "thesis.txt").write_text("of years")
+    (tmp_path / ".s.link.part").symlink_to(tmp_path / "precious")
+    holder = os.open(kept[-1], os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)
     sealing = Sealing("mini", 1, [original.identity.recipient])
-    with pytest.raises(StorageError, match="another process is writing this"):
-        seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
-    os.close(holder)
-    (tmp_path / ".s.part" / "rest").write_text("of an attempt that was killed")
-    (tmp_path / ".s.part" / "more").mkdir()
     seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
-    assert not (tmp_path / "s" / "rest").exists()
+    os.close(holder)
+    assert not abandoned.exists()
+    assert not (tmp_path / ".s.empty.part").exists()
+    assert all((folder / "000000.floe").exists() for folder in kept[:4])
+    assert (tmp_path / "precious" / "thesis.txt").read_text() == "of years"
+    assert not (tmp_path / "s").is_symlink()
+    assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o700
+    assert not (tmp_path / "s" / ".being-written").exists()
+
+
+def test_a_name_that_is_taken_meanwhile_is_not_written_over(
+    original: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = StreamWriter.finish
+
+    def late(writer: StreamWriter, *arguments: Any) -> object:  # noqa: ANN401 - passed on
+        (tmp_path / "s").mkdir()
+        (tmp_path / "s" / "theirs").touch()
+        return real(writer, *arguments)
+
+    monkeypatch.setattr(StreamWriter, "finish", late)
+    sealing = Sealing("mini", 1, [original.identity.recipient])
+    with pytest.raises(ConfigurationError, match="this exists; nothing is written over it"):
+        seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_everything_is_on_the_disk_before_it_has_its_name(
+    original: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of the calls: no file is renamed into place that was not flushed before."""
+    flushed: list[str] = []
+    real_sync, real_rename = os.fsync, os.rename
+
+    def sync(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        real_sync(descriptor)
+
+    def rename(source: Any, target: Any) -> None:  # noqa: ANN401 - passed on
+        flushed.append(f"renamed to {Path(target).name}")
+        real_rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "rename", rename)
+    sealing = Sealing("mini", 1, [original.identity.recipient])
+    seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
+    renamed = flushed.index("renamed to s")
+    part = flushed[renamed - 1]
+    assert part.startswith(".s.")
+    names = {path.name for path in (tmp_path / "s").iterdir()}
+    assert names <= set(flushed[:renamed])
+    assert flushed[-1] == tmp_path.name
 
 
 def test_a_refused_rewrap_keeps_the_old_header(
@@ -356,5 +426,5 @@ def test_what_is_written_while_it_is_sealed_is_read_as_it_was_or_refused(
             reader = TensorReader(out, identity, expect=Expect(key.public_key))
             outcomes.add(len(set(bytes(reader.read("weights.bin")))))
         child.kill()
-    assert outcomes <= {1, "MalformedEvidence", "StorageError"}, outcomes
+    assert outcomes <= {1, "MalformedEvidence", "LeaseLost"}, outcomes
     assert outcomes

@@ -191,3 +191,17 @@ def test_locked_memory_is_refused_where_the_limit_is_too_low() -> None:
         [sys.executable, "-c", warm + code], capture_output=True, text=True, check=True
     )
     assert done.stdout == "StorageError the kernel refused to keep memory out of swap\n"
+
+
+def test_a_hardened_process_cannot_be_read_by_others() -> None:
+    """PR_GET_DUMPABLE is 3 (prctl(2)); 0 keeps debuggers of the same user out as well."""
+    code = (
+        "import ctypes\n"
+        "from steelyard.weights.sealed.memory import harden_process\n"
+        "library = ctypes.CDLL(None)\n"
+        "before = library.prctl(3, 0, 0, 0, 0)\n"
+        "harden_process()\n"
+        "print(before, library.prctl(3, 0, 0, 0, 0))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 0\n"
