@@ -17,7 +17,7 @@ from typing import Annotated, Any, Protocol, cast, runtime_checkable
 import typer
 
 from steelyard import __version__
-from steelyard.cli import evidence, lab, passport, risk, standard, weights
+from steelyard.cli import disclose, evidence, lab, passport, risk, standard, weights
 from steelyard.cli.assess import assess
 from steelyard.cli.classify import classify
 from steelyard.cli.demo import demo
@@ -42,6 +42,7 @@ app.command()(classify)
 app.command()(verify)
 app.command()(gate)
 app.command()(demo)
+app.add_typer(disclose.app, name="disclose")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(lab.app, name="lab")
 app.add_typer(passport.app, name="passport")

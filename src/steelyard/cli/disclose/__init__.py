@@ -1,0 +1,30 @@
+"""`steelyard disclose`: coordinated disclosure of flaws across organizations."""
+
+from __future__ import annotations
+
+import typer
+
+from steelyard.cli.disclose import advisory
+from steelyard.cli.disclose.affectedness import answer, ask, audit
+from steelyard.cli.disclose.deadlines import deadlines
+from steelyard.cli.disclose.intake import import_
+from steelyard.cli.disclose.reproduce import check, reproduce, seal_variants, verify_fix
+from steelyard.cli.disclose.states import skill, states
+
+app = typer.Typer(
+    name="disclose",
+    help="Coordinated disclosure: states, deadlines, reports, reproducers, advisories.",
+    no_args_is_help=True,
+)
+app.command()(states)
+app.command()(skill)
+app.command()(deadlines)
+app.command("import")(import_)
+app.add_typer(advisory.app, name="advisory")
+app.command()(check)
+app.command()(reproduce)
+app.command("seal-variants")(seal_variants)
+app.command("verify-fix")(verify_fix)
+app.command()(ask)
+app.command()(answer)
+app.command()(audit)

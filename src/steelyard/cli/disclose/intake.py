@@ -1,0 +1,62 @@
+"""`steelyard disclose import`: a foreign report in the common form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steelyard.cli.output import say, write, write_json
+
+if TYPE_CHECKING:
+    from steelyard.disclosure.intake import ClaimedTarget, IntakeReport
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="A report as JSON, in any known format.")],
+    attachment: Annotated[
+        list[Path] | None, typer.Option(help="File that came with the report.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Read a report of another tool: CSAF, AVID, OSV, GitHub, AI flaw report, VINCE or plain."""
+    from steelyard.disclosure.intake import read_intake
+    from steelyard.disclosure.intake.attachments import ATTACHMENT_LIMIT_BYTES
+    from steelyard.disclosure.intake.bounds import DOCUMENT_LIMIT_BYTES
+    from steelyard.kernel import read_bytes
+
+    files = tuple(
+        (path.name, read_bytes(path, limit_bytes=ATTACHMENT_LIMIT_BYTES))
+        for path in attachment or ()
+    )
+    data = read_bytes(file, limit_bytes=DOCUMENT_LIMIT_BYTES)
+    report = read_intake(data, where=str(file), files=files)
+    if as_json:
+        write_json(report.to_json())
+    else:
+        _show(report)
+    for sentence in report.dropped:
+        say(f"dropped: {sentence}")
+    say("note: everything above is the sender's claim")
+
+
+def _show(report: IntakeReport) -> None:
+    write(f"{report.format}  {report.title}")
+    for flaw in report.flaws:
+        known_as = f"  {', '.join(flaw.ids)}" if flaw.ids else ""
+        write(f"  flaw{known_as}  {flaw.title}")
+        for weakness in flaw.weaknesses:
+            write(f"    weakness {weakness}")
+        for target in flaw.targets:
+            write(f"    {_target(target)}")
+    for entry in report.attachments:
+        write(f"  attachment {entry.name}: {entry.kind}, {entry.size_bytes:,} bytes")
+    if report.sharing:
+        write(f"  sharing: {report.sharing}")
+
+
+def _target(target: ClaimedTarget) -> str:
+    parts = [part for part in (target.vendor, target.version) if part and part not in target.name]
+    name = f"{target.name} ({', '.join(parts)})" if parts else target.name
+    return f"{name}: {target.status}" if target.status else name
