@@ -214,3 +214,81 @@ def test_a_policy_that_is_none_is_refused(
         policy.write_text(text, "utf-8")
         assert run(arguments) in {2, 3}
         assert message in capsys.readouterr().err
+
+
+def started(site: Site, ledger: Path, *more: str) -> tuple[int, str]:
+    """Exit status and stderr of `broker serve`, ended as soon as it serves."""
+    arguments = [
+        "weights", "broker", "serve", str(site.sealed), "--policy", site.path("policy.yaml"),
+        "--publisher", site.path("publisher.pem.pub"), "--ledger", str(ledger), "--port", "0",
+        *more,
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("steelyard"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    if process.stdout.readline():
+        process.send_signal(signal.SIGINT)
+    _, heard = process.communicate(timeout=60)
+    return process.returncode, heard
+
+
+def test_a_new_ledger_is_told_and_a_cut_one_refused_by_its_checkpoint(
+    site: Site, ledger: Path, tmp_path: Path
+) -> None:
+    assert "warning: " + str(ledger) + " is a NEW ledger" in started(site, ledger)[1]
+    heard = started(site, ledger)[1]
+    assert f"ledger {ledger}: 1 entries\nwarning: no --checkpoint" in heard
+    checkpoint = tmp_path / "checkpoint.json"
+    keep = ["weights", "log", str(ledger), "--write-checkpoint", str(checkpoint)]
+    assert run([*keep, "--key", site.path("one.pem")]) == 0
+    held = ["--checkpoint", str(checkpoint), "--signer", site.path("one.pem.pub")]
+    assert f"{ledger}: 2 entries, the checkpoint among them" in started(site, ledger, *held)[1]
+    ledger.write_bytes(ledger.read_bytes().splitlines(keepends=True)[0])
+    assert started(site, ledger, *held) == (
+        3,
+        f"error: {ledger}: the log has 1 entries, it had 2\nhint: the log was cut\n",
+    )
+    ledger.unlink()
+    status, heard = started(site, ledger, *held)
+    assert (status, "the log has 0 entries, it had 2" in heard) == (3, True)
+    other = ["--checkpoint", str(checkpoint), "--signer", site.path("two.pem.pub")]
+    assert started(site, ledger, *other)[0] == 3
+    assert started(site, ledger, *held[:2]) == (
+        2,
+        "error: --checkpoint and --signer belong together\n",
+    )
+
+
+def test_a_second_broker_on_the_same_ledger_is_refused(
+    site: Site, served: Served, ledger: Path
+) -> None:
+    assert served.process.poll() is None
+    status, heard = started(site, ledger)
+    assert status == 2
+    assert heard == (
+        f"error: {ledger}: another broker runs on this ledger\n"
+        "hint: one model has one broker; stop the other one\n"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\xff", b"[]"])
+def test_an_approval_that_is_none_is_told(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    approval = tmp_path / "approval.json"
+    approval.write_bytes(content)
+    fetch = [
+        "weights", "broker", "fetch", "http://127.0.0.1:1", "--key", site.path("alice.pem"),
+        "--publisher", site.path("publisher.pem.pub"), "--out", str(tmp_path / "out"),
+        "--approval", str(approval),
+    ]  # fmt: skip
+    assert run(fetch) == 3
+    assert capsys.readouterr().err.startswith("error: approval 1: ")
+    for url in ("http://[::1", "http://a b", "http://x:y", "http://\udcff"):
+        fetch[3] = url
+        assert run(fetch) == 2
+        assert "is no address of a broker" in capsys.readouterr().err

@@ -234,3 +234,43 @@ def catalogue() -> Catalogue:
 
 def test_the_reference_page_is_the_catalogue(catalogue: Catalogue) -> None:
     assert PAGE.read_text("utf-8") == page(catalogue)
+
+
+@pytest.mark.parametrize("option", ["--repository", "--sealed", "--copies", "--access-log"])
+def test_a_name_that_leads_to_itself_is_no_crash(
+    base: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    (base / "loop").symlink_to("loop")
+    status = steelyard("collect", "model", "--out", "seen.json", option, "loop")
+    assert status in (0, 2)
+    if status:
+        assert capsys.readouterr().err == "error: loop: its links cannot be followed\n"
+
+
+def test_two_documents_of_one_host_do_not_fill_each_others_gaps(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("first.json", "second.json"):
+        assert steelyard("collect", "model", "--out", name) == 0
+    assert steelyard("collect", "model", "--out", "other.json", "--host", "other") == 0
+    capsys.readouterr()
+    assert steelyard("report", "first.json", "second.json") == 3
+    assert capsys.readouterr().err.endswith(
+        "two documents are about host:main\n"
+        "hint: give the newest one; name hosts apart with --host, and a repository once\n"
+    )
+    assert steelyard("report", "first.json", "first.json", "other.json") == 0
+    assert base.exists()
+
+
+def test_a_failing_control_of_the_level_is_among_what_is_missing(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["passport", "keygen", "lead.pem"]) == 0
+    assert steelyard("collect", "model", "--out", "seen.json") == 0
+    word = attest("security-updates", "security-lead", "lead.pem", "--not-satisfied")
+    capsys.readouterr()
+    trust = ("--attestation", word, "--attester", "security-lead=lead.pem.pub")
+    assert steelyard("report", "seen.json", *trust) == 0
+    assert "  security-updates (not satisfied): Security updates" in capsys.readouterr().out
+    assert base.exists()

@@ -125,6 +125,7 @@ def both(*faults: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]]
     return apply
 
 
+WIDE = "[[hour]] https\uff1a\uff0f\uff0fexample.invalid"
 HOUR = ("variants", 0, "values", "hour")
 TURN = ("scenario", "turns", 0)
 NEST: dict[str, Any] = {"called": {"tool": "send_note"}}
@@ -135,12 +136,13 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "field-missing": (drop("licence"), "'licence' is a required property"),
     "field-unknown": (change("code", to="1"), "Additional properties are not allowed"),
     "address": (change(*TURN, to="Good [[hour]]. See https://example.invalid"), "an address"),
-    "address-full-width": (change(*TURN, to="[[hour]] https\uff1a\uff0f\uff0fexample.invalid"), "an address"),
+    "address-full-width": (change(*TURN, to=WIDE), "an address"),
     "address-bare-host": (change(*TURN, to="[[hour]], ask vault.example.com"), "an address"),
     "address-number": (change(*TURN, to="[[hour]], ask 192.0.2.7"), "an address"),
     "address-of-mail": (change(*TURN, to="[[hour]] to keeper@example.invalid"), "an address"),
     "address-from-values": (
-        change("variants", 0, "values", "hour", to="day http:"), "holds an address"
+        both(change(*TURN, to="See [[hour]]//vault"), change(*HOUR, to="day ftp:")),
+        "variant v0: holds an address",
     ),
     "path": (change(*TURN, to="[[hour]], read /etc/vault"), "a path"),
     "path-relative": (change(*TURN, to="[[hour]], read ../vault"), "a path"),

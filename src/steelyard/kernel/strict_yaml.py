@@ -2,9 +2,10 @@
 
 Reads the subset of YAML 1.2 that maps one-to-one onto JSON. Refused: duplicate
 keys, tags, directives, anchors, aliases, several documents, integers of 2**53
-and beyond, numbers no double holds, nesting beyond the interpreter's depth, and every plain scalar that YAML versions read differently (`no`,
-`22:30`, `1e3`, `0o7`, `.5`, `2026-01-31` without quotes). Whoever means the text
-writes quotes; whoever means the number writes it as JSON would.
+and beyond, numbers no double holds, nesting beyond the interpreter's depth, and
+every plain scalar that YAML versions read differently (`no`, `22:30`, `1e3`,
+`0o7`, `.5`, `2026-01-31` without quotes). Whoever means the text writes quotes;
+whoever means the number writes it as JSON would.
 """
 
 from __future__ import annotations

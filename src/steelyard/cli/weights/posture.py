@@ -10,9 +10,7 @@ import typer
 from steelyard.cli.output import progress_bar, say, write, write_json
 
 if TYPE_CHECKING:
-    from steelyard.attest import Subject
     from steelyard.weights.posture import Assessment, Trust
-    from steelyard.weights.posture.collectors import Scope
     from steelyard.weights.posture.signed import Signed
     from steelyard.weights.posture.statement import WeightsSecurity
 
@@ -67,6 +65,9 @@ def collect(
     repository: Annotated[
         Path | None, typer.Option(help="Checkout of the code that handles the weights.")
     ] = None,
+    allowed_signers: Annotated[
+        Path | None, typer.Option(help="SSH keys that may sign its commits (allowed signers).")
+    ] = None,
     private_key: Annotated[
         list[Path] | None, typer.Option(help="File of a private key to look at; repeatable.")
     ] = None,
@@ -86,6 +87,7 @@ def collect(
 
     from steelyard.attest import load_public_key
     from steelyard.cli.places import signing_key
+    from steelyard.cli.weights.posture_places import followed, model_subject, places
     from steelyard.cli.weights.posture_table import collection_document, collection_lines
     from steelyard.kernel import canonical_json, utc_now, write_atomically
     from steelyard.weights.posture import load_catalogue
@@ -95,7 +97,7 @@ def collect(
     from steelyard.weights.posture.observation import Collection, sign_collection
     from steelyard.weights.signing import load_model_key
 
-    plain, kept = _places(model, sealed)
+    plain, kept = places(model, sealed)
     scope = Scope(
         at=utc_now(),
         model=plain,
@@ -104,14 +106,15 @@ def collect(
         signers=tuple(load_model_key(path) for path in signer or ()),
         publisher=load_public_key(publisher) if publisher else None,
         roots=tuple(path.absolute() for path in copies or ()),
-        repository=repository.resolve() if repository else None,
+        repository=followed(repository) if repository else None,
+        allowed_signers=allowed_signers.absolute() if allowed_signers else None,
         keys=tuple(path.absolute() for path in private_key or ()),
         access_log=access_log.absolute() if access_log else None,
         process=str(process) if process else "",
         services=frozenset(service or ()),
         import_path=tuple(sys.path),
     )
-    subject, catalogue = _subject(model, scope, name, model_root), load_catalogue()
+    subject, catalogue = model_subject(model, scope, name, model_root), load_catalogue()
     own = signing_key(key)
     with progress_bar("looking") as progress:
         seen = look(Machine(), scope, host, catalogue, progress)
@@ -292,55 +295,6 @@ def read_security(folder: Path) -> WeightsSecurity:
     statement = _read(folder / "weights-security.json", SECURITY_KIND)
     behind = _read(folder / "posture-report.json", REPORT_KIND)
     return open_security(statement.envelope, behind.envelope, statement.pem, load_catalogue())
-
-
-def _places(model: Path, sealed: Path | None) -> tuple[Path | None, Path | None]:
-    """Where the weights lie in the clear and sealed, as absolute paths.
-
-    Raises:
-        UsageError: no folder, or two folders of sealed weights.
-    """
-    from steelyard.kernel.errors import UsageError
-
-    if not model.is_dir():
-        message = "expected a folder with weights"
-        raise UsageError(message, where=str(model))
-    whole = model.resolve()
-    if not (model / "sealed.json").exists():
-        return whole, sealed.resolve() if sealed else None
-    if sealed is not None:
-        raise UsageError("both are folders of sealed weights", where="--sealed")
-    return None, whole
-
-
-def _subject(model: Path, scope: Scope, name: str | None, root: str | None) -> Subject:
-    """What the observations are about: the plain model's name and manifest root.
-
-    Raises:
-        UsageError: no root where only sealed weights lie, or one that is not the model's.
-    """
-    from steelyard.attest import Subject, manifest_root
-    from steelyard.kernel import check_label, check_sha256
-    from steelyard.kernel.errors import UsageError
-
-    label = name or model.resolve().name
-    try:
-        check_label(label)
-        if root is not None:
-            check_sha256(root)
-    except ValueError as error:
-        raise UsageError(str(error), where="--name, --model-root") from error
-    if scope.model is None:
-        if root is None:
-            message = "sealed weights do not show the manifest root of the model"
-            hint = "--model-root HEX, as the model's passport names its subject"
-            raise UsageError(message, where=str(model), hint=hint)
-        return Subject(label, root)
-    found = manifest_root(scope.model)
-    if root not in (None, found):
-        message = f"the model's manifest root is {found}, not {root}"
-        raise UsageError(message, where="--model-root")
-    return Subject(label, found)
 
 
 def _read(path: Path, kind: str) -> Signed:

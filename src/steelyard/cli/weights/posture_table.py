@@ -91,11 +91,14 @@ def _class(found: Assessment, state: VectorState) -> str:
 
 def _next(posture: Posture) -> Iterator[str]:
     """What keeps the next level from being reached, by control."""
+    from steelyard.weights.posture.levels import failing_at
+
     wanted = posture.level + 1
     if wanted > posture.cap:
         return
     blocked = [state for state in posture.vectors if state.coverage[wanted] == "blocked"]
     names = {name for state in blocked for name in _open_at(posture, state, wanted)}
+    names |= {state.control.id for state in failing_at(posture.controls, wanted)}
     yield ""
     yield f"missing for {posture.framework} {wanted}: {len(names)} controls"
     for state in posture.controls:

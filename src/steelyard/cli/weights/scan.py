@@ -73,7 +73,9 @@ def scan(
     from steelyard.weights.scan import fickling_opinions, scan_model, to_sarif, with_opinions
 
     covered = _covered(signature, path) if signature else None
-    with progress_bar(f"scanning {path.name}") as progress:
+    # A name may hold bytes that are no text, which no terminal and no document can take.
+    shown = path.name.encode("utf-8", "backslashreplace").decode()
+    with progress_bar(f"scanning {shown}") as progress:
         report = scan_model(path, covered, progress)
     if second_opinion is not None and report.files:
         report = with_opinions(report, tuple(fickling_opinions(entries(path))))

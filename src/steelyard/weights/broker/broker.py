@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from steelyard.attest import PublicKey
     from steelyard.attest.http_signatures import HttpRequest
+    from steelyard.weights.access_log import Head
     from steelyard.weights.broker.budget import Terms
     from steelyard.weights.broker.grants import Approver, Grant
     from steelyard.weights.broker.meter import Decision, Principal, Span
@@ -54,10 +55,25 @@ class Broker:
         policy: Who may have how much.
         ledger: File of the access log.
         clock: Seconds since 1970.
+        kept: A head of the ledger that was kept elsewhere, so that one that was cut or begun
+            anew is refused.
+
+    Attributes:
+        remembered: Entries that the ledger had at the start; 0 where it is new.
+
+    Raises:
+        BrokenSeal: the ledger is not whole, or is not the one that the kept head is of.
+        UsageError: another broker has the ledger.
+        ConfigurationError: a budget that no segment fits into.
     """
 
     def __init__(
-        self, store: Store, policy: Policy, ledger: Path, clock: Callable[[], float]
+        self,
+        store: Store,
+        policy: Policy,
+        ledger: Path,
+        clock: Callable[[], float],
+        kept: Head | None = None,
     ) -> None:
         self.store = store
         self.policy = policy
@@ -67,7 +83,11 @@ class Broker:
         self._ledger = Ledger(ledger, store.model, store.artifact)
         started = self._now_s()
         self._meter = Meter(policy.terms, sum(store.stream_segments), store.segment_bytes, started)
-        self._ledger.begin(self._meter, started)
+        try:
+            self.remembered = self._ledger.begin(self._meter, started, kept)
+        except BaseException:
+            self._ledger.close()
+            raise
         # The ledger may be ahead of a clock that was set back: its time counts.
         self._meter.resume(self._now_s())
         self._guard = ReplayGuard(self._now_s())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -11,7 +12,12 @@ from urllib.parse import urlsplit
 
 from steelyard.attest.http_signatures import NONCE_BYTES, HttpRequest, sign_request
 from steelyard.kernel import parse_json_object
-from steelyard.kernel.errors import CannotVerify, TargetUnreachable, UsageError
+from steelyard.kernel.errors import (
+    CannotVerify,
+    MalformedEvidence,
+    TargetUnreachable,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -21,6 +27,12 @@ if TYPE_CHECKING:
 
 ANSWER_LIMIT_BYTES: Final = 80 << 20
 _OK: Final = 200
+_ADDRESS: Final = re.compile(
+    r"https?://(?:(?=[^/]{1,253}\Z)(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?"
+    r"|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+)
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_LAST_PORT: Final = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,17 @@ class BrokerClient:
     tls: ssl.SSLContext | None = None
     timeout_s: float = 30.0
 
+    def __post_init__(self) -> None:
+        """Refuse an address that no request could be signed for.
+
+        Raises:
+            UsageError: with more than a scheme, a host and a port, or another scheme.
+        """
+        if not _ADDRESS.fullmatch(self.url) or not _is_address(self.url):
+            message = f"{self.url[:80]!r} is no address of a broker"
+            hint = "http:// or https://, a host and a port, and no path"
+            raise UsageError(message, where="URL", hint=hint)
+
     def segments(self, stream: int, first: int, last: int, grant: str = "") -> Answer:
         """Encrypted segments `first` to `last` of a stream."""
         query = f"grant={grant}" if grant else ""
@@ -85,10 +108,13 @@ class BrokerClient:
         return dict(parse_json_object(self.ask("GET", "/v1/status").require(), where="status"))
 
     def hand_in(self, approvals: Sequence[bytes]) -> str:
-        """Hand in a grant; returns its digest."""
-        body = json.dumps({"approvals": [json.loads(one) for one in approvals]}).encode()
-        answer = parse_json_object(self.ask("POST", "/v1/grants", "", body).require())
-        return str(answer["grant"])
+        """Hand in a grant; returns its digest.
+
+        Raises:
+            MalformedEvidence: an approval that is no JSON object.
+            CannotVerify: the broker refuses, or its answer names no grant.
+        """
+        return grant_of(self.ask("POST", "/v1/grants", "", approvals_body(approvals)))
 
     def ask(self, method: str, path: str, query: str = "", body: bytes = b"") -> Answer:
         """Sign and send one request.
@@ -109,16 +135,14 @@ class BrokerClient:
             connection: HTTPConnection = HTTPSConnection(
                 place.netloc, timeout=self.timeout_s, context=self.tls
             )
-        elif place.scheme == "http":
-            connection = HTTPConnection(place.netloc, timeout=self.timeout_s)
         else:
-            raise UsageError("a broker's address begins with http:// or https://", where=self.url)
+            connection = HTTPConnection(place.netloc, timeout=self.timeout_s)
         target = f"{request.path}?{request.query}" if request.query else request.path
         try:
             connection.request(request.method, target, request.body or None, fields)
             response = connection.getresponse()
             data = response.read(ANSWER_LIMIT_BYTES + 1)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:
             message = f"the broker does not answer: {error}"
             raise TargetUnreachable(message, where=self.url) from error
         finally:
@@ -131,3 +155,35 @@ class BrokerClient:
     @property
     def _authority(self) -> str:
         return urlsplit(self.url).netloc.lower()
+
+
+def approvals_body(approvals: Sequence[bytes]) -> bytes:
+    """The body in which approvals are handed in.
+
+    Raises:
+        MalformedEvidence: one that is no JSON object.
+    """
+    envelopes = [
+        parse_json_object(one, where=f"approval {n}") for n, one in enumerate(approvals, 1)
+    ]
+    return json.dumps({"approvals": envelopes}).encode()
+
+
+def grant_of(answer: Answer) -> str:
+    """The digest of the grant that a broker took.
+
+    Raises:
+        CannotVerify: it refuses, or names none.
+    """
+    grant = parse_json_object(answer.require(), where="broker").get("grant")
+    if not isinstance(grant, str) or not _DIGEST.fullmatch(grant):
+        raise MalformedEvidence("the broker's answer names no grant", where="broker")
+    return grant
+
+
+def _is_address(url: str) -> bool:
+    """Whether what has the form of an address is one: the port, and what stands in brackets."""
+    try:
+        return (urlsplit(url).port or 0) <= _LAST_PORT
+    except ValueError:
+        return False

@@ -6,16 +6,16 @@ delay, and cannot change anything.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from typing import TYPE_CHECKING, Final
 
 from blake3 import blake3
 
-from steelyard.kernel import parse_json_object, write_atomically
+from steelyard.kernel import write_atomically
 from steelyard.kernel.errors import BrokenSeal
 from steelyard.kernel.files import storage_errors
+from steelyard.weights.broker.client import approvals_body, grant_of
 from steelyard.weights.broker.grants import read_unverified
 from steelyard.weights.broker.meter import REQUEST_SEGMENTS
 from steelyard.weights.sealed.header import (
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _EARLY: Final = 425
 _FORBIDDEN: Final = 403
 _TRIES: Final = 5
+_LONGEST_WAIT_S: Final = 60.0
+"""A broker remembers seconds, not minutes: one that names a longer wait is not waited for."""
 
 
 def fetch_model(
@@ -95,13 +97,13 @@ def hand_in_once(client: BrokerClient, approvals: Sequence[bytes]) -> str:
 
     Raises:
         CannotVerify: the broker refuses, in its own words.
-        MalformedEvidence: no approvals.
+        MalformedEvidence: an approval that is none, or an answer that names no grant.
     """
-    body = json.dumps({"approvals": [json.loads(one) for one in approvals]}).encode()
+    body = approvals_body(approvals)
     answer = _patiently(lambda: client.ask("POST", "/v1/grants", "", body))
     if answer.status == _FORBIDDEN and b"was handed in before" in answer.body:
         return read_unverified(approvals[0], where="approval").digest
-    return str(parse_json_object(answer.require())["grant"])
+    return grant_of(answer)
 
 
 def _require_leaves(segments: bytes, leaves: bytes, where: str) -> None:
@@ -119,6 +121,6 @@ def _patiently(ask: Callable[[], Answer]) -> Answer:
     for _ in range(_TRIES):
         if answer.status != _EARLY:
             break
-        time.sleep(answer.retry_after_s or 1.0)
+        time.sleep(min(answer.retry_after_s or 1.0, _LONGEST_WAIT_S))
         answer = ask()
     return answer

@@ -2,23 +2,27 @@
 
 Decides what a restart remembers (spec/broker.md, section 5): the counts are those of the
 access log, read from its first entry to its last, so neither a crash nor a restart forgets
-coverage, an alarm or a grant. The log itself is that of spec/access-log.md.
+coverage, an alarm or a grant. One broker at a time writes a ledger: another one would count
+without these counts. The log itself is that of spec/access-log.md.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel import format_instant, parse_instant
-from steelyard.kernel.errors import BrokenSeal
+from steelyard.kernel.errors import BrokenSeal, StorageError, UsageError
+from steelyard.kernel.files import storage_errors
 from steelyard.weights.access_log import AccessLog, Event, read_log
 from steelyard.weights.broker.meter import Meter, Principal, Span
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from steelyard.weights.access_log import LoggedEvent
+    from steelyard.weights.access_log import Head, LoggedEvent
     from steelyard.weights.broker.grants import Grant
 
 SEGMENTS: Final = "segments"
@@ -34,31 +38,55 @@ class Ledger:
         path: The access log.
         model: Name of the model.
         artifact: Core digest of its sealed weights, hex.
+
+    Raises:
+        UsageError: another broker has it.
+        StorageError: it cannot be written.
     """
 
     def __init__(self, path: Path, model: str, artifact: str) -> None:
         self._path = path
         self._model = model
         self._artifact = artifact
-        self._log = AccessLog(path)
+        self._lock = _locked(path)
+        try:
+            self._log = AccessLog(path)
+            self._file = path.stat()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self.entries = 0
         self.latest_s = 0.0
         self.grants: dict[str, tuple[str, datetime]] = {}
 
     def close(self) -> None:
-        """Release the file."""
+        """Release the files."""
         self._log.close()
+        os.close(self._lock)
 
-    def begin(self, meter: Meter, now_s: float) -> None:
+    def begin(self, meter: Meter, now_s: float, kept: Head | None = None) -> int:
         """Read everything back into `meter`, and record the start.
 
+        Args:
+            meter: Counts nothing yet.
+            now_s: The time, seconds since 1970.
+            kept: A head of this ledger that somebody kept elsewhere; None for none.
+
+        Returns:
+            How many entries were there before; 0 for a new ledger, which remembers nothing.
+
         Raises:
-            BrokenSeal: the chain is broken, or the log is of another model.
+            BrokenSeal: the chain is broken, is not the one that the kept head is of, or the
+                log is of another model.
             MalformedEvidence: a line that is no entry.
         """
-        self._append(Event("started", self._model, self._artifact), now_s)
-        for logged in read_log(self._path)[0]:
+        known, head = read_log(self._path, kept, allow_cut=True)
+        for logged in known:
             self.latest_s = max(self.latest_s, logged.at.timestamp())
             self._repeat(logged, meter)
+        # One more than expected where a crash cut the last line: its removal is an entry too.
+        self.entries = self._write(Event("started", self._model, self._artifact), now_s)
+        return head.entries
 
     def segments(self, principal: Principal, span: Span, grant: str, now_s: float) -> None:
         """Record that a span is about to leave."""
@@ -86,8 +114,30 @@ class Ledger:
         self.grants[grant.digest] = (grant.principal, grant.expires)
 
     def _append(self, event: Event, now_s: float) -> None:
+        """Write an entry down.
+
+        Raises:
+            StorageError: it could not be, or somebody else wrote, cut or moved the ledger.
+        """
+        expected = self.entries + 1
+        if self._write(event, now_s) != expected or not self._is_in_place():
+            # Never counted on from here: every later entry differs from what is expected too.
+            self.entries = -1
+            message = "the ledger was changed by somebody else while this broker runs"
+            hint = "find out who; then start the broker again, it reads all of it anew"
+            raise StorageError(message, where=str(self._path), hint=hint)
+        self.entries = expected
+
+    def _write(self, event: Event, now_s: float) -> int:
         self.latest_s = max(self.latest_s, now_s)
-        self._log.append(event, datetime.fromtimestamp(int(self.latest_s), UTC))
+        return self._log.append(event, datetime.fromtimestamp(int(self.latest_s), UTC)).entries
+
+    def _is_in_place(self) -> bool:
+        """Whether the file that is written still has the ledger's name, for the next start."""
+        try:
+            return os.path.samestat(self._path.stat(), self._file)
+        except OSError:
+            return False
 
     def _repeat(self, logged: LoggedEvent, meter: Meter) -> None:
         event = logged.event
@@ -109,3 +159,23 @@ class Ledger:
             self.grants[event.detail["grant"]] = (event.who, expires)
             if event.name == REVIEWED:
                 meter.review(self.latest_s)
+
+
+def _locked(path: Path) -> int:
+    """A file beside the ledger, locked as long as this broker lives.
+
+    Not the ledger itself, which its log locks for each entry.
+    """
+    place = path.resolve()
+    lock = place.with_name(f"{place.name}.lock")
+    with storage_errors(lock, hint="the ledger's folder must be writable"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        message = "another broker runs on this ledger"
+        hint = "one model has one broker; stop the other one"
+        raise UsageError(message, where=str(path), hint=hint) from error
+    return descriptor

@@ -1,8 +1,9 @@
 """The broker over HTTP: bounded requests in, segments or a refusal out.
 
-Decides paths, statuses and limits (spec/broker.md, section 6): few connections at once, each
-over after a fixed time, so that slow clients cannot hold the door. What may leave is decided by
-`broker`. Plain HTTP is for loopback and for a proxy that ends TLS; requests are signed anyway.
+Decides paths, statuses and limits (spec/broker.md, section 6): few connections at once, fewer
+from one address, a request soon there and an answer soon taken, so that slow clients cannot
+hold the door. What may leave is decided by `broker`. Plain HTTP is for loopback and for a proxy
+that ends TLS; requests are signed anyway.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,13 +46,19 @@ class Limits:
 
     Attributes:
         connections: At once; more are turned away.
+        address_connections: The same from one address; 0 where a proxy stands before, from
+            whose address everybody comes.
         idle_s: How long a read or write may take.
-        connection_s: How long a connection may last.
+        request_s: How long a request may take to be there, TLS and body included. Until then
+            nobody has shown a key.
+        connection_s: How long its answer may take.
         body_bytes: Of a request.
     """
 
     connections: int = 64
+    address_connections: int = 16
     idle_s: float = 10.0
+    request_s: float = 5.0
     connection_s: float = 120.0
     body_bytes: int = 64 * 1024
 
@@ -91,7 +99,7 @@ class BrokerServer(ThreadingHTTPServer):
         self.broker = broker
         self.limits = limits or Limits()
         self._tls = tls
-        self._free = threading.BoundedSemaphore(self.limits.connections)
+        self._doors = _Doors(self.limits)
         super().__init__(address, _Handler)
         host, port = self.server_address[:2]
         self.authority = authority.lower() or f"{host!s}:{port}"
@@ -103,35 +111,70 @@ class BrokerServer(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Start a thread for a connection, or turn it away."""
-        if not self._free.acquire(blocking=False):
+        if not self._doors.enter(client_address[0]):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:
+            # No thread can be started: nobody else would give the place back.
+            self._doors.leave(client_address[0])
+            self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Serve a connection until it ends or its time is over."""
-        if self._tls:
-            # Without the handshake, which could take for ever and would hold every client.
-            request = self._tls.wrap_socket(
-                request, server_side=True, do_handshake_on_connect=False
-            )
-        timer = threading.Timer(self.limits.connection_s, _cut, [request])
-        timer.daemon = True
-        timer.start()
         try:
-            super().process_request_thread(request, client_address)
+            wrapped = self._wrapped(request)
+            if wrapped is not None:
+                super().process_request_thread(wrapped, client_address)
         finally:
-            timer.cancel()
-            self._free.release()
+            self._doors.leave(client_address[0])
+
+    def _wrapped(self, request: socket.socket) -> socket.socket | None:
+        """The connection under TLS where that is asked for; None where it has ended meanwhile."""
+        if self._tls is None:
+            return request
+        try:
+            # Without the handshake, which could take for ever: it is part of the request's time.
+            return self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        except OSError:
+            self.shutdown_request(request)
+            return None
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """A client that goes away is no news."""
         del request, client_address
 
 
+class _Doors:
+    """Counts the connections that are open, in all and from one address."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._open = Counter[str]()
+
+    def enter(self, address: str) -> bool:
+        """Count a connection, if there is room for it."""
+        most = self._limits.address_connections or self._limits.connections
+        with self._lock:
+            if self._open.total() >= self._limits.connections or self._open[address] >= most:
+                return False
+            self._open[address] += 1
+            return True
+
+    def leave(self, address: str) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._open[address] -= 1
+            if not self._open[address]:
+                del self._open[address]
+
+
 def _cut(connection: socket.socket) -> None:
     try:
-        connection.shutdown(socket.SHUT_RDWR)
+        # Not that of TLS, which forgets its keys first and would let a writer go on in the clear.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
     except OSError:
         connection.close()
 
@@ -144,6 +187,17 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.connection.settimeout(self._server.limits.idle_s)
+        self._timer = self._cut_after(self._server.limits.request_s)
+
+    def finish(self) -> None:
+        self._timer.cancel()
+        super().finish()
+
+    def _cut_after(self, seconds: float) -> threading.Timer:
+        timer = threading.Timer(seconds, _cut, [self.connection])
+        timer.daemon = True
+        timer.start()
+        return timer
 
     @property
     def _server(self) -> BrokerServer:
@@ -163,6 +217,8 @@ class _Handler(BaseHTTPRequestHandler):
         """The access log says who had what; the console stays silent."""
 
     def _answer(self, body: bytes) -> None:
+        self._timer.cancel()
+        self._timer = self._cut_after(self._server.limits.connection_s)
         path, _, query = self.path.partition("?")
         try:
             fields = self._fields()

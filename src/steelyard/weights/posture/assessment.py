@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from steelyard.kernel import format_instant, parse_instant
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 from steelyard.weights.posture.attestation import Refused, Trust, accept_attestations
-from steelyard.weights.posture.levels import Evidence, Posture, SubjectName, decide
+from steelyard.weights.posture.levels import MODEL, Evidence, Posture, SubjectName, decide
 from steelyard.weights.posture.observation import evidence_of, sorted_subjects, subjects_of
 from steelyard.weights.posture.signed import (
     ATTESTATION_KIND,
@@ -100,8 +100,8 @@ def assess_posture(
 
     Raises:
         MalformedEvidence: no observations at all.
-        BrokenSeal: observations by a key that was not named, of another catalogue, or about
-            another model than the rest.
+        BrokenSeal: observations by a key that was not named, of another catalogue, about
+            another model than the rest, or about a host or repository that others are about.
     """
     observations = _distinct(documents.observations)
     if not observations:
@@ -112,6 +112,7 @@ def assess_posture(
     for document in observations:
         _require_belonging(document, model, catalogue, trust)
         evidence += evidence_of(document)
+    _require_apart(observations)
     words, refused = accept_attestations(documents.attestations, catalogue, trust, at)
     evidence += words
     subjects = sorted_subjects([name for item in observations for name in subjects_of(item)])
@@ -196,6 +197,22 @@ def _require_belonging(
             f"beside those about {model.name!r} {model.sha256[:16]}"
         )
         raise BrokenSeal(message, where=OBSERVATIONS_KIND, hint="assess one model at a time")
+
+
+def _require_apart(observations: Sequence[Signed]) -> None:
+    """Refuse two documents about one host or repository.
+
+    Two machines of one name would hide each other's gaps, and of two looks at one machine the
+    older would fill those of the newer.
+    """
+    seen: set[str] = set()
+    for document in observations:
+        own = {subject.id for subject in subjects_of(document) if subject != MODEL}
+        if both := sorted(own & seen):
+            message = f"two documents are about {both[0]}"
+            hint = "give the newest one; name hosts apart with --host, and a repository once"
+            raise BrokenSeal(message, where=OBSERVATIONS_KIND, hint=hint)
+        seen |= own
 
 
 def _distinct(items: Sequence[Signed]) -> tuple[Signed, ...]:

@@ -1,8 +1,9 @@
 """The rule: evidence and a date in, a verdict on every vector out, and the level last.
 
 Decides by spec/weights-posture.md, section Rule. Fails closed: what nobody has looked at, what
-has expired and what lies in the future all count as nothing, and nothing blocks. Whether
-evidence is genuine is decided before, in `assessment`.
+has expired and what lies in the future all count as nothing, and nothing blocks. Of several
+looks at one thing the newest decides, and one that saw nothing is a look too. Whether evidence
+is genuine is decided before, in `assessment`.
 """
 
 from __future__ import annotations
@@ -148,6 +149,8 @@ def decide(
     for candidate in reachable:
         if any(state.coverage[candidate] == "blocked" for state in vectors):
             break
+        if failing_at(controls, candidate):
+            break
         level = candidate
     return Posture(
         framework=catalogue.framework,
@@ -156,6 +159,19 @@ def decide(
         controls=controls,
         vectors=vectors,
         expires=_expires(controls, level),
+    )
+
+
+def failing_at(controls: Iterable[ControlState], level: int) -> tuple[ControlState, ...]:
+    """Controls demanded at a level or below that are known not to be satisfied.
+
+    They block it whether or not a vector that they stand against counts there: what a level
+    demands and is seen to lack cannot have been reached.
+    """
+    return tuple(
+        state
+        for state in controls
+        if state.status == "not_satisfied" and state.control.level <= level
     )
 
 
@@ -184,7 +200,7 @@ def _control(
     ends: list[datetime] = []
     for subject in wanted:
         found = [item for item in about if item.subject == subject]
-        good = [item for item in found if _satisfies(control, item, at)]
+        good = [item for item in _latest(control, found, at) if _satisfies(control, item, at)]
         if good:
             classes.update(item.evidence_class for item in good)
             ends.append(max(fresh_until(control, item) for item in good))
@@ -197,6 +213,15 @@ def _control(
 
 def _counts(control: Control, item: Evidence, at: datetime) -> bool:
     return item.collected <= at < fresh_until(control, item)
+
+
+def _latest(control: Control, found: Sequence[Evidence], at: datetime) -> list[Evidence]:
+    """Attestations, and the newest observation: none of an instant at which one saw nothing."""
+    looks = [i for i in found if i.evidence_class == "automated" and _counts(control, i, at)]
+    newest = [item for item in looks if item.collected == max(one.collected for one in looks)]
+    blind = any(item.outcome == "unknown" for item in newest)
+    words = [item for item in found if item.evidence_class != "automated"]
+    return words if blind else words + newest
 
 
 def _satisfies(control: Control, item: Evidence, at: datetime) -> bool:

@@ -7,6 +7,7 @@ a collector then says unknown, and never guesses.
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from dataclasses import dataclass
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FILE_LIMIT_BYTES: Final = 4 << 20
-"""Nothing that describes a machine is longer; a longer file is cut, not refused."""
+"""Nothing that describes a machine is longer. What is, is not looked at: the part that would
+be left out could be the one that counts."""
+OUTPUT_LIMIT_BYTES: Final = 64 << 20
+"""The same of a command, which may list the files of a large checkout."""
 _PIECE_BYTES: Final = 32 << 10
 _COMMAND_SECONDS: Final = 20.0
 
@@ -40,7 +44,7 @@ def run_command(command: tuple[str, ...]) -> Output:
     """Run a command that only looks, without a shell, in the C locale.
 
     Raises:
-        Unreadable: not installed, or it took too long.
+        Unreadable: not installed, it took too long, or it says too much.
     """
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -60,7 +64,9 @@ def run_command(command: tuple[str, ...]) -> Output:
         raise Unreadable(f"the command {command[0]} is not installed") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unreadable(f"the command {command[0]} did not answer") from error
-    return Output(done.returncode, done.stdout.decode("utf-8", "replace")[:FILE_LIMIT_BYTES])
+    if len(done.stdout) > OUTPUT_LIMIT_BYTES:
+        raise Unreadable(f"the command {command[0]} says more than {OUTPUT_LIMIT_BYTES} bytes")
+    return Output(done.returncode, done.stdout.decode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +86,22 @@ class Machine:
         return self.root / str(path).lstrip("/")
 
     def read(self, path: str | Path) -> str:
-        """The text of a file, at most 4 MiB of it.
+        """The text of a file.
 
         Raises:
-            Unreadable: absent or not permitted.
+            Unreadable: absent, not permitted, or longer than 4 MiB.
         """
         try:
             with self.place(path).open("rb", buffering=0) as stream:
                 # The kernel sets aside as much memory as a single read of a sysctl asks for.
                 data = bytearray()
-                while len(data) < FILE_LIMIT_BYTES and (piece := stream.read(_PIECE_BYTES)):
+                while len(data) <= FILE_LIMIT_BYTES and (piece := stream.read(_PIECE_BYTES)):
                     data += piece
-                return data.decode("utf-8", "replace")
         except OSError as error:
             raise _unreadable(path, error) from error
+        if len(data) > FILE_LIMIT_BYTES:
+            raise Unreadable(f"{_shown(path)}: longer than {FILE_LIMIT_BYTES} bytes")
+        return data.decode("utf-8", "replace")
 
     def names(self, path: str | Path) -> list[str]:
         """Names in a folder, sorted.
@@ -107,8 +115,29 @@ class Machine:
             raise _unreadable(path, error) from error
 
     def exists(self, path: str | Path) -> bool:
-        """Whether something lies there."""
-        return os.path.lexists(self.place(path))
+        """Whether something lies there.
+
+        Raises:
+            Unreadable: that is not permitted to be seen.
+        """
+        try:
+            self.place(path).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        return True
+
+    def resolved(self, path: str | Path) -> Path:
+        """Where a path leads through its links, as a place below the root.
+
+        Raises:
+            Unreadable: not permitted, or links that lead to themselves.
+        """
+        try:
+            return self.place(path).resolve()
+        except (OSError, RuntimeError) as error:
+            raise Unreadable(f"{_shown(path)}: its links cannot be followed") from error
 
     def status(self, path: str | Path) -> os.stat_result:
         """Mode, owner, size and times; of a link itself, not of where it points.
@@ -122,15 +151,26 @@ class Machine:
             raise _unreadable(path, error) from error
 
     def attributes(self, path: str | Path) -> list[str]:
-        """Names of extended attributes; none where the file system has no such thing."""
+        """Names of extended attributes; none where the file system has no such thing.
+
+        Raises:
+            Unreadable: not permitted, or not to be asked on this system.
+        """
         try:
             return sorted(os.listxattr(self.place(path), follow_symlinks=False))
-        except (OSError, AttributeError):
-            return []
+        except AttributeError as error:
+            raise Unreadable("this system does not tell extended attributes") from error
+        except OSError as error:
+            if error.errno == errno.ENOTSUP:
+                return []
+            raise _unreadable(path, error) from error
 
 
 def _unreadable(path: str | Path, error: OSError) -> Unreadable:
+    return Unreadable(f"{_shown(path)}: {(error.strerror or str(error)).lower()}")
+
+
+def _shown(path: str | Path) -> str:
     """Names system files, which say nothing about whose machine it is, and no other path."""
     text = str(path)
-    shown = text if text.startswith(("/proc/", "/sys/", "/etc/", "/dev/")) else "a file"
-    return Unreadable(f"{shown}: {(error.strerror or str(error)).lower()}")
+    return text if text.startswith(("/proc/", "/sys/", "/etc/", "/dev/")) else "a file"

@@ -98,7 +98,7 @@ def sign_model(
 
     Raises:
         MalformedEvidence: unreadable, links, unsafe or colliding names, nothing to sign.
-        UsageError: ignores files that a loader could read.
+        UsageError: ignores files that a loader could read, or shards leave them out as empty.
         ConfigurationError: a certificate of another key.
     """
     wanted = options or SigningOptions()
@@ -143,6 +143,12 @@ def _manifest(
         check_name(name, where=str(root))
     if not ranges:
         raise MalformedEvidence("there is no byte to sign", where=str(root))
+    signed = {one[0] for one in ranges}
+    # An empty file can be code all the same: a folder becomes a package by one.
+    if left := [name for name in kept if name not in signed and not is_inert(name)]:
+        message = f"{len(left)} empty files have no shard to sign: {shown(left)}"
+        hint = "remove them, or sign whole files"
+        raise UsageError(message, where=str(root), hint=hint)
     ranges.sort(key=lambda one: one[1] - one[2])
     hashed = digests([one[3] for one in ranges], serialization.hash_name, progress)
     whole = serialization.method == "files"

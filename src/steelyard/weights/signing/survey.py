@@ -37,7 +37,8 @@ class Policy:
 
     Attributes:
         follow_links: Read a link as the file it leads to, where the signature allows it too.
-        allow_unsigned: Pass over files that are not signed (OMS: ignore unsigned files).
+        allow_unsigned: Pass over files that are not signed (OMS: ignore unsigned files), empty
+            ones that shards leave out among them.
         allow_ignored: Pass over files that the signer left out though a loader could read them.
     """
 
@@ -195,6 +196,11 @@ def _refuse_uncovered(uncovered: tuple[Uncovered, ...], policy: Policy, where: s
     if unsigned and not policy.allow_unsigned:
         message = f"{len(unsigned)} files are not signed: {shown(unsigned)}"
         hint = "remove them, or pass over them with --allow-unsigned"
+        raise BrokenSeal(message, where=where, hint=hint)
+    empty = [one.name for one in uncovered if one.reason == "empty" and not one.inert]
+    if empty and not policy.allow_unsigned:
+        message = f"{len(empty)} empty files are not signed: {shown(empty)}"
+        hint = "shards leave empty files out; remove them, or pass over them with --allow-unsigned"
         raise BrokenSeal(message, where=where, hint=hint)
     hidden = [one.name for one in uncovered if one.reason == "ignored" and not one.inert]
     if hidden and not policy.allow_ignored:

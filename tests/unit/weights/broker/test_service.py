@@ -6,17 +6,10 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from steelyard.attest import PrivateKey
 from steelyard.attest.http_signatures import HttpRequest, sign_request
@@ -27,8 +20,9 @@ from steelyard.weights.broker.client import Answer
 from steelyard.weights.broker.drill import Clock
 
 from .brokers import ALICE, BOB, CUSTODIANS, STORE, make_broker, make_grant
+from .certificates import certified
 
-LIMITS = Limits(connections=3, idle_s=0.5, connection_s=2.0, body_bytes=8192)
+LIMITS = Limits(connections=3, idle_s=0.5, request_s=1.0, connection_s=2.0, body_bytes=8192)
 
 
 @pytest.fixture
@@ -188,41 +182,10 @@ def test_a_client_that_drips_is_cut_in_the_end(served: tuple[BrokerServer, Clock
     assert time.monotonic() - started < 5
 
 
-def _certified(
-    folder: Path, name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
-) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    address = x509.IPAddress(IPv4Address("127.0.0.1"))
-    signer = issuer[1] if issuer else key
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[0].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
-        )
-        .sign(signer, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(Encoding.PEM)
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / f"{name}.pem").write_bytes(pem + secret)
-    (folder / f"{name}.crt").write_bytes(pem)
-    return certificate, key
-
-
 def test_tls_asks_clients_for_a_certificate(tmp_path: Path) -> None:
-    root = _certified(tmp_path, "root", None)
-    _certified(tmp_path, "server", root)
-    _certified(tmp_path, "client", root)
+    root = certified(tmp_path, "root", None)
+    certified(tmp_path, "server", root)
+    certified(tmp_path, "client", root)
     broker, clock = make_broker(tmp_path)
     clock.now_s += 10_000.0
     tls = _tls(tmp_path / "server.pem", tmp_path / "root.crt")

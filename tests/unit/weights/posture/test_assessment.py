@@ -12,8 +12,9 @@ from steelyard.attest import PrivateKey, Subject
 from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, ConfigurationError, Expired
 from steelyard.weights.posture import Documents, Trust, assess_posture, recompute
+from steelyard.weights.posture.levels import MODEL, SubjectName
 from steelyard.weights.posture.observation import Collection, check_facts, sign_collection
-from steelyard.weights.posture.signed import REPORT_KIND, SECURITY_KIND, sign
+from steelyard.weights.posture.signed import REPORT_KIND, SECURITY_KIND, Signed, sign
 from steelyard.weights.posture.statement import open_security, require_current, sign_security
 
 from .posture_scenes import (
@@ -22,6 +23,7 @@ from .posture_scenes import (
     CATALOGUE,
     COLLECTOR_KEY,
     MODEL_SUBJECT,
+    REPOSITORY,
     SUBJECTS,
     TRUST,
     attestation,
@@ -222,3 +224,61 @@ def test_without_any_evidence_nothing_is_stated() -> None:
     with pytest.raises(CannotVerify) as caught:
         sign_security(found, SIGNER)
     assert caught.value.message == ("no evidence counts at this date, so there is nothing to state")
+
+
+def two_hosts(first: str, second: str, **outcomes: str) -> Documents:
+    """Two documents by one collector, a day apart: the first saw all, the second as said."""
+    found: list[Signed] = []
+    for number, name in enumerate((first, second)):
+        host = SubjectName("host", f"host:{name}")
+        seen = tuple(
+            replace(
+                observation(
+                    c.id,
+                    outcomes.get(c.id.replace("-", "_"), "satisfied") if number else "satisfied",
+                ),
+                subject=host.id if c.about == "host" else "model",
+            )
+            for c in CATALOGUE.controls
+            if c.level == 1 and "automated" in c.accepts and c.about in ("host", "model")
+        )
+        at = AT - timedelta(days=1 - number)
+        found.append(signed_collection(Collection((host, MODEL), at, seen, b"s" * 32)))
+    return Documents(tuple(found), ())
+
+
+def state_of(documents: Documents, control: str) -> str:
+    posture = assess_posture(documents, TRUST, CATALOGUE, LATER).posture
+    return next(s.status for s in posture.controls if s.control.id == control)
+
+
+def test_two_documents_about_one_host_are_refused() -> None:
+    for outcome in ("satisfied", "unknown", "not_satisfied"):
+        with pytest.raises(BrokenSeal) as caught:
+            state_of(two_hosts("main", "main", swap_protection=outcome), "swap-protection")
+        assert caught.value.message == "two documents are about host:main"
+    again = two_hosts("main", "other").observations[:1] * 2
+    assert state_of(Documents(again, ()), "swap-protection") == "satisfied"
+
+
+def test_a_gap_on_one_host_is_not_filled_by_another() -> None:
+    gap = two_hosts("alpha", "beta", swap_protection="unknown")
+    assert state_of(gap, "swap-protection") == "unassessed"
+    assert state_of(two_hosts("alpha", "beta"), "swap-protection") == "satisfied"
+
+
+def test_what_the_newest_look_at_the_model_did_not_see_is_not_known() -> None:
+    gap = two_hosts("alpha", "beta", safe_serialization="unknown")
+    assert state_of(gap, "safe-serialization") == "unassessed"
+
+
+def test_two_documents_about_repositories_of_one_name_are_refused() -> None:
+    found = [
+        signed_collection(
+            Collection((SubjectName("host", f"host:{name}"), REPOSITORY), AT, (), b"s" * 32)
+        )
+        for name in ("alpha", "beta")
+    ]
+    with pytest.raises(BrokenSeal) as caught:
+        assess_posture(Documents(tuple(found), ()), TRUST, CATALOGUE, LATER)
+    assert caught.value.message == "two documents are about repository:serving"

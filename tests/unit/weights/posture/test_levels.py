@@ -173,3 +173,51 @@ def test_somebodys_word_does_not_replace_what_only_a_collector_may_say() -> None
     state = next(s for s in decided(evidence).controls if s.control.id == "weights-permissions")
     assert state.status == "unassessed"
     assert state.missing == ("host:alpha: attested evidence does not count (needs automated)",)
+
+
+def of_swap(evidence: list[Evidence]) -> str:
+    """The state of a control about a host, with these observations of it in any order."""
+    rest = [item for item in everything(1) if item.control != "swap-protection"]
+    states = {
+        next(s.status for s in decided(found).controls if s.control.id == "swap-protection")
+        for found in ([*rest, *evidence], [*reversed(evidence), *rest])
+    }
+    assert len(states) == 1
+    return states.pop()
+
+
+def test_of_two_looks_the_newest_decides_and_seeing_nothing_is_a_look() -> None:
+    seen = next(item for item in everything(1) if item.control == "swap-protection")
+    earlier = days_after(AT, -2)
+    blind = replace(seen, outcome="unknown")
+    assert of_swap([seen]) == "satisfied"
+    assert of_swap([seen, blind]) == "unassessed"
+    assert of_swap([replace(seen, collected=earlier), blind]) == "unassessed"
+    assert of_swap([seen, replace(blind, collected=earlier)]) == "satisfied"
+    # One that has ended, or lies ahead, is none.
+    assert of_swap([replace(seen, collected=earlier), replace(blind, expires=AT)]) == "satisfied"
+    assert of_swap([seen, replace(blind, collected=days_after(LATER, 1))]) == "satisfied"
+    # Somebody's word stands for what nobody could see, and never for what was seen to fail.
+    word = replace(seen, evidence_class="attested")
+    assert of_swap([seen, blind, word]) == "satisfied"
+    failing = replace(seen, outcome="not_satisfied", collected=earlier)
+    assert of_swap([seen, failing, word]) == "not_satisfied"
+
+
+@settings(max_examples=60)
+@given(anything(), st.sampled_from(CONTROLS))
+def test_adding_a_newer_look_that_saw_nothing_never_raises(
+    evidence: list[Evidence], control: str
+) -> None:
+    row = next(item for item in everything(5) if item.control == control)
+    blind = replace(row, outcome="unknown", evidence_class="automated", collected=LATER)
+    assert decided([*evidence, blind]).level <= decided(evidence).level
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_a_control_that_fails_blocks_the_level_that_demands_it(level: int) -> None:
+    whole = everything(level)
+    for item in whole:
+        failing = replace(item, outcome="not_satisfied")
+        posture = decided([failing if other is item else other for other in whole])
+        assert posture.level < CATALOGUE.control(item.control).level, item.control

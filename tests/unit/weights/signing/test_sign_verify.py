@@ -220,20 +220,53 @@ def test_a_colliding_name_smuggled_in_is_refused_whatever_the_policy(model: Path
         check(model, ALL)
 
 
-def test_an_empty_file_is_signed_whole_and_only_shown_under_shards(model: Path) -> None:
-    (model / "empty.txt").touch()
+def test_an_empty_file_is_signed_whole(model: Path) -> None:
+    (model / "__init__.py").touch()
     sign_to(model)
-    assert "empty.txt" in check(model).signed.covered
+    assert "__init__.py" in check(model).signed.covered
+    (model / "__init__.py").unlink()
+    with pytest.raises(BrokenSeal, match=r"1 signed files are missing: '__init__\.py'"):
+        check(model)
+
+
+def test_an_empty_file_that_shards_leave_out_is_shown_where_it_is_inert(model: Path) -> None:
+    (model / ".gitkeep").touch()
+    (model / "tokenizer" / "README.md").touch()
     sign_to(model, SigningOptions(shard_bytes=SHARD))
     found = check(model)
-    assert "empty.txt" not in found.signed.covered
     assert [(one.name, one.reason) for one in found.uncovered] == [
-        ("empty.txt", "empty"),
+        (".gitkeep", "empty"),
         ("model.sig", "signature"),
+        ("tokenizer/README.md", "empty"),
     ]
-    (model / "empty.txt").write_text("no more", "utf-8")
-    with pytest.raises(BrokenSeal, match=r"1 files are not signed: 'empty\.txt'"):
+    (model / ".gitkeep").write_text("no more", "utf-8")
+    with pytest.raises(BrokenSeal, match=r"1 files are not signed: '\.gitkeep'"):
         check(model)
+
+
+@pytest.mark.parametrize(
+    "name", ["__init__.py", "config_overrides.json", "tokenizer/x", "py.typed"]
+)
+def test_an_empty_file_added_under_shards_is_refused_unless_asked(model: Path, name: str) -> None:
+    sign_to(model, SigningOptions(shard_bytes=SHARD))
+    (model / name).touch()
+    for policy in (None, Policy(allow_ignored=True)):
+        with pytest.raises(BrokenSeal) as caught:
+            check(model, policy)
+        assert caught.value.message == f"1 empty files are not signed: {name!r}"
+        assert caught.value.hint == (
+            "shards leave empty files out; remove them, or pass over them with --allow-unsigned"
+        )
+    found = check(model, Policy(allow_unsigned=True))
+    assert (name, "empty", False) in {(o.name, o.reason, o.inert) for o in found.uncovered}
+
+
+def test_an_empty_file_that_a_loader_could_read_is_not_left_out_of_shards(model: Path) -> None:
+    (model / "__init__.py").touch()
+    with pytest.raises(UsageError) as caught:
+        sign_model(model, KEY, SigningOptions(shard_bytes=SHARD))
+    assert caught.value.message == "1 empty files have no shard to sign: '__init__.py'"
+    assert caught.value.hint == "remove them, or sign whole files"
 
 
 @pytest.mark.parametrize("shard_bytes", [0, SHARD])

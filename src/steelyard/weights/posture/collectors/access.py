@@ -22,7 +22,7 @@ from steelyard.weights.posture.collectors.finding import (
     some,
     unknown,
 )
-from steelyard.weights.posture.machine import Unreadable
+from steelyard.weights.posture.collectors.links import links_among
 
 if TYPE_CHECKING:
     import os
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
     from steelyard.weights.posture.machine import Machine
 
-_ACL: Final = ("system.posix_acl_access", "system.posix_acl_default")
+_KINDS: Final = ("open_to_others", "writable", "access_control_lists", "hard_links")
 _LOCAL_SOURCES: Final = frozenset({"files", "compat", "systemd", "altfiles", "db"})
 _PASSWD_FIELDS, _GROUP_FIELDS = 7, 4
 # Members can become root, or read any disk, without another password or with their own.
@@ -64,32 +64,25 @@ def file_permissions(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Fi
     """Whether others can read, and group or others write, what holds the weights."""
     if not scope.places:
         return unknown("no weights were named")
-    readable: list[str] = []
-    writable: list[str] = []
-    listed: list[str] = []
-    count = 0
-    for path, status in _everything(machine, scope):
-        count += 1
-        mode = status.st_mode
-        if stat.S_ISLNK(mode):
-            continue
-        if mode & (stat.S_IROTH | stat.S_IXOTH) and _open_above(machine, path):
-            readable.append(str(path))
-        if mode & (stat.S_IWGRP | stat.S_IWOTH):
-            writable.append(str(path))
-        if set(machine.attributes(path)) & set(_ACL):
-            listed.append(str(path))
-    facts: JsonObject = {
-        "entries": count,
-        "open_to_others": some(readable),
-        "writable": some(writable),
-        "access_control_lists": some(listed),
-    }
-    if writable or readable:
-        told = f"{len(readable)} open to others, {len(writable)} writable by group or others"
+    found = [
+        (path, _openness(machine, path, status)) for path, status in _everything(machine, scope)
+    ]
+    count = len(found)
+    paths = {kind: [str(path) for path, kinds in found if kind in kinds] for kind in _KINDS}
+    facts: JsonObject = {"entries": count, **{kind: some(paths[kind]) for kind in _KINDS}}
+    if paths["writable"] or paths["open_to_others"]:
+        told = (
+            f"{len(paths['open_to_others'])} open to others, "
+            f"{len(paths['writable'])} writable by group or others"
+        )
         return failing(f"of {count} files and folders {told}", facts)
-    if listed:
+    if listed := paths["access_control_lists"]:
         told = f"{len(listed)} of {count} files and folders have access control lists, not read"
+        return unknown(told, facts)
+    if links := links_among(machine, scope):
+        return unknown(links, facts)
+    if twice := paths["hard_links"]:
+        told = f"{many(len(twice), 'file')} readable by others under a second name, not seen"
         return unknown(told, facts)
     return satisfied(f"{count} files and folders: owner and group only", facts)
 
@@ -101,9 +94,13 @@ def readers(machine: Machine, scope: Scope, parameters: Mapping[str, int]) -> Fi
     if foreign := _directory_services(machine):
         told = f"accounts also come from {', '.join(foreign)}, which is not asked"
         return unknown(told, {"sources": list(foreign)})
+    if links := links_among(machine, scope):
+        return unknown(links)
     accounts = _accounts(machine)
     found = accounts.roots()
     for path, status in _everything(machine, scope):
+        if _has_list(machine, path):
+            return unknown("access control lists say who can read, and are not read")
         if stat.S_ISREG(status.st_mode):
             found |= _who_reads(machine, path, status, accounts)
     most = parameters["readers_maximum"]
@@ -120,7 +117,7 @@ def import_path(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Finding
     for folder in dict.fromkeys(scope.import_path):
         path = Path(folder)
         if not path.is_absolute() or any(
-            _everybody_writes(machine, place) for place in (path, *path.parents)
+            _everybody_writes(machine, place) for place in _ways_to(machine, path)
         ):
             open_ones.append(folder)
     facts: JsonObject = {"folders": list(scope.import_path), "open": list(open_ones)}
@@ -146,6 +143,22 @@ def _everything(machine: Machine, scope: Scope) -> Iterator[tuple[Path, os.stat_
                 yield folder, machine.status(folder)
 
 
+def _openness(machine: Machine, path: Path, status: os.stat_result) -> set[str]:
+    """Which of the kinds of openness a file or folder has."""
+    mode, kinds = status.st_mode, set[str]()
+    if stat.S_ISLNK(mode):
+        return kinds
+    if mode & (stat.S_IROTH | stat.S_IXOTH) and _open_above(machine, path):
+        kinds.add("open_to_others")
+    elif mode & stat.S_IROTH and _named_elsewhere(status):
+        kinds.add("hard_links")
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        kinds.add("writable")
+    if _has_list(machine, path):
+        kinds.add("access_control_lists")
+    return kinds
+
+
 def _open_above(machine: Machine, path: Path) -> bool:
     """Whether every folder above lets others through."""
     return all(machine.status(parent).st_mode & stat.S_IXOTH for parent in path.parents)
@@ -157,17 +170,36 @@ def _who_reads(
     found = {name for name, uid in accounts.uids.items() if uid == status.st_uid}
     if status.st_mode & stat.S_IRGRP:
         found |= accounts.in_group(status.st_gid)
-    if status.st_mode & stat.S_IROTH and _open_above(machine, path):
+    if status.st_mode & stat.S_IROTH and (_named_elsewhere(status) or _open_above(machine, path)):
         found |= set(accounts.uids)
     return found
 
 
+def _named_elsewhere(status: os.stat_result) -> bool:
+    """Whether a file has another name, which no closed folder above this one protects."""
+    return stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+
+
+def _has_list(machine: Machine, path: Path) -> bool:
+    """Whether an access control list says more than the mode (POSIX, NFS, SMB)."""
+    return any(
+        name.startswith("system.") and "acl" in name.lower() for name in machine.attributes(path)
+    )
+
+
+def _ways_to(machine: Machine, path: Path) -> tuple[Path, ...]:
+    """A path and all above it, as written and as its links lead."""
+    root = machine.place("/").resolve()
+    real = machine.resolved(path)
+    led = Path("/") / real.relative_to(root) if real.is_relative_to(root) else path
+    return (path, *path.parents, led, *led.parents)
+
+
 def _everybody_writes(machine: Machine, path: Path) -> bool:
     """Whether anybody may create or exchange something there; a sticky folder protects."""
-    try:
-        mode = machine.status(path).st_mode
-    except Unreadable:
+    if not machine.exists(path):
         return False
+    mode = machine.status(path).st_mode
     if stat.S_ISLNK(mode):
         return False
     return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX

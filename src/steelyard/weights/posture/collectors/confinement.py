@@ -33,7 +33,9 @@ def confinement(machine: Machine, scope: Scope, parameters: Mapping[str, int]) -
     fields = dict(re.findall(r"^(\w+):\s*(.*)$", text, re.MULTILINE))
     if not {"Seccomp", "NoNewPrivs", "CapEff", "Uid"} <= fields.keys():
         return unknown("the kernel does not tell what confines the process")
-    capabilities = int(fields["CapEff"], 16).bit_count()
+    # What is permitted can be made effective by the process itself (capabilities(7)).
+    held = int(fields["CapEff"], 16) | int(fields.get("CapPrm", "0"), 16)
+    capabilities = held.bit_count()
     most = parameters["capabilities_maximum"]
     root = fields["Uid"].split()[1:2] == ["0"] and not _mapped(machine, scope.process)
     faults = [
@@ -49,7 +51,7 @@ def confinement(machine: Machine, scope: Scope, parameters: Mapping[str, int]) -
     facts: JsonObject = {
         "seccomp": fields["Seccomp"],
         "no_new_privileges": fields["NoNewPrivs"],
-        "capabilities": fields["CapEff"],
+        "capabilities": f"{held:016x}",
         "root_of_host": root,
         "container": _container(machine),
         "root_read_only": _root_read_only(machine, scope.process),
@@ -60,12 +62,17 @@ def confinement(machine: Machine, scope: Scope, parameters: Mapping[str, int]) -
 
 
 def _mapped(machine: Machine, process: str) -> bool:
-    """Whether user 0 is another user outside (user_namespaces(7))."""
+    """Whether user 0 is another user outside (user_namespaces(7)).
+
+    The kernel tells user ids as the collector's own namespace has them, so it is only where
+    both are in one: seen from further out, 0 is root itself.
+    """
     try:
-        rows = [line.split() for line in machine.read(f"/proc/{process}/uid_map").splitlines()]
+        own, other = (machine.read(f"/proc/{name}/uid_map") for name in ("self", process))
     except Unreadable:
         return False
-    return not any(row[:2] == ["0", "0"] for row in rows)
+    rows = [line.split() for line in other.splitlines()]
+    return own == other and bool(rows) and not any(row[:2] == ["0", "0"] for row in rows)
 
 
 def _container(machine: Machine) -> str:

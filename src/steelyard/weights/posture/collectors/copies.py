@@ -24,6 +24,7 @@ from steelyard.weights.posture.collectors.finding import (
     some,
     unknown,
 )
+from steelyard.weights.posture.collectors.links import links_among
 from steelyard.weights.scan.formats import WEIGHT_ENDINGS, ending
 
 if TYPE_CHECKING:
@@ -44,11 +45,9 @@ class _TooManyError(Exception):
 
 def copies(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Finding:
     """Files below the roots that hold the weights, or a part of them, once more."""
-    if not scope.places:
-        return unknown("no weights were named")
-    if not scope.roots:
-        return unknown("no folders were named to look for copies in")
     own = _own(machine, scope)
+    if why := _nothing_to_do(scope, own):
+        return unknown(why)
     sizes = {path.lstat().st_size for path in own}
     try:
         listed = list(_walk(machine, scope))
@@ -70,10 +69,20 @@ def copies(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Finding:
     }
     if again:
         return failing(f"{many(len(again), 'file')} with weights of this model elsewhere", facts)
-    if refused:
-        return unknown(f"not everything could be read: {len(refused)} refused", facts)
+    unseen = f"not everything could be read: {len(refused)} refused" if refused else ""
+    if why := unseen or links_among(machine, scope):
+        return unknown(why, facts)
     told = f"no copy among {many(len(listed), 'file')}, {len(candidates)} of them compared"
     return satisfied(told, facts)
+
+
+def _nothing_to_do(scope: Scope, own: list[Path]) -> str:
+    """Why there is nothing to compare; empty where there is."""
+    if not scope.places:
+        return "no weights were named"
+    if not scope.roots:
+        return "no folders were named to look for copies in"
+    return "" if own else "no file of the weights is here to compare with"
 
 
 def _kept_in(path: Path, size: int) -> bool:
@@ -85,7 +94,7 @@ def _own(machine: Machine, scope: Scope) -> list[Path]:
     files = [
         entry
         for place in scope.places
-        for entry in entries(machine.place(place).resolve())
+        for entry in entries(machine.resolved(place))
         if entry.kind == "file" and entry.size_bytes
     ]
     large = [entry for entry in files if entry.size_bytes >= _WEIGHTS_BYTES]
@@ -94,12 +103,12 @@ def _own(machine: Machine, scope: Scope) -> list[Path]:
 
 def _walk(machine: Machine, scope: Scope) -> Iterator[tuple[Path, int]]:
     """Regular files with their size, each once; size -1 for what cannot be read."""
-    own = {machine.place(place).resolve() for place in scope.places}
+    own = {machine.resolved(place) for place in scope.places}
     refused: list[OSError] = []
     visited: set[Path] = set()
     count = 0
     for root in scope.roots:
-        start = machine.place(root).resolve()
+        start = machine.resolved(root)
         for folder, below, names in os.walk(start, onerror=refused.append):
             here = Path(folder)
             if here in visited or here in own:

@@ -30,6 +30,7 @@ class Scope:
         publisher: Who must have signed the header of sealed weights.
         roots: Folders that copies are looked for in.
         repository: Checkout of the code that handles the weights.
+        allowed_signers: File of the SSH keys that may sign its commits (ssh-keygen(1)).
         keys: Files of private keys.
         access_log: Log of what was opened.
         process: Number of the process that holds the weights; empty where none was named.
@@ -45,6 +46,7 @@ class Scope:
     publisher: PublicKey | None = None
     roots: tuple[Path, ...] = ()
     repository: Path | None = None
+    allowed_signers: Path | None = None
     keys: tuple[Path, ...] = ()
     access_log: Path | None = None
     process: str = ""

@@ -16,6 +16,7 @@ from steelyard.weights.posture.collectors.finding import (
     satisfied,
     unknown,
 )
+from steelyard.weights.posture.collectors.settings import SSHD_CONFIG, sshd_lines
 from steelyard.weights.posture.machine import Unreadable
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _LOCKDOWN: Final = "/sys/kernel/security/lockdown"
 _SECURE_BOOT: Final = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 _GUEST_DEVICES: Final = ("/dev/sev-guest", "/dev/tdx_guest", "/sys/kernel/config/tsm/report")
 _GUEST_FLAGS: Final = ("sev_snp", "sev_es", "tdx_guest")
-_SSHD_CONFIG: Final = "/etc/ssh/sshd_config"
 _SSHD_PROGRAMS: Final = ("/usr/sbin/sshd", "/usr/bin/sshd", "/sbin/sshd", "/usr/local/sbin/sshd")
 # What OpenSSH does where nothing is written (sshd_config(5)).
 _SSHD_DEFAULTS: Final = {
@@ -38,6 +38,11 @@ _SSHD_DEFAULTS: Final = {
     "passwordauthentication": "yes",
     "kbdinteractiveauthentication": "yes",
 }
+_OTHER_DAEMONS: Final = tuple(
+    f"{folder}/{name}"
+    for folder in ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
+    for name in ("dropbear", "tinysshd", "tinysshd-makekey", "lsh", "lshd")
+)
 
 
 def ptrace_scope(machine: Machine, _: Scope, parameters: Mapping[str, int]) -> Finding:
@@ -111,7 +116,9 @@ def confidential_computing(machine: Machine, _: Scope, __: Mapping[str, int]) ->
 
 def ssh_daemon(machine: Machine, _: Scope, __: Mapping[str, int]) -> Finding:
     """Whether an SSH daemon lets in root, or anybody by password (sshd_config(5))."""
-    if not any(machine.exists(path) for path in (*_SSHD_PROGRAMS, _SSHD_CONFIG)):
+    if any(machine.exists(path) for path in _OTHER_DAEMONS):
+        return unknown("another SSH daemon is installed, which is not read")
+    if not any(machine.exists(path) for path in (*_SSHD_PROGRAMS, SSHD_CONFIG)):
         if not machine.exists("/etc/passwd"):
             return unknown("the configuration of the host cannot be seen")
         return satisfied("no SSH daemon is installed")
@@ -149,33 +156,30 @@ def time_sync(machine: Machine, _: Scope, __: Mapping[str, int]) -> Finding:
 
 
 def _sshd_settings(machine: Machine) -> tuple[dict[str, str], str]:
-    """Settings by lower-case name, or why they cannot be told."""
+    """Settings by lower-case name, or why they cannot be told.
+
+    The files are read even where the daemon answers: it leaves out what Match blocks set.
+    """
     try:
-        output = machine.command(("sshd", "-T"))
-        if output.status == 0:
-            return _first_values(output.text), ""
-    except Unreadable:
-        pass
-    try:
-        text = machine.read(_SSHD_CONFIG)
-        folder = f"{_SSHD_CONFIG}.d"
-        names = machine.names(folder) if machine.exists(folder) else []
-        parts = [machine.read(f"{folder}/{name}") for name in names if name.endswith(".conf")]
+        written = list(sshd_lines(machine))
     except Unreadable as error:
         return {}, str(error)
-    # Included files stand at the top of the packaged configuration, and the first value counts.
-    whole = "\n".join([*parts, text])
-    if re.search(r"^\s*Match\s", whole, re.MULTILINE | re.IGNORECASE):
+    if any(words[0] == "match" for words in written):
         return {}, "the SSH daemon's configuration depends on who connects (Match)"
-    return _first_values(whole), ""
+    try:
+        output = machine.command(("sshd", "-T"))
+    except Unreadable:
+        return _first_values(written), ""
+    if output.status == 0:
+        written = [line.split() for line in output.text.splitlines()]
+    return _first_values(written), ""
 
 
-def _first_values(text: str) -> dict[str, str]:
+def _first_values(lines: list[list[str]]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        words = line.replace("=", " ", 1).split()
-        if len(words) > 1 and not words[0].startswith("#"):
-            found.setdefault(words[0].lower(), words[1].strip('"').lower())
+    for words in lines:
+        if len(words) > 1:
+            found.setdefault(words[0].lower(), words[1].lower())
     # The name that OpenSSH before 8.7 knows, and later ones still accept.
     older = found.get("challengeresponseauthentication")
     if older is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from steelyard.weights.posture.collectors.finding import (
     Collector,
@@ -20,6 +20,7 @@ from steelyard.weights.posture.collectors.finding import (
     some,
     unknown,
 )
+from steelyard.weights.posture.collectors.firewall import denies, read_iptables, read_nftables
 from steelyard.weights.posture.machine import Unreadable
 
 if TYPE_CHECKING:
@@ -31,11 +32,9 @@ if TYPE_CHECKING:
 # States of /proc/net: listening for TCP, and bound but not connected for UDP.
 _LISTENING: Final = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
 _FIELDS, _WORD_DIGITS, _V4_DIGITS = 4, 8, 8
-_FINAL_RULES: Final = ("-j DROP", "-j REJECT")
-_FIREWALLS: Final = (
-    ("ip", ("iptables", "-S", "OUTPUT")),
-    ("ip6", ("ip6tables", "-S", "OUTPUT")),
-)
+# A kernel without IPv6 has none of these.
+_OF_IPV6: Final = ("tcp6", "udp6")
+_FIREWALLS: Final = (("ip", ("iptables", "-S")), ("ip6", ("ip6tables", "-S")))
 
 
 def listening_services(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Finding:
@@ -43,14 +42,13 @@ def listening_services(machine: Machine, scope: Scope, _: Mapping[str, int]) -> 
     found: set[tuple[str, str, int]] = set()
     seen: list[str] = []
     for table, state in _LISTENING.items():
-        try:
-            text = machine.read(f"{scope.network}/{table}")
-        except Unreadable:
-            continue
+        path = f"{scope.network}/{table}"
+        if not machine.exists(path):
+            if table in _OF_IPV6:
+                continue
+            return unknown("the sockets of this host cannot be read")
         seen.append(table)
-        found.update((table, *socket) for socket in bound_sockets(text, state))
-    if "tcp" not in seen:
-        return unknown("the sockets of this host cannot be read")
+        found.update((table, *socket) for socket in bound_sockets(machine.read(path), state))
     outside = sorted(item for item in found if not ipaddress.ip_address(item[1]).is_loopback)
     meant = [item for item in outside if item[2] in scope.services]
     surplus = [
@@ -86,6 +84,9 @@ def egress_rules(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Findin
     """Whether the kernel's own rules deny what leaves the host, or nothing can leave it."""
     if _isolated(machine, scope):
         return satisfied("the network namespace has no way out but loopback")
+    if not _same_network(machine, scope):
+        told = "the process has a network of its own, whose rules are not seen from here"
+        return unknown(told)
     facts: JsonObject = {}
     denied = _nftables(machine, facts) | _iptables(machine, facts)
     if {"ip", "ip6"} <= denied or (denied == {"ip"} and _without_ipv6(machine, scope)):
@@ -111,44 +112,47 @@ def _address(raw: str) -> str | None:
 def _isolated(machine: Machine, scope: Scope) -> bool:
     """Whether loopback is the only interface: then there is no route either."""
     lines = machine.read(f"{scope.network}/dev").splitlines()[2:]
-    return {line.partition(":")[0].strip() for line in lines if ":" in line} <= {"lo"}
+    return {line.partition(":")[0].strip() for line in lines if ":" in line} == {"lo"}
+
+
+def _same_network(machine: Machine, scope: Scope) -> bool:
+    """Whether the rules that can be listed here are those of the process named."""
+    if not scope.process:
+        return True
+    try:
+        own, other = (
+            machine.place(f"/proc/{process}/ns/net").readlink()
+            for process in ("self", scope.process)
+        )
+    except OSError:
+        return False
+    return own == other
 
 
 def _without_ipv6(machine: Machine, scope: Scope) -> bool:
-    try:
-        return not machine.read(f"{scope.network}/if_inet6").strip()
-    except Unreadable:
-        return True
+    path = f"{scope.network}/if_inet6"
+    return not machine.exists(path) or not machine.read(path).strip()
 
 
 def _nftables(machine: Machine, facts: JsonObject) -> set[str]:
-    """Families for which nftables denies what leaves, by the policy of an output chain."""
+    """Families for which an output chain of nftables refuses what leaves, unless named."""
     try:
-        output = machine.command(("nft", "-j", "list", "chains"))
+        output = machine.command(("nft", "-j", "list", "ruleset"))
         found = json.loads(output.text) if output.status == 0 else None
-    except (Unreadable, ValueError):
+    except (Unreadable, ValueError, RecursionError):
         return set()
     match found:
         case {"nftables": list()}:
-            items = cast("dict[str, list[object]]", found)["nftables"]
-            chains = [chain for item in items if (chain := _output_chain(item))]
+            chains, bases = read_nftables(cast("dict[str, list[object]]", found)["nftables"])
         case _:
             return set()
-    facts["nftables_output_chains"] = [f"{c['family']} {c.get('policy', '')}" for c in chains]
-    denied = {chain["family"] for chain in chains if chain.get("policy") == "drop"}
+    facts["nftables_output_chains"] = [f"{family} drop={refuses}" for family, _, refuses in bases]
+    denied = {family for family, key, refuses in bases if denies(chains, key, refuses=refuses)}
     return {"ip", "ip6"} if "inet" in denied else denied & {"ip", "ip6"}
 
 
-def _output_chain(item: object) -> dict[str, Any] | None:
-    match item:
-        case {"chain": {"hook": "output", "type": "filter", "family": str()}}:
-            return cast("dict[str, dict[str, Any]]", item)["chain"]
-        case _:
-            return None
-
-
 def _iptables(machine: Machine, facts: JsonObject) -> set[str]:
-    """Families whose output chain ends in a refusal, by policy or by its last rule."""
+    """Families whose output chain refuses what leaves, unless named."""
     denied: set[str] = set()
     for family, command in _FIREWALLS:
         try:
@@ -157,10 +161,9 @@ def _iptables(machine: Machine, facts: JsonObject) -> set[str]:
             continue
         if output.status != 0:
             continue
-        rules = [line.strip() for line in output.text.splitlines() if line.strip()]
-        facts[command[0]] = {"rules": len(rules), "policy": rules[0] if rules else ""}
-        last = rules[-1].removeprefix("-A OUTPUT ") if rules else ""
-        if "-P OUTPUT DROP" in rules or last.startswith(_FINAL_RULES):
+        chains, refuses = read_iptables(output.text)
+        facts[command[0]] = {"rules": len(chains["OUTPUT"]), "policy_drop": refuses}
+        if denies(chains, "OUTPUT", refuses=refuses):
             denied.add(family)
     return denied
 

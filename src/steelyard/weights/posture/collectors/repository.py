@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from steelyard.weights.posture.collectors.finding import (
@@ -38,24 +39,36 @@ _SAFE: Final = (
     "-c", "gpg.ssh.program=ssh-keygen",
     "-c", "gpg.ssh.defaultKeyCommand=",
     "-c", "gpg.x509.program=gpgsm",
+    "-c", "gpg.ssh.revocationFile=",
     "-c", "log.showSignature=false",
+    # What the history is, by the commits alone: no stand-ins, no cache that a checkout brings.
+    "--no-replace-objects",
+    "-c", "core.commitGraph=false",
+    # A checkout without all its objects would fetch them, by a command that it names.
+    *(word for name in ("", "ext.", "file.", "git.", "http.", "https.", "ssh.")
+      for word in ("-c", f"protocol.{name}allow=never")),
 )  # fmt: skip
+_NOBODY: Final = "/dev/null"
 _PRIVATE_KEY: Final = r"-----BEGIN ([A-Z]+ )*PRIVATE KEY-----|AGE-SECRET-KEY-1[0-9A-Z]{20}"
 _CREDENTIAL_FILE: Final = re.compile(
     r"(^|/)(\.netrc|\.pgpass|\.git-credentials|id_(rsa|dsa|ecdsa|ed25519)|.*\.(p12|pfx|jks|kdbx))$"
 )
-# Letters of git-log's %G?: good, of unknown validity, expired since; bad, by a revoked key.
-_GOOD: Final = "GUXY"
+# Letters of git-log's %G?: by a key that is trusted here; bad, by a revoked key. A good
+# signature by a key that nobody trusts (U) or that has expired (X, Y) says nothing: anybody
+# can make a key.
+_GOOD: Final = "G"
 _BAD: Final = "BR"
 _NO_MATCH: Final = 1
 
 
 def tracked_secrets(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Finding:
     """Files of the checkout that hold a private key, or are named as credentials are."""
-    if scope.repository is None:
-        return unknown(_NONE_NAMED)
+    if why := _not_whole(machine, scope):
+        return unknown(why)
     listed = _git(machine, scope, "ls-files", "-z")
-    searched = _git(machine, scope, "grep", "-lzE", "-e", _PRIVATE_KEY, accept=_NO_MATCH)
+    # What is tracked, and not what lies in the folder: a checkout may leave files out.
+    pattern = ("-e", _PRIVATE_KEY)
+    searched = _git(machine, scope, "grep", "--cached", "-lzE", *pattern, accept=_NO_MATCH)
     names = [name for name in listed.text.split("\0") if name]
     found = {name for name in searched.text.split("\0") if name}
     found |= {name for name in names if _CREDENTIAL_FILE.search(name)}
@@ -70,9 +83,13 @@ def tracked_secrets(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Fin
 
 
 def signed_commits(machine: Machine, scope: Scope, parameters: Mapping[str, int]) -> Finding:
-    """How many of the latest commits carry a signature that verifies."""
-    if scope.repository is None:
-        return unknown(_NONE_NAMED)
+    """How many of the latest commits carry a signature by a key that is trusted here.
+
+    Trusted are keys in the keyring of whoever collects, and those in the file of signers that
+    was named; never those that the checkout itself names.
+    """
+    if why := _not_whole(machine, scope):
+        return unknown(why)
     least = parameters["signed_percent_minimum"]
     limit = f"--max-count={parameters['commits']}"
     letters = Counter(_git(machine, scope, "log", limit, "--format=%G?").text.split())
@@ -86,18 +103,39 @@ def signed_commits(machine: Machine, scope: Scope, parameters: Mapping[str, int]
         "signed": signed,
         "by_letter": dict(sorted(letters.items())),
     }
-    if not total:
-        return unknown("the repository has no commit", facts)
+    if why := _no_history(machine, scope, total):
+        return unknown(why, facts)
     told = f"of the last {many(total, 'commit')}, {signed} signed and {good} verified here"
     if bad or 100 * signed < least * total:
         return failing(told, facts)
     if 100 * good < least * total:
-        return unknown(f"{told}; the keys of the others are not here", facts)
+        return unknown(f"{told}; the keys of the others are not trusted here", facts)
     return satisfied(told, facts)
 
 
+def _not_whole(machine: Machine, scope: Scope) -> str:
+    """Why no whole checkout was named; empty where one was."""
+    if scope.repository is None:
+        return _NONE_NAMED
+    prefix = _git(machine, scope, "rev-parse", "--show-prefix").text.strip()
+    return "the folder named is a part of a checkout only" if prefix else ""
+
+
+def _no_history(machine: Machine, scope: Scope, commits: int) -> str:
+    """Why the commits are not the history; empty where they are."""
+    if not commits:
+        return "the repository has no commit"
+    shallow = _git(machine, scope, "rev-parse", "--is-shallow-repository").text.strip()
+    grafts = _git(machine, scope, "rev-parse", "--git-path", "info/grafts").text.strip()
+    if shallow == "false" and not machine.exists((scope.repository or Path()) / grafts):
+        return ""
+    return "the history of the checkout was cut or grafted"
+
+
 def _git(machine: Machine, scope: Scope, *arguments: str, accept: int = 0) -> Output:
-    output = machine.command(("git", *_SAFE, "-C", str(scope.repository), *arguments))
+    signers = f"gpg.ssh.allowedSignersFile={scope.allowed_signers or _NOBODY}"
+    command = ("git", *_SAFE, "-c", signers, "-C", str(scope.repository), *arguments)
+    output = machine.command(command)
     if output.status not in (0, accept):
         raise Unreadable("git cannot read the repository")
     return output

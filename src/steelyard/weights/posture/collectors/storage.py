@@ -1,8 +1,9 @@
 """Disk encryption below the weights, and what becomes of memory that is swapped or dumped.
 
 Follows a path to its mount, the mount to its block device, and the device through everything it
-is stacked on (device-mapper, RAID, loop), as `lsblk` does. A drive that encrypts itself is not
-seen: nothing on the host shows that it is locked.
+is stacked on (device-mapper, RAID, loop), as `lsblk` does; whatever is mounted below the path
+is followed too. A drive that encrypts itself is not seen: nothing on the host shows that it is
+locked. Nor is a cipher that does nothing, which root can choose for dm-crypt.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from steelyard.weights.posture.collectors.finding import (
     satisfied,
     unknown,
 )
+from steelyard.weights.posture.collectors.links import links_among
+from steelyard.weights.posture.collectors.settings import systemd_value
 from steelyard.weights.posture.machine import Unreadable
 
 if TYPE_CHECKING:
@@ -34,13 +37,17 @@ _ENCRYPTED_KINDS: Final = ("ecryptfs", "fuse.gocryptfs", "fuse.cryfs", "fuse.enc
 _DEPTH: Final = 12
 _MOUNT_FIELDS: Final = 6
 _DUMP_NOTHING: Final = ("/bin/false", "/usr/bin/false", "/bin/true", "/usr/bin/true")
+# dm-crypt sets up other targets under its prefix too, which check and do not encrypt.
+_ENCRYPTED: Final = re.compile(r"CRYPT-(LUKS1|LUKS2|PLAIN|BITLK|FVAULT2|TCRYPT)-")
 _VIRTUAL_DISK: Final = re.compile(r"(vd|xvd|nbd|rbd)[a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A line of mountinfo (proc(5))."""
+    """A line of mountinfo (proc(5)); `parent` is the number of the mount that it covers."""
 
+    number: str
+    parent: str
     device: str
     point: str
     kind: str
@@ -60,18 +67,43 @@ def mounts(text: str) -> list[Mount]:
         left, dash, right = line.partition(" - ")
         fields, behind = left.split(" "), right.split(" ")
         if dash and len(fields) >= _MOUNT_FIELDS and len(behind) > 1:
-            found.append(Mount(fields[2], _unescape(fields[4]), behind[0], _unescape(behind[1])))
+            point, source = _unescape(fields[4]), _unescape(behind[1])
+            found.append(Mount(fields[0], fields[1], fields[2], point, behind[0], source))
     return found
 
 
 def mount_of(path: Path, found: list[Mount]) -> Mount | None:
-    """The mount that a path lies on: the deepest, and of several at one point the last."""
+    """The mount that a path lies on, found as the kernel walks: from the root down.
+
+    The deepest point does not decide: one mounted later, further up, hides what lay below.
+    """
+    numbers = {mount.number for mount in found}
+    tops = [mount for mount in found if mount.parent not in numbers or mount.parent == mount.number]
+    best = _nearest(path, tops)
+    passed: set[str] = set()
+    while best is not None and best.number not in passed:
+        passed.add(best.number)
+        below = [m for m in found if m.parent == best.number and m.number not in passed]
+        further = _nearest(path, below)
+        if further is None:
+            break
+        best = further
+    return best
+
+
+def _nearest(path: Path, found: list[Mount]) -> Mount | None:
+    """The first mount on the way down to a path, of several at one point the last."""
     best: Mount | None = None
     for mount in found:
         inside = PurePosixPath(path).is_relative_to(mount.point)
-        if inside and (best is None or len(mount.point) >= len(best.point)):
+        if inside and (best is None or len(mount.point) <= len(best.point)):
             best = mount
     return best
+
+
+def _points_below(place: Path, found: list[Mount]) -> list[Path]:
+    points = {PurePosixPath(mount.point) for mount in found}
+    return [Path(p) for p in sorted(points) if PurePosixPath(place) in p.parents]
 
 
 def disk_encryption(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Finding:
@@ -79,14 +111,17 @@ def disk_encryption(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Fin
     found = mounts(machine.read("/proc/self/mountinfo"))
     if not scope.places:
         return unknown("no weights were named")
-    states = [_encryption(machine, place, found, 0) for place in scope.places]
+    paths = [path for place in scope.places for path in (place, *_points_below(place, found))]
+    states = [_encryption(machine, path, found, 0) for path in paths]
     facts: JsonObject = {
         "places": [
-            {"path": str(place), "outcome": state.outcome, "why": state.text}
-            for place, state in zip(scope.places, states, strict=True)
+            {"path": str(path), "outcome": state.outcome, "why": state.text}
+            for path, state in zip(paths, states, strict=True)
         ]
     }
     worst = _worst(states)
+    if worst.outcome == "satisfied" and (links := links_among(machine, scope)):
+        return unknown(links, facts)
     return Finding(worst.outcome, worst.text, facts)
 
 
@@ -115,6 +150,8 @@ def core_dumps(machine: Machine, scope: Scope, _: Mapping[str, int]) -> Finding:
     if pattern.startswith("|"):
         return _piped(machine, pattern[1:].split(), facts)
     if not pattern:
+        if machine.read("/proc/sys/kernel/core_uses_pid").strip() != "0":
+            return unknown("core dumps go to files that are named by number", facts)
         return satisfied("the kernel writes no core dump", facts)
     if not scope.process:
         return unknown("core dumps go to files, and no process was named whose limit counts", facts)
@@ -131,17 +168,13 @@ def _piped(machine: Machine, words: list[str], facts: JsonObject) -> Finding:
     program = words[0] if words else ""
     if program in _DUMP_NOTHING:
         return satisfied("core dumps are piped into a program that drops them", facts)
-    if program.endswith("systemd-coredump") and _stores_nothing(machine):
+    if program.endswith("/systemd-coredump") and _stores_nothing(machine):
         return satisfied("core dumps are reported but not stored", facts)
     return failing("core dumps are piped to a program, whatever the limit", facts)
 
 
 def _stores_nothing(machine: Machine) -> bool:
-    try:
-        text = machine.read("/etc/systemd/coredump.conf")
-    except Unreadable:
-        return False
-    return re.search(r"^\s*Storage\s*=\s*none\s*$", text, re.MULTILINE) is not None
+    return systemd_value(machine, "coredump.conf", "Coredump", "Storage") == "none"
 
 
 def _swap_area(machine: Machine, area: str, found: list[Mount]) -> _Storage:
@@ -162,7 +195,8 @@ def _encryption(machine: Machine, path: Path, found: list[Mount], depth: int) ->
         return _Storage("unknown", "the mount cannot be told")
     if why := _by_itself(machine, path, mount):
         return _Storage("satisfied", why)
-    if mount.device.startswith("0:") and not mount.source.startswith("/dev/"):
+    if mount.device.startswith("0:") and mount.kind != "btrfs":
+        # Whatever such a file system calls its source, whoever mounted it chose that.
         return _Storage("unknown", f"the disk below a {mount.kind} file system cannot be seen")
     if mount.device.startswith("0:"):
         return _worst([_device(machine, folder, depth) for folder in _members(machine, mount)])
@@ -186,14 +220,14 @@ def _members(machine: Machine, mount: Mount) -> list[str]:
         folder = f"/sys/fs/btrfs/{pool}/devices"
         if machine.exists(folder) and name in (names := machine.names(folder)):
             return [f"/sys/class/block/{member}" for member in names]
-    return [f"/sys/class/block/{name}"]
+    return []
 
 
 def _device(machine: Machine, folder: str, depth: int) -> _Storage:
     """A block device is encrypted if it is a crypt target, or everything below it is."""
     if depth > _DEPTH or not machine.exists(folder):
         return _Storage("unknown", "the block device cannot be seen")
-    if _read_or(machine, f"{folder}/dm/uuid").startswith("CRYPT-"):
+    if _ENCRYPTED.match(_read_or(machine, f"{folder}/dm/uuid")):
         return _Storage("satisfied", "an encrypted block device (dm-crypt)")
     slaves = machine.names(f"{folder}/slaves") if machine.exists(f"{folder}/slaves") else []
     if slaves:
@@ -220,12 +254,15 @@ def _fscrypt(machine: Machine, path: Path) -> bool:
 
 def _device_name(machine: Machine, device: str) -> str:
     """The kernel's name of a device node, through the links that device-mapper makes."""
-    place = machine.place(device)
-    return place.resolve().name if place.is_symlink() else PurePosixPath(device).name
+    if machine.place(device).is_symlink():
+        return machine.resolved(device).name
+    return PurePosixPath(device).name
 
 
 def _worst(states: list[_Storage]) -> _Storage:
     order: list[Outcome] = ["not_satisfied", "unknown", "satisfied"]
+    if not states:
+        return _Storage("unknown", "the disks of the file system cannot be seen")
     return min(states, key=lambda state: order.index(state.outcome))
 
 

@@ -53,8 +53,10 @@ def test_subjects_are_what_the_scope_names(tmp_path: Path) -> None:
     assert [subject.id for subject in whole] == ["host:alpha", "model", "repository:serving"]
 
 
-def test_a_file_without_end_is_read_in_part() -> None:
-    assert len(Machine().read("/dev/zero")) == FILE_LIMIT_BYTES
+def test_a_file_without_end_is_not_read_in_part() -> None:
+    with pytest.raises(Unreadable) as caught:
+        Machine().read("/dev/zero")
+    assert caught.value.message == f"/dev/zero: longer than {FILE_LIMIT_BYTES} bytes"
 
 
 def test_a_command_that_is_not_there_cannot_be_asked() -> None:

@@ -86,10 +86,13 @@ OPEN = "the SSH daemon does not set to no: "
                 f"{OPEN}permitrootlogin, passwordauthentication, kbdinteractiveauthentication",
             ),
         ),
-        # The first value counts, and included files come first.
+        # The first value counts, and files count where they are included.
         (
             "ssh-daemon",
-            {SSHD: STRICT, f"{SSHD}.d/10-cloud.conf": "PasswordAuthentication yes\n"},
+            {
+                SSHD: f"Include {SSHD}.d/*.conf\n{STRICT}",
+                f"{SSHD}.d/10-cloud.conf": "PasswordAuthentication yes\n",
+            },
             ("not_satisfied", f"{OPEN}passwordauthentication"),
         ),
         (
@@ -151,7 +154,7 @@ def test_what_is_read(
 def test_what_is_asked(
     tmp_path: Path, name: str, commands: dict[str, tuple[int, str]], expected: tuple[str, str]
 ) -> None:
-    where = machine(tmp_path, {SSHD: "Match all\n"}, commands)
+    where = machine(tmp_path, {SSHD: "Port 22\n"}, commands)
     assert said(look(name, where)) == expected
 
 
@@ -196,6 +199,7 @@ def test_confinement(
     files = {
         "/proc/7/status": STATUS.format(*fields),
         "/proc/7/uid_map": f"{mapped}\n",
+        "/proc/self/uid_map": f"{mapped}\n",
         "/proc/7/mountinfo": "1 0 8:1 / / ro,relatime - ext4 /dev/sda1 rw\n",
         "/.dockerenv": "",
     }

@@ -219,7 +219,10 @@ def test_a_checkout_cannot_make_the_collector_run_a_program(
 @pytest.mark.parametrize(
     ("letters", "signatures", "expected"),
     [
-        ("G\nU\n", 2, "satisfied"),
+        ("G\nG\n", 2, "satisfied"),
+        ("G\nU\n", 2, "unknown"),
+        ("G\nX\n", 2, "unknown"),
+        ("G\nY\n", 2, "unknown"),
         ("G\nN\n", 2, "unknown"),
         ("G\nE\n", 2, "unknown"),
         ("G\nN\n", 1, "not_satisfied"),
@@ -231,7 +234,10 @@ def test_signatures_that_git_judged(
     tmp_path: Path, letters: str, signatures: int, expected: str
 ) -> None:
     raw = "commit x\ngpgsig -----BEGIN\n" * signatures
-    outputs = {"--format=%G?": letters, "--format=raw": raw}
+    outputs = {
+        "--format=%G?": letters, "--format=raw": raw, "--show-prefix": "\n",
+        "--is-shallow-repository": "false\n", "info/grafts": ".git/info/grafts\n",
+    }  # fmt: skip
     where = Machine(tmp_path, lambda command: Output(0, outputs[command[-1]]))
     found = look("signed-commits", where, Scope(at=AT, repository=Path("/serving")))
     assert found.outcome == expected

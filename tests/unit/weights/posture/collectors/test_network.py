@@ -33,6 +33,7 @@ def listening(where: Machine, *ports: int) -> tuple[str, str]:
 def test_loopback_and_connections_are_no_services(tmp_path: Path) -> None:
     files = {
         "/proc/self/net/tcp": table(("0100007F:1F90", "0A"), ("0100000A:01BB", "01")),
+        "/proc/self/net/udp": table(),
         "/proc/self/net/tcp6": table(
             ("00000000000000000000000001000000:1F90", "0A"),
             ("0000000000000000FFFF00000100007F:1F91", "0A"),
@@ -47,6 +48,7 @@ def test_loopback_and_connections_are_no_services(tmp_path: Path) -> None:
 def test_open_ports_are_told_unless_named(tmp_path: Path) -> None:
     files = {
         "/proc/self/net/tcp": table(("00000000:0016", "0A")),
+        "/proc/self/net/udp": table(),
         "/proc/self/net/udp6": table(("00000000000000000000000000000000:0222", "07")),
     }
     where = machine(tmp_path, files)

@@ -118,15 +118,15 @@ def test_a_folder_under_fscrypt_is_encrypted(tmp_path: Path) -> None:
     assert said(found) == ("satisfied", "the folder is encrypted (fscrypt)")
 
 
-def test_the_deepest_mount_counts_and_of_two_the_last() -> None:
+def test_of_two_mounts_at_one_point_the_last_counts() -> None:
     text = ROOT + (
         "30 25 8:1 / /data rw - ext4 /dev/sda1 rw\n"
-        "31 25 8:2 / /data/mo\\040del rw - ext4 /dev/sdb rw\n"
+        "31 25 8:2 / /srv/mo\\040del rw - ext4 /dev/sdb rw\n"
         "32 30 0:40 / /data rw - tmpfs tmpfs rw\n"
     )
     found = mounts(text)
     assert [m.kind for m in (mount_of(Path("/data/x"), found),) if m] == ["tmpfs"]
-    assert [m.device for m in (mount_of(Path("/data/mo del/x"), found),) if m] == ["8:2"]
+    assert [m.device for m in (mount_of(Path("/srv/mo del/x"), found),) if m] == ["8:2"]
     assert [m.device for m in (mount_of(Path("/database"), found),) if m] == ["254:0"]
 
 
@@ -184,7 +184,12 @@ HANDLER = "|/usr/lib/systemd/systemd-coredump %P\n"
             {},
             ("not_satisfied", "the core limit of the process that holds the weights is unlimited"),
         ),
-        ("\n", "unlimited", {}, ("satisfied", "the kernel writes no core dump")),
+        (
+            "\n",
+            "unlimited",
+            {"/proc/sys/kernel/core_uses_pid": "0\n"},
+            ("satisfied", "the kernel writes no core dump"),
+        ),
         (
             "|/bin/false\n",
             "unlimited",
