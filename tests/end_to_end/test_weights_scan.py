@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -151,3 +152,27 @@ def test_scanning_loads_nothing_that_runs_models() -> None:
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_name_that_is_no_text_is_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / os.fsdecode(b"nu\xffm.bin")
+    path.write_bytes(b"x")
+    sarif = tmp_path / "scan.sarif"
+    seen = printed(capsys, 3, "scan", str(path), "--sarif", str(sarif))
+    assert seen.err == "0 files: unknown; 1 findings, 0 blocking, 1 not scanned\n"
+    assert json.loads(sarif.read_text("utf-8"))["runs"][0]["results"][0]["ruleId"] == "unreadable"
+
+
+def test_a_script_is_unknown_until_it_is_signed(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (model / "convert.py").write_text("x = 1\n", "utf-8")
+    lines = printed(capsys, 3, "scan", str(model)).out.splitlines()
+    assert "unknown  script-file  convert.py: a script" in lines
+    key = tmp_path / "key.pem"
+    printed(capsys, 0, "signing-key", str(key))
+    printed(capsys, 0, "sign", str(model), "--key", str(key))
+    seen = printed(capsys, 0, "scan", str(model), "--signature", str(model / "model.sig"))
+    assert "warning  script-covered  convert.py: a script\n" in seen.out

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import struct
+import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +172,43 @@ def test_a_broken_file_has_a_digest_and_no_tensors(tmp_path: Path) -> None:
     (copy,) = take_inventory([tmp_path]).copies
     assert (copy.format, copy.digest) == ("safetensors", sha256(data))
     assert (copy.tensors, copy.tensors_digest, copy.parameters) == (0, "", ())
+
+
+def _checkpoint(pickled: bytes, storage: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("m/data.pkl", pickled)
+        archive.writestr("m/data/0", storage)
+    return buffer.getvalue()
+
+
+def test_mappings_that_hold_each_other_are_given_up(tmp_path: Path) -> None:
+    level = b"}q\0"
+    for depth in range(1, 7):
+        entries = b"".join(b"K%ch%c" % (n, depth - 1) for n in range(200))
+        level += b"}(" + entries + b"uq" + bytes([depth])
+    (tmp_path / "m.pt").write_bytes(_checkpoint(b"\x80\x02" + level + b".", b"x"))
+    start = time.perf_counter()
+    (copy,) = take_inventory([tmp_path]).copies
+    assert time.perf_counter() - start < 10.0
+    assert (copy.tensors, copy.tensors_digest) == (0, "")
+    assert copy.digest == sha256((tmp_path / "m.pt").read_bytes())
+
+
+def test_views_without_end_are_given_up(tmp_path: Path) -> None:
+    storage = b"(X\x07\0\0\0storagectorch\nByteStorage\nX\x01\0\0\x000X\x03\0\0\0cpuM\x10\x27tQ"
+    view = (
+        b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0M\x10\x27\x85K\x01\x85\x89"
+        b"ccollections\nOrderedDict\n)RtR"
+    )
+
+    def told(views: int) -> int:
+        items = b"".join(b"X\x02\0\0\0%02d" % n + view for n in range(views))
+        data = _checkpoint(b"\x80\x02}(" + items + b"u.", b"\0" * 10_000)
+        (tmp_path / "m.pt").write_bytes(data)
+        return take_inventory([tmp_path]).copies[0].tensors
+
+    assert (told(3), told(99)) == (3, 0)
 
 
 def test_empty_files_are_no_copies_of_each_other(tmp_path: Path) -> None:

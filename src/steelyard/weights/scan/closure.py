@@ -13,7 +13,12 @@ from steelyard.kernel.errors import MalformedEvidence
 from steelyard.weights.scan.configs import CONFIG_LIMIT_BYTES, parse_config
 from steelyard.weights.scan.finding import Finding
 from steelyard.weights.scan.formats import WEIGHT_ENDINGS, ending
-from steelyard.weights.scan.references import Reference, config_references, relative_imports
+from steelyard.weights.scan.references import (
+    Reference,
+    config_references,
+    loaded_unasked,
+    relative_imports,
+)
 from steelyard.weights.scan.shards import shard_findings
 
 if TYPE_CHECKING:
@@ -27,7 +32,7 @@ _LOADED_ENDINGS: Final = WEIGHT_ENDINGS | {".json", ".py", ".jinja", ".model", "
 
 def load_closure(model: Model) -> tuple[Reference, ...]:
     """Everything that configurations refer to, and the code that this code imports."""
-    found: dict[tuple[str, str, str], Reference] = {}
+    found = {(each.config, each.kind, each.target): each for each in loaded_unasked(model)}
     for name in sorted(model.files):
         if ending(name) == ".json":
             for reference in _references_of(model, name):

@@ -7,11 +7,15 @@ values for one key, two loaders take different ones.
 from __future__ import annotations
 
 import json
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from steelyard.kernel.errors import MalformedEvidence
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 CONFIG_LIMIT_BYTES: Final = 1 << 26
+_CONTAINERS: Final = frozenset({dict, list})
 
 
 def parse_config(data: bytes, *, where: str = "") -> object:
@@ -29,6 +33,21 @@ def parse_config(data: bytes, *, where: str = "") -> object:
 def as_object(value: object) -> dict[str, object]:
     """The value if it is an object, an empty one otherwise."""
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def objects_of(value: object) -> Iterator[dict[str, object]]:
+    """Every object of a parsed configuration, however deep and however many."""
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            entry = cast("dict[str, object]", inner)
+            yield entry
+            held: Iterator[object] = iter(entry.values())
+        else:
+            held = iter(cast("list[object]", inner)) if isinstance(inner, list) else iter(())
+        # What holds nothing is not kept waiting: a list of numbers may have millions.
+        waiting.extend(each for each in held if type(each) in _CONTAINERS)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -7,6 +7,7 @@ bytes (compressed, strided, big-endian): an inventory then has the file's digest
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from math import prod
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from steelyard.weights.scan.source import Source
 
 _NESTING_LIMIT: Final = 6
+_VISIT_LIMIT: Final = 500_000
+"""Of mappings and tensors in one checkpoint: mappings may hold each other many times over."""
+_OVERLAP_LIMIT: Final = 16
+"""How many times its own length the tensors of a file may have: views share their bytes."""
 _TORCH_TYPES: Final[Mapping[str, str]] = {
     "FloatStorage": "F32", "DoubleStorage": "F64", "HalfStorage": "F16",
     "BFloat16Storage": "BF16", "LongStorage": "I64", "IntStorage": "I32", "ShortStorage": "I16",
@@ -140,25 +145,35 @@ def _checkpoint(
     walk = follow(Slice(source, *places[f"{prefix}data.pkl"]), 0)
     if walk.broken or walk.faults:
         return None
-    found = list(_rebuilt(walk.value, "", 0))
+    found = list(_rebuilt(walk.value, "", 0, count(1)))
     result = [_placed(name, made, places, prefix) for name, made in found]
     whole = [content for content in result if content is not None]
-    return tuple(whole) if len(whole) == len(result) else None
+    covered = sum(content.stop - content.start for content in whole)
+    told = len(whole) == len(result) and covered <= _OVERLAP_LIMIT * source.size
+    return tuple(whole) if told else None
 
 
-def _rebuilt(value: Value, name: str, depth: int) -> Iterator[tuple[str, Made]]:
-    """Every tensor below a mapping, with the keys that lead to it."""
+def _rebuilt(
+    value: Value, name: str, depth: int, visits: Iterator[int]
+) -> Iterator[tuple[str, Made]]:
+    """Every tensor below a mapping, with the keys that lead to it.
+
+    Raises:
+        MalformedEvidence: more than any checkpoint holds.
+    """
+    if next(visits) > _VISIT_LIMIT:
+        raise MalformedEvidence(f"more than {_VISIT_LIMIT} entries")
     if depth > _NESTING_LIMIT:
         return
     if isinstance(value, Made) and value.callee.name == "_rebuild_parameter" and value.arguments:
-        yield from _rebuilt(value.arguments[0], name, depth + 1)
+        yield from _rebuilt(value.arguments[0], name, depth + 1, visits)
     elif isinstance(value, Made) and value.callee.name.startswith("_rebuild_"):
         yield name, value
     else:
         table = value.table if isinstance(value, Made) else value
         for key, inner in table.entries if isinstance(table, Table) else ():
             text = str(key.value) if isinstance(key, Constant) else "?"
-            yield from _rebuilt(inner, f"{name}.{text}" if name else text, depth + 1)
+            yield from _rebuilt(inner, f"{name}.{text}" if name else text, depth + 1, visits)
 
 
 def _placed(

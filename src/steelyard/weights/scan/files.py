@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import MalformedEvidence, UnsafeArchive
 from steelyard.weights.scan.finding import Finding
-from steelyard.weights.scan.formats import WEIGHT_ENDINGS, Format, ending, recognize
+from steelyard.weights.scan.formats import WEIGHT_ENDINGS, Format, ending, promised, recognize
 from steelyard.weights.scan.part import Allowance, Part
 from steelyard.weights.scan.readers.gguf import read_gguf
 from steelyard.weights.scan.readers.json_file import read_json
@@ -20,11 +20,12 @@ from steelyard.weights.scan.readers.onnx import read_onnx
 from steelyard.weights.scan.readers.packed import DECOMPRESSORS, read_packed
 from steelyard.weights.scan.readers.pickle_file import hidden_pickle, read_pickle
 from steelyard.weights.scan.readers.safetensors_file import read_safetensors
+from steelyard.weights.scan.readers.scripts import script_finding
 from steelyard.weights.scan.readers.sentencepiece import read_sentencepiece
 from steelyard.weights.scan.readers.tars import read_tar
 from steelyard.weights.scan.readers.templates import read_template
 from steelyard.weights.scan.readers.yaml_file import read_yaml
-from steelyard.weights.scan.readers.zip_records import find_end
+from steelyard.weights.scan.readers.zip_records import find_ends
 from steelyard.weights.scan.readers.zips import read_zip
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ _READERS: Final[Mapping[Format, Callable[[Part], Iterator[Finding | Part]]]] = {
 _VERDICTS: Final[Mapping[Format, tuple[str, str]]] = {
     "closed-archive": ("archive-unknown", "an archive in a format that is not opened"),
     "native": ("native-code", "machine code or byte code"),
-    "script": ("script-file", "a script"),
     "unknown": ("unknown-format", "no format that is known here"),
 }
 
@@ -81,6 +81,7 @@ def _looked_at(part: Part) -> Iterator[Finding | Part]:
     kind: Format = "unknown"
     try:
         kind = "raw" if part.raw else recognize(part.source, part.name)
+        yield from _mismatch(part, kind)
         yield from _read(part, kind)
         if kind not in {"pickle", "empty"}:
             yield from hidden_pickle(part)
@@ -99,11 +100,21 @@ def _looked_at(part: Part) -> Iterator[Finding | Part]:
 _ARCHIVES: Final = frozenset({"zip", "tar", *DECOMPRESSORS})
 
 
+def _mismatch(part: Part, kind: Format) -> Iterator[Finding]:
+    """Another content than the name says: a loader goes by the name, this scan by the content."""
+    wanted = promised(part.name)
+    if wanted and kind not in wanted | {"empty", "raw"}:
+        text = f"the content is {kind}, the name says {' or '.join(sorted(wanted))}"
+        yield part.finding("format-mismatch", text)
+
+
 def _read(part: Part, kind: Format) -> Iterator[Finding | Part]:
     if kind in DECOMPRESSORS:
         yield from read_packed(part, kind)
     elif kind in _READERS:
         yield from _READERS[kind](part)
+    elif kind == "script":
+        yield script_finding(part)
     elif kind in _VERDICTS:
         yield part.finding(*_VERDICTS[kind])
     elif kind == "media" and ending(part.name) in WEIGHT_ENDINGS:
@@ -113,10 +124,14 @@ def _read(part: Part, kind: Format) -> Iterator[Finding | Part]:
 
 
 def _hidden_zip(part: Part) -> Iterator[Finding]:
-    """A zip at the end of a file of another format: readers look for zips from the back."""
-    end = find_end(part.source)
-    if end is None or not end.entries:
-        return
-    start = end.position - end.directory_bytes
-    if start >= 0 and part.source.read(start, 4) == b"PK\x01\x02":
-        yield part.finding("polyglot", f"read as a zip, it has {end.entries} members", start)
+    """A zip at the end of a file of another format: readers look for zips from the back.
+
+    Some look for the directory by its length before the end, some where the end says it is; none
+    needs the number of members.
+    """
+    for end in find_ends(part.source):
+        for start in (end.position - end.directory_bytes, end.directory_offset):
+            if start >= 0 and part.source.read(start, 4) == b"PK\x01\x02":
+                text = f"read as a zip, it has a directory of {end.directory_bytes} bytes"
+                yield part.finding("polyglot", text, start)
+                return

@@ -21,6 +21,8 @@ Format = Literal[
 ]  # fmt: skip
 
 _HEAD_BYTES: Final = 4096
+_FIRST_PIECE: Final = b"\n"
+"""How the list of pieces of a sentencepiece model begins: field 1, and no opcode."""
 _TAR_BLOCK: Final = 512
 _TAR_SUM: Final = slice(148, 156)
 _TAR_MAGIC: Final = slice(257, 262)
@@ -39,19 +41,78 @@ _MAGIC: Final[Mapping[bytes, Format]] = {
 }  # fmt: skip
 _ZLIB_STARTS: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _PICKLE_ENDINGS: Final = frozenset(
-    {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".joblib", ".dill", ".p", ".mar", ".dat"}
+    {
+        ".pkl",
+        ".pickle",
+        ".pt",
+        ".pth",
+        ".ckpt",
+        ".bin",
+        ".joblib",
+        ".dill",
+        ".p",
+        ".mar",
+        ".dat",
+        ".sav",
+        ".pck",
+        ".ot",
+    }
 )
+_ALSO_PICKLES: Final = frozenset({".model", ".data", ".spm"})
+"""Endings of pickles, of tokenizers and of plain text."""
+_UNREAD_ENDINGS: Final = frozenset(
+    {
+        ".pb",
+        ".pbtxt",
+        ".prototxt",
+        ".caffemodel",
+        ".tflite",
+        ".mlmodel",
+        ".msgpack",
+        ".pdparams",
+        ".pdmodel",
+        ".params",
+        ".engine",
+        ".plan",
+        ".trt",
+        ".rds",
+        ".rda",
+        ".mat",
+        ".cbm",
+        ".bst",
+    }
+)
+"""Models of other programs: text or not, nobody here reads them."""
 _BY_ENDING: Final[Mapping[str, Format]] = {
     ".safetensors": "safetensors", ".gguf": "gguf", ".onnx": "onnx", ".npy": "npy",
-    ".npz": "zip", ".keras": "zip", ".tar": "tar", ".h5": "hdf5", ".hdf5": "hdf5",
-    ".json": "json", ".jinja": "template", ".pyc": "native",
-    **dict.fromkeys((".py", ".sh", ".bat", ".ps1", ".js", ".lua", ".r"), "script"),
+    ".npz": "zip", ".keras": "zip", ".pt2": "zip", ".tar": "tar", ".h5": "hdf5",
+    ".hdf5": "hdf5", ".json": "json", ".pyc": "native",
+    **dict.fromkeys((".jinja", ".jinja2", ".j2"), "template"),
+    **dict.fromkeys((".py", ".pyw", ".sh", ".bash", ".zsh", ".bat", ".cmd", ".ps1", ".js", ".mjs",
+                     ".lua", ".r", ".rb", ".pl", ".vbs"), "script"),
+    **dict.fromkeys(_UNREAD_ENDINGS, "unknown"),
     ".onnx_data": "raw", ".yaml": "yaml", ".yml": "yaml",
     **dict.fromkeys((".so", ".dll", ".dylib", ".exe"), "native"),
 }  # fmt: skip
 WEIGHT_ENDINGS: Final = frozenset(
     {".safetensors", ".gguf", ".onnx", ".npy", ".npz", ".keras", ".h5", *_PICKLE_ENDINGS}
 )
+
+
+_OTHER_CONTENTS: Final[Mapping[str, frozenset[Format]]] = {
+    ".keras": frozenset({"hdf5"}),
+    ".tar": frozenset({"gzip", "bzip2", "xz", "lzma"}),
+    ".pyc": frozenset(),
+}
+_ANY_CONTENT: Final[frozenset[Format]] = frozenset({"raw", "unknown"})
+
+
+def promised(name: str) -> frozenset[Format]:
+    """The formats that a loader would take a file for by its name; none where it could be any."""
+    found = _BY_ENDING.get(ending(name))
+    if found is None or found in _ANY_CONTENT:
+        return frozenset()
+    return _OTHER_CONTENTS.get(ending(name), frozenset[Format]()) | frozenset[Format]({found})
 
 
 def ending(name: str) -> str:
@@ -64,6 +125,9 @@ def recognize(source: Source, name: str) -> Format:
     head = source.read(0, _HEAD_BYTES)
     if not head:
         return "empty"
+    if ending(name) == ".onnx_data":
+        # Numbers of any value; whether they would run as a pickle or open as a zip is asked too.
+        return "raw"
     return _by_magic(head, name) or _by_start(head, source.size, name) or _by_name(head, name)
 
 
@@ -90,13 +154,13 @@ def _by_start(head: bytes, size: int, name: str) -> Format | None:
         return "safetensors"
     if starts_like_pickle(head):
         return "pickle"
-    return "zlib" if head.startswith(_ZLIB_STARTS) and not _is_text(head) else None
+    return "zlib" if head.startswith(_ZLIB_STARTS) and not is_text(head) else None
 
 
 def _plausible(found: Format, head: bytes, name: str) -> bool:
     """Short magics are also how texts begin."""
     if found in {"native", "media", "bzip2"}:
-        return ending(name) in _BY_ENDING or not _is_text(head)
+        return ending(name) in _BY_ENDING or not is_text(head)
     return True
 
 
@@ -115,14 +179,18 @@ def _by_name(head: bytes, name: str) -> Format:
     known = _BY_ENDING.get(ending(name))
     if known is not None:
         return known
+    if PurePosixPath(name).name == "MLmodel":
+        return "yaml"
+    if ending(name) in _ALSO_PICKLES:
+        return "sentencepiece" if head.startswith(_FIRST_PIECE) else "pickle"
     if ending(name) in _PICKLE_ENDINGS:
         return "pickle"
-    if _is_text(head):
-        return "text"
-    return "sentencepiece" if ending(name) in {".model", ".spm"} else "unknown"
+    if head.startswith(b"#!") and is_text(head):
+        return "script"
+    return "text" if is_text(head) else "unknown"
 
 
-def _is_text(head: bytes) -> bool:
+def is_text(head: bytes) -> bool:
     """Whether the start is UTF-8 without control characters other than white space."""
     try:
         text = head.decode("utf-8")

@@ -13,7 +13,7 @@ from steelyard.kernel.errors import MalformedEvidence
 from steelyard.weights.model_folder import Entry, entries
 from steelyard.weights.scan.closure import closure_findings, load_closure
 from steelyard.weights.scan.files import scan_source
-from steelyard.weights.scan.finding import Finding
+from steelyard.weights.scan.finding import Finding, printable
 from steelyard.weights.scan.model import as_model, opened
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def scan_model(
     try:
         found = entries(root)
     except MalformedEvidence as error:
-        finding = Finding("unreadable", root.name, "", None, str(error)[:400])
+        finding = Finding("unreadable", printable(root.name), "", None, printable(str(error)[:400]))
         return Report((), (finding,), ())
     results: list[Finding] = []
     for number, entry in enumerate(found):
@@ -86,8 +86,15 @@ def scan_model(
     model = as_model(found)
     references = load_closure(model)
     results.extend(closure_findings(model, references, covered))
-    ordered = sorted(results, key=_place)
+    ordered = sorted((_told(finding, covered) for finding in results), key=_place)
     return Report(tuple(entry.name for entry in found), tuple(ordered), references)
+
+
+def _told(finding: Finding, covered: frozenset[str] | None) -> Finding:
+    """A script that a signature covers is its signer's word, and not unknown."""
+    if finding.code == "script-file" and covered is not None and finding.file in covered:
+        return Finding("script-covered", finding.file, "", None, finding.text)
+    return finding
 
 
 def with_opinions(report: Report, opinions: tuple[Opinion, ...]) -> Report:

@@ -158,3 +158,16 @@ def keras(config: object) -> bytes:
 def layer(name: str, module: str | None = "keras.layers", **config: object) -> dict[str, object]:
     """A layer of a Keras model."""
     return {"module": module, "class_name": name, "config": config, "registered_name": None}
+
+
+def wrapped(
+    dtype: str, data: bytes, *, more: bytes = b"", shape: int | None = None, state: bytes = b""
+) -> bytes:
+    """A pickle of one array as joblib writes it: a wrapper, then the bytes of the array."""
+    kind = b"cnumpy\ndtype\n" + text(dtype) + b"\x89\x88\x87R" + state
+    extent = b"J" + struct.pack("<i", len(data) if shape is None else shape) + b"\x85"
+    return (
+        b"\x80\x04cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(" + text("subclass")
+        + b"cnumpy\nndarray\n" + text("shape") + extent + text("order") + text("C")
+        + text("dtype") + kind + text("allow_mmap") + b"\x89" + more + b"ub" + data + b"."
+    )  # fmt: skip

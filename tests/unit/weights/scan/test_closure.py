@@ -183,3 +183,55 @@ def test_everything_that_is_loaded_must_be_covered(tmp_path: Path) -> None:
         ("uncovered", "model.safetensors", "loaded, and not covered")
     ]
     assert told(scan_model(folder, frozenset({"config.json", "model.safetensors"}))) == []
+
+
+def test_generation_code_is_taken_because_it_lies_there(tmp_path: Path) -> None:
+    folder = model(tmp_path, **{"custom_generate/generate.py": b"from .more import x\n"})
+    report = scan_model(folder)
+    assert [each for each in told(report) if each[0] == "code-at-load"] == [
+        ("code-at-load", "custom_generate/generate.py",
+         "custom_generate refers to 'custom_generate/generate.py'"),
+        ("code-at-load", "custom_generate/generate.py",
+         "import refers to 'custom_generate/more.py', which is not there"),
+    ]  # fmt: skip
+
+
+def test_what_libraries_write_of_themselves_is_no_code(tmp_path: Path) -> None:
+    files = {
+        "config.json": {
+            "attn_implementation": "flash_attention_2", "activation_function": "gelu_new",
+            "vision_config": {"_attn_implementation": "sdpa"}, "types": ["a.b"],
+            "pretrained_cfg": {"tag": "in1k", "url": ""}, "architecture": "resnet50",
+            "sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity",
+        },
+        "1_Dense/config.json": {"activation_function": "torch.nn.modules.activation.Tanh"},
+        "router_config.json": {"types": {"q": "sentence_transformers.models.Transformer"}},
+        "adapter_config.json": {
+            "megatron_core": "megatron.core",
+            "auto_mapping": {
+                "base_model_class": "X", "parent_library": "transformers.models.x.modeling_x"
+            },
+        },
+        "tokenizer_config.json": {"vocab_file": "vocab.txt", "tokenizer_file": None},
+        "model_index.json": {
+            "_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"],
+            "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+            "image_encoder": [None, None], "sizes": [1, 2],
+        },
+    }  # fmt: skip
+    assert told(scan_model(model(tmp_path, **files))) == []
+
+
+def test_a_file_in_place_of_a_module_of_diffusers_is_code(tmp_path: Path) -> None:
+    name = "safety_checker/stable_diffusion.py"
+    index = {"safety_checker": ["stable_diffusion", "Checker"]}
+    report = scan_model(model(tmp_path, model_index=index, **{name: b"x = 1\n"}))
+    assert kinds(report) == [("code", name)]
+
+
+def test_weights_of_a_hub_are_named(tmp_path: Path) -> None:
+    config = {"timm_model": "hf-hub:acme/tower", "pretrained_cfg": {"hf_hub_id": "acme/vit"}}
+    report = scan_model(model(tmp_path, config=config))
+    assert sorted(kinds(report)) == [
+        ("remote model", "acme/vit"), ("remote model", "hf-hub:acme/tower"),
+    ]  # fmt: skip

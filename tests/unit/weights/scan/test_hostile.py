@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 from pathlib import Path
@@ -14,6 +15,8 @@ from .assembling import HARMLESS, called
 from .hostile_archives import ARCHIVES
 from .hostile_formats import FORMATS
 from .hostile_pickles import ADVISED, PICKLES
+from .hostile_readings import READINGS
+from .hostile_texts import JSONS, TEMPLATES, UNREAD_YAMLS, YAMLS, template_in_config
 
 
 def scanned(folder: Path, name: str, data: bytes) -> Report:
@@ -81,12 +84,49 @@ def test_a_hostile_file_of_another_format_is_found(tmp_path: Path, trick: str) -
     assert code in codes(report)
 
 
+@pytest.mark.parametrize("trick", READINGS)
+def test_a_file_that_two_readers_read_differently_is_found(tmp_path: Path, trick: str) -> None:
+    name, data, code = READINGS[trick]
+    report = scanned(tmp_path, name, data)
+    assert report.verdict != "clean"
+    assert code in codes(report)
+
+
+@pytest.mark.parametrize("name", ["model_config.yaml", "hparams.yml", "MLmodel"])
+@pytest.mark.parametrize("trick", YAMLS)
+def test_yaml_that_hides_a_target_blocks(tmp_path: Path, trick: str, name: str) -> None:
+    report = scanned(tmp_path, name, YAMLS[trick])
+    assert report.verdict == "blocked"
+    assert codes(report) <= {"config-code", "config-malformed"}
+
+
+@pytest.mark.parametrize("trick", UNREAD_YAMLS)
+def test_yaml_that_cannot_be_read_is_unknown(tmp_path: Path, trick: str) -> None:
+    report = scanned(tmp_path, "c.yaml", UNREAD_YAMLS[trick])
+    assert (report.verdict, codes(report)) == ("unknown", {"config-unread"})
+
+
+@pytest.mark.parametrize("trick", JSONS)
+def test_a_configuration_that_reaches_out_blocks(tmp_path: Path, trick: str) -> None:
+    name, value = JSONS[trick]
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    report = scanned(tmp_path, name, json.dumps(value).encode())
+    assert report.verdict == "blocked"
+    assert codes(report) <= {"config-code", "config-path", "code-at-load", "code-remote"}
+
+
+@pytest.mark.parametrize("trick", TEMPLATES)
+def test_a_template_that_computes_names_blocks(tmp_path: Path, trick: str) -> None:
+    report = scanned(tmp_path, "tokenizer_config.json", template_in_config(TEMPLATES[trick]))
+    assert (report.verdict, codes(report)) == ("blocked", {"template-code"})
+
+
 def test_the_constructions_are_as_many_as_documented(repository: Path) -> None:
     page = (repository / "docs" / "reference" / "scan-findings.md").read_text("utf-8")
-    counts = (len(PICKLES), len(ADVISED), len(ARCHIVES), len(FORMATS))
-    assert re.findall(r"(\d+) (?:tricks|names|archives|files)\b", page)[:4] == list(
-        map(str, counts)
-    )
+    texts = len(YAMLS) + len(UNREAD_YAMLS) + len(JSONS) + len(TEMPLATES)
+    counts = (len(PICKLES), len(ADVISED), len(ARCHIVES), len(FORMATS), len(READINGS), texts)
+    nouns = r"(\d+) (?:tricks|names|archives|files|constructions|configurations)\b"
+    assert re.findall(nouns, page) == list(map(str, counts))
 
 
 def test_the_call_in_these_files_is_harmless_and_real(monkeypatch: pytest.MonkeyPatch) -> None:

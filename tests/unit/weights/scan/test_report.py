@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pickle
 import re
 from pathlib import Path
@@ -335,3 +336,17 @@ def test_members_in_archives_have_their_path(tmp_path: Path) -> None:
     (tmp_path / "m.zip").write_bytes(zipped({"a.zip": zipped({"b.pkl": HARMLESS + b"."})}))
     (finding,) = scan_model(tmp_path).findings
     assert (finding.member, finding.place) == ("a.zip!b.pkl", "m.zip!a.zip!b.pkl at 0")
+
+
+def test_a_name_that_is_no_text_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"nu\xffm.bin")
+    path.write_bytes(b"x")
+    report = scan_model(path)
+    assert report.verdict == "unknown"
+    assert [(f.code, f.file) for f in report.findings] == [("unreadable", r"nu\udcffm.bin")]
+    document: Any = json.loads(canonical_json(to_sarif(report, "1")))
+    (result,) = document["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {
+        "uri": "nu%5Cudcffm.bin"
+    }
+    check_schema(json.loads(canonical_json(report.to_json())), "weights-scan", where="report")

@@ -12,7 +12,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from steelyard.kernel import parse_yaml
+from steelyard.weights.scan.pickles.inline_arrays import item_bytes
+from steelyard.weights.scan.pickles.opcodes import BrokenStream
 from steelyard.weights.scan.pickles.values import (
+    NOTHING,
     Constant,
     Items,
     Made,
@@ -34,6 +37,7 @@ _PLAIN_CODECS: Final = frozenset({"latin1", "latin-1"})
 _DTYPE: Final = re.compile(r"[<>=|]?[?biufcmMOSUaV][0-9]{0,9}|bool|bfloat16|(?:u?int|float)[0-9]+")
 _ELEMENT_LIMIT: Final = 1 << 48
 _DTYPE_STATE_FIELDS: Final = 8
+_DTYPE_SIZE: Final = 5
 _DTYPE_FLAGS: Final = 7
 _POINTER_FLAGS: Final = 0x07
 """Item is counted, is pickled as a list, is a pointer (numpy `ndarraytypes.h`)."""
@@ -63,8 +67,8 @@ def argument_fault(callee: Name, arguments: tuple[Value, ...]) -> str | None:
 
 def state_fault(made: Made, state: Value) -> str | None:
     """What is wrong with the state that BUILD sets; None if nothing."""
-    if not may(made.callee, "state"):
-        return "it takes no state"
+    if made.stated or not may(made.callee, "state"):
+        return "its state is set twice" if made.stated else "it takes no state"
     if made.callee.path == "numpy dtype":
         return _dtype_state(made, state)
     if made.callee.path in _RECONSTRUCTED:
@@ -209,12 +213,25 @@ def _dtype_state(made: Made, state: Value) -> str | None:
         return "the state is no tuple of an element type"
     if any(not isinstance(item, Other) or item.kind != "none" for item in items[2:5]):
         return "the element type has fields, whose offsets nobody checks"
+    if not _keeps_size(made, items[_DTYPE_SIZE]):
+        return "the state gives elements of another size than their type"
     flags = items[_DTYPE_FLAGS]
     if not isinstance(flags, Constant) or not isinstance(flags.value, int):
         return "the flags of the element type are no number"
     if flags.value & _POINTER_FLAGS and not is_object_type(made):
         return "an element type without objects is marked as having some"
     return None
+
+
+def _keeps_size(made: Made, size: Value) -> bool:
+    """Whether numpy would go on with the element size that the name of a type tells."""
+    number = size.value if isinstance(size, Constant) else None
+    if number == -1:
+        return True
+    try:
+        return number == item_bytes(made)
+    except BrokenStream:
+        return False
 
 
 def _array_state(state: Value) -> str | None:
@@ -231,8 +248,12 @@ def _array_state(state: Value) -> str | None:
 
 
 def _wrapped_array_state(state: Value) -> str | None:
-    kind = state.get("subclass") if isinstance(state, Table) else None
-    dtype = state.get("dtype") if isinstance(state, Table) else None
+    if not isinstance(state, Table) or not state.has_text_keys:
+        return "the state is no mapping of attributes"
+    kind, dtype = state.get("subclass"), state.get("dtype")
+    padding = state.get("numpy_array_alignment_bytes")
+    if not (padding in {None, NOTHING} or isinstance(padding, Constant)):
+        return "the alignment is no number"
     if not isinstance(kind, Name) or kind.path != "numpy ndarray":
         return "it must wrap a numpy.ndarray"
     if not isinstance(dtype, Made) or dtype.callee.path != "numpy dtype":

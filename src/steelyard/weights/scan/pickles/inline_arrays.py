@@ -1,7 +1,8 @@
 """Raw arrays that joblib writes into the stream of a pickle, behind the object that wraps them.
 
 Decides only how many bytes to pass over, as `joblib.numpy_pickle.NumpyArrayWrapper.read_array`
-(joblib 1.5) does; arrays of objects are refused before.
+(joblib 1.5) does; arrays of objects are refused before. That other unpicklers run these bytes
+as opcodes is `readings`' business.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING, Final
 
 from steelyard.weights.scan.pickles.opcodes import BrokenStream
-from steelyard.weights.scan.pickles.values import Constant, Items, Made, Table, Value
+from steelyard.weights.scan.pickles.values import NOTHING, Constant, Items, Made, Table, Value
 
 if TYPE_CHECKING:
     from steelyard.weights.scan.source import Cursor
@@ -22,8 +23,13 @@ _ELEMENT_LIMIT: Final = 1 << 48
 _UCS4_BYTES: Final = 4
 
 
-def skip_wrapped_array(cursor: Cursor, state: Value) -> None:
+def skip_wrapped_array(cursor: Cursor, state: Value, *, padded: bool) -> None:
     """Pass over the array whose wrapper has this state.
+
+    Args:
+        cursor: Stands behind the wrapper.
+        state: The wrapper's attributes.
+        padded: Whether the reader knows of padding before an array.
 
     Raises:
         BrokenStream: the state does not tell its length.
@@ -32,7 +38,7 @@ def skip_wrapped_array(cursor: Cursor, state: Value) -> None:
     if not isinstance(state, Table):
         raise BrokenStream("an array without shape and element type")
     length = _elements(state.get("shape")) * item_bytes(state.get("dtype"))
-    if state.get("numpy_array_alignment_bytes") is not None:
+    if padded and state.get("numpy_array_alignment_bytes") not in {None, NOTHING}:
         cursor.skip(cursor.take(1)[0])
     cursor.skip(length)
 

@@ -7,7 +7,7 @@ C unpickler (`Modules/_pickle.c`); what may be called is `allowlist`'s business.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from steelyard.weights.scan.pickles.allowlist import (
     IMPORTABLE,
@@ -21,7 +21,9 @@ from steelyard.weights.scan.pickles.opcodes import BrokenStream, Opcode, read_op
 from steelyard.weights.scan.pickles.values import (
     NOTHING,
     UNKNOWN,
+    Arrays,
     Constant,
+    Fault,
     Items,
     Made,
     Name,
@@ -42,33 +44,23 @@ _FAULT_LIMIT: Final = 200
 _LATEST_PROTOCOL: Final = 5
 
 
-class Fault(NamedTuple):
-    """Something in a stream that an honest checkpoint has no use for.
-
-    Attributes:
-        code: Code of the finding.
-        text: What was found.
-        offset: Position of the opcode.
-    """
-
-    code: str
-    text: str
-    offset: int
-
-
 class Machine:
     """Follows one pickle from its first opcode to STOP.
 
     After `run`, `faults` says what is wrong with it, `names` what it imports, `storages` what
-    its tensors rest on and `calls` how many calls it makes.
+    its tensors rest on, `calls` how many calls it makes, `last_call` where the last one stands
+    and `first_array` where the first array that joblib wrote into the stream begins.
     """
 
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(self, cursor: Cursor, arrays: Arrays = "padded") -> None:
         self.faults: list[Fault] = []
         self.names: list[Name] = []
         self.storages: dict[str, Storage] = {}
         self.calls = 0
+        self.last_call = -1
+        self.first_array = -1
         self.opcodes = 0
+        self._arrays: Arrays = arrays
         self._cursor = cursor
         self._stack: list[Value] = []
         self._marks: list[int] = []
@@ -76,7 +68,8 @@ class Machine:
         self._start = cursor.position
         self._frame_end = 0
         self._kept = 0
-        self._known: dict[str, Name] = {}
+        self._known: dict[tuple[str, str], Name] = {}
+        self._counts: dict[str, int] = {}
 
     def run(self, opcode_limit: int) -> Value:
         """Follow the stream; returns what it builds.
@@ -109,9 +102,11 @@ class Machine:
             if opcode.start != self._start:
                 self._fault("pickle-structure", "PROTO stands inside the stream", opcode)
 
-    def _fault(self, code: str, text: str, opcode: Opcode) -> None:
-        if len(self.faults) < _FAULT_LIMIT:
-            self.faults.append(Fault(code, text, opcode.start))
+    def _fault(self, code: str, text: str, opcode: Opcode, name: Name | None = None) -> None:
+        # Of each code apart: many that do no harm do not crowd out one that does.
+        self._counts[code] = self._counts.get(code, 0) + 1
+        if self._counts[code] <= _FAULT_LIMIT:
+            self.faults.append(Fault(code, text, opcode.start, name))
 
     def _fence(self) -> int:
         return self._marks[-1] if self._marks else 0
@@ -245,14 +240,13 @@ class Machine:
             self._push(UNKNOWN)
 
     def _imported(self, module: str, name: str, opcode: Opcode) -> Name:
-        path = f"{module} {name}"
-        known = self._known.get(path)
+        known = self._known.get((module, name))
         if known is None:
-            known = self._known[path] = Name(module, name)
+            known = self._known[module, name] = Name(module, name)
             self.names.append(known)
-            if path not in IMPORTABLE:
+            if known.path not in IMPORTABLE:
                 text = f"imports {module[:80]}.{name[:80]}, which is not on the allowlist"
-                self._fault("pickle-global", text, opcode)
+                self._fault("pickle-global", text, opcode, known)
         return known
 
     def extension(self, opcode: Opcode) -> None:
@@ -298,6 +292,7 @@ class Machine:
         if isinstance(callee, Constant | Items | Table) or callee is NOTHING:
             raise BrokenStream(f"{opcode.name} calls {_named(callee)}")
         self.calls += 1
+        self.last_call = opcode.start
         if not isinstance(callee, Name):
             text = f"{opcode.name} calls {_named(callee)}, which is known only at run time"
             self._fault("pickle-unresolved", text, opcode)
@@ -316,16 +311,24 @@ class Machine:
         """BUILD: attributes of an object, or a call of its `__setstate__`."""
         state, target = self._pop(), self._top()
         if not isinstance(target, Made):
-            # What an import outside the list made is reported there.
+            # What an import outside the list made is reported there. Plain values take no
+            # state: an unpickler does nothing, or fails.
             if target is not UNKNOWN:
-                self._fault("pickle-state", f"BUILD on {_named(target)}", opcode)
+                code = "pickle-state" if isinstance(target, Name) else "pickle-structure"
+                self._fault(code, f"BUILD on {_named(target)}", opcode)
             return
         if reason := state_fault(target, state):
             text = f"BUILD on {target.callee.module}.{target.callee.name}: {reason}"
             self._fault("pickle-state", text, opcode)
-        target.state = state
+        target.stated = True
         if target.callee.path == "joblib.numpy_pickle NumpyArrayWrapper":
-            skip_wrapped_array(self._cursor, state)
+            self._pass_array(state)
+
+    def _pass_array(self, state: Value) -> None:
+        if self.first_array < 0:
+            self.first_array = self._cursor.position
+        if self._arrays != "followed":
+            skip_wrapped_array(self._cursor, state, padded=self._arrays == "padded")
 
 
 _OTHER_NAMES: Final = (

@@ -7,7 +7,7 @@ mappings (where a checkpoint's tensors have their names) and which call made an 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +43,13 @@ class Table:
 
     entries: list[tuple[Value, Value]] = field(default_factory=list["tuple[Value, Value]"])
 
+    @property
+    def has_text_keys(self) -> bool:
+        """Whether every key is a text of the stream, so that `get` sees what a dict would."""
+        return all(
+            isinstance(name, Constant) and isinstance(name.value, str) for name, _ in self.entries
+        )
+
     def get(self, key: str) -> Value | None:
         """What the text `key` leads to, if anything."""
         for name, value in reversed(self.entries):
@@ -59,13 +66,13 @@ class Made:
         callee: The name that was called.
         arguments: Its positional arguments.
         table: What SETITEMS puts into it.
-        state: What BUILD sets, the last time.
+        stated: Whether BUILD has set its state.
     """
 
     callee: Name
     arguments: tuple[Value, ...]
     table: Table = field(default_factory=Table)
-    state: Value | None = None
+    stated: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,3 +101,22 @@ Value = Constant | Name | Items | Table | Made | Storage | Other
 
 UNKNOWN: Final = Other("unknown")
 NOTHING: Final = Other("none")
+Arrays = Literal["padded", "bare", "followed"]
+"""What follows the wrapper of an array: padding and the array (joblib 1.2 and later), the array
+alone (joblib before), or opcodes as any other (every unpickler but joblib's)."""
+
+
+class Fault(NamedTuple):
+    """Something in a stream that an honest checkpoint has no use for.
+
+    Attributes:
+        code: Code of the finding.
+        text: What was found.
+        offset: Position of the opcode.
+        name: What an import outside the list asks for; None for other faults.
+    """
+
+    code: str
+    text: str
+    offset: int
+    name: Name | None = None

@@ -10,8 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import MalformedEvidence
-from steelyard.weights.scan.pickles.machine import Fault, Machine
-from steelyard.weights.scan.pickles.values import UNKNOWN, Constant, Name, Storage, Value
+from steelyard.weights.scan.pickles.machine import Machine
+from steelyard.weights.scan.pickles.values import (
+    UNKNOWN,
+    Arrays,
+    Constant,
+    Fault,
+    Name,
+    Storage,
+    Value,
+)
 from steelyard.weights.scan.source import Cursor, Source
 
 if TYPE_CHECKING:
@@ -44,6 +52,8 @@ class Walk:
         names: Everything it imports.
         storages: Storages that it refers to.
         calls: Number of calls.
+        last_call: Position of the last one; -1 where there is none.
+        first_array: Where the first array begins that joblib wrote in; -1 where there is none.
         opcodes: Number of opcodes.
         end: Position behind the last opcode that was read.
         broken: Why it stops before STOP; empty where it does not.
@@ -54,15 +64,19 @@ class Walk:
     names: tuple[Name, ...]
     storages: tuple[Storage, ...]
     calls: int
+    last_call: int
+    first_array: int
     opcodes: int
     end: int
     broken: str
 
 
-def follow(source: Source, position: int, opcode_limit: int = OPCODE_LIMIT) -> Walk:
+def follow(
+    source: Source, position: int, opcode_limit: int = OPCODE_LIMIT, arrays: Arrays = "padded"
+) -> Walk:
     """Follow the pickle that starts at `position`; never raises for what it contains."""
     cursor = Cursor(source, position)
-    machine = Machine(cursor)
+    machine = Machine(cursor, arrays)
     value: Value = UNKNOWN
     broken = ""
     try:
@@ -71,7 +85,8 @@ def follow(source: Source, position: int, opcode_limit: int = OPCODE_LIMIT) -> W
         broken = error.message
     return Walk(
         value, tuple(machine.faults), tuple(machine.names), tuple(machine.storages.values()),
-        machine.calls, machine.opcodes, cursor.position, broken,
+        machine.calls, machine.last_call, machine.first_array, machine.opcodes,
+        cursor.position, broken,
     )  # fmt: skip
 
 
@@ -96,14 +111,14 @@ class Pickles:
         return self.walks[index].value
 
 
-def follow_all(source: Source) -> Pickles:
+def follow_all(source: Source, arrays: Arrays = "padded") -> Pickles:
     """Follow a file's pickles, each from where the one before it stopped."""
-    walks = [follow(source, 0)]
+    walks = [follow(source, 0, OPCODE_LIMIT, arrays)]
     legacy = _is_legacy(walks[0])
     limit = _TORCH_PICKLES if legacy else _PICKLE_LIMIT
     while _goes_on(walks, source.size) and len(walks) < limit:
         left = OPCODE_LIMIT - sum(walk.opcodes for walk in walks)
-        following = follow(source, walks[-1].end, max(1, left))
+        following = follow(source, walks[-1].end, max(1, left), arrays)
         if following.broken and not (following.names or following.calls or legacy):
             break
         walks.append(following)

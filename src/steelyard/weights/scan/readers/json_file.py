@@ -1,12 +1,13 @@
-"""JSON files: strictness, Keras configurations, chat templates."""
+"""JSON files: strictness, Keras configurations, chat templates, and names that loaders import."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from steelyard.kernel.errors import MalformedEvidence
-from steelyard.weights.scan.configs import CONFIG_LIMIT_BYTES, as_object, parse_config
+from steelyard.weights.scan.configs import CONFIG_LIMIT_BYTES, as_object, objects_of, parse_config
 from steelyard.weights.scan.readers.keras import keras_findings
+from steelyard.weights.scan.readers.plain_classes import target_fault
 from steelyard.weights.scan.readers.templates import template_findings
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from steelyard.weights.scan.finding import Finding
     from steelyard.weights.scan.part import Part
+
+_SYMBOLIC: Final = "expr_str"
 
 
 def read_json(part: Part) -> Iterator[Finding]:
@@ -26,9 +29,21 @@ def read_json(part: Part) -> Iterator[Finding]:
     except MalformedEvidence as error:
         yield part.finding("config-malformed", error.message)
         return
-    yield from keras_findings(part, value)
+    for entry in objects_of(value):
+        yield from keras_findings(part, entry)
+        yield from _target_findings(part, entry)
     for text in _templates(as_object(value).get("chat_template")):
         yield from template_findings(part, text)
+
+
+def _target_findings(part: Part, entry: dict[str, object]) -> Iterator[Finding]:
+    for key, value in entry.items():
+        if said := target_fault(key, value):
+            yield part.finding("config-code", said)
+    if isinstance(entry.get(_SYMBOLIC), str):
+        yield part.finding("config-code", "an expression that torch.export evaluates")
+    if entry.get("trust_remote_code") is True:
+        yield part.finding("config-code", "trust_remote_code is switched on")
 
 
 def _templates(value: object) -> Iterator[str]:

@@ -33,25 +33,12 @@ _MARKERS: Final = re.compile(
 _WINDOW_BYTES: Final = 1 << 22
 _OVERLAP_BYTES: Final = 256
 _SEARCHED_BYTES: Final = 1 << 28
-_NODE_LIMIT: Final = 1_000_000
 
 
-def keras_findings(part: Part, config: object) -> Iterator[Finding]:
-    """Findings about a parsed configuration; none where it describes no Keras objects."""
-    waiting, visited = [config], 0
-    while waiting and visited < _NODE_LIMIT:
-        value = waiting.pop()
-        visited += 1
-        if isinstance(value, list):
-            waiting.extend(cast("list[object]", value))
-        elif isinstance(value, dict):
-            entry = cast("dict[str, object]", value)
-            waiting.extend(entry.values())
-            if isinstance(entry.get("class_name"), str) and "config" in entry:
-                yield from _object(part, entry)
-
-
-def _object(part: Part, entry: dict[str, object]) -> Iterator[Finding]:
+def keras_findings(part: Part, entry: dict[str, object]) -> Iterator[Finding]:
+    """Findings about one object of a configuration; none where it is no object of Keras."""
+    if not isinstance(entry.get("class_name"), str) or "config" not in entry:
+        return
     name, module = str(entry["class_name"])[:80], entry.get("module")
     if name in _REFUSED_CLASSES:
         yield part.finding("keras-code", f"an object of class {name!r}")

@@ -36,6 +36,9 @@ _BELOW: Final[Mapping[str, Mapping[int, str]]] = {
     "tensor": {13: "external"},
 }
 _NODE_DOMAIN: Final = 7
+_NODE_OPERATOR: Final = 4
+_ENGINE: Final = "EPContext"
+"""The operator that hands a compiled engine, of this file or another, to its runtime."""
 _KEY: Final = 1
 _VALUE: Final = 2
 
@@ -44,17 +47,22 @@ def read_onnx(part: Part) -> Iterator[Finding]:
     """Findings about a model; tensor data are passed over."""
     domains: set[str] = set()
     places: set[str] = set()
+    engines = 0
     try:
         for number, (message, start, stop) in enumerate(_messages(part)):
             if number > _NODE_LIMIT:
                 yield part.finding("header-limit", f"more than {_NODE_LIMIT} messages")
                 break
             if message == "node":
-                domains |= set(_domain(part, start, stop))
+                operator, domain = _operator(part, start, stop)
+                domains.add(domain)
+                engines += operator == _ENGINE
             elif message == "external":
                 places |= set(_location(part, start, stop))
     except MalformedEvidence as error:
         yield part.finding("onnx-structure", error.message)
+    if engines:
+        yield part.finding("onnx-external", f"{engines} nodes load a compiled engine")
     yield from _verdicts(part, domains, places)
 
 
@@ -71,10 +79,14 @@ def _messages(part: Part) -> Iterator[tuple[str, int, int]]:
                 waiting.append((below, field.start, field.start + field.length))
 
 
-def _domain(part: Part, start: int, stop: int) -> Iterator[str]:
-    for field in fields(part.source, start, stop):
-        if field.number == _NODE_DOMAIN:
-            yield text_of(part.source, field)
+def _operator(part: Part, start: int, stop: int) -> tuple[str, str]:
+    """Operator and domain of a node; of a field that stands twice, the last holds."""
+    told = {
+        field.number: text_of(part.source, field)
+        for field in fields(part.source, start, stop)
+        if field.number in {_NODE_DOMAIN, _NODE_OPERATOR}
+    }
+    return told.get(_NODE_OPERATOR, ""), told.get(_NODE_DOMAIN, "")
 
 
 def _require_known(message: str, field: Field) -> None:

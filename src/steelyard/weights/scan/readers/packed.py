@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
-from steelyard.kernel.errors import MalformedEvidence
+from steelyard.kernel.errors import MalformedEvidence, UnsafeArchive
 from steelyard.weights.scan.source import FileSource, MemorySource, Source
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _INPUT_BYTES: Final = 1 << 16
 _OUTPUT_BYTES: Final = 1 << 20
 _MEMORY_BYTES: Final = 1 << 24
 _DICTIONARY_LIMIT_BYTES: Final = 1 << 28
+_PADDING_BYTES: Final = 1 << 28
 _GZIP_WINDOW: Final = 31
 _RAW_WINDOW: Final = -15
 _ZLIB_WINDOW: Final = 15
@@ -99,16 +100,38 @@ def read_packed(part: Part, kind: str) -> Iterator[Finding | Part]:
         MalformedEvidence: the stream is broken.
         UnsafeArchive: it expands too far.
     """
-    position = 0
+    position, magic = 0, part.source.read(0, 2)
     store = Store(part.allowance)
     while True:
-        position = expand(part.source, position, DECOMPRESSORS[kind](), store)
-        rest = part.source.read(position, len(b"\xfd7zXZ\x00"))
-        if not rest or kind not in _SEVERAL or rest[:2] != part.source.read(0, 2):
+        stop = expand(part.source, position, DECOMPRESSORS[kind](), store)
+        position = after_zeros(part.source, stop)
+        if position == part.source.size:
             break
-    if rest.strip(b"\0"):
-        yield part.finding("archive-trailing", f"bytes follow the {kind} stream", position)
+        if kind not in _SEVERAL or part.source.read(position, 2) != magic:
+            yield part.finding("archive-trailing", f"bytes follow the {kind} stream", position)
+            break
+        if position > stop:
+            # Python's gzip passes over the zeros and goes on; others have read everything.
+            text = f"{position - stop} zero bytes stand before another {kind} stream"
+            yield part.finding("archive-trailing", text, stop)
     yield part.inside("content", store.source())
+
+
+def after_zeros(source: Source, position: int) -> int:
+    """Where the first byte other than zero stands; the end of the source where there is none.
+
+    Raises:
+        UnsafeArchive: more zeros than are read.
+    """
+    start = position
+    while (window := source.read(position, _OUTPUT_BYTES)) and position - start < _PADDING_BYTES:
+        kept = window.lstrip(b"\0")
+        if kept:
+            return position + len(window) - len(kept)
+        position += len(window)
+    if window:
+        raise UnsafeArchive(f"more than {_PADDING_BYTES} zero bytes stand behind the end")
+    return position
 
 
 def expand(source: Source, position: int, state: Decompressor, store: Store) -> int:

@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from steelyard.weights.scan.formats import starts_like_pickle
-from steelyard.weights.scan.pickles import OPCODE_LIMIT, Walk, follow, follow_all
+from steelyard.weights.scan.formats import ending, is_text, starts_like_pickle
+from steelyard.weights.scan.pickles import (
+    Pickles,
+    Walk,
+    exhausted,
+    follow_all,
+    hidden_faults,
+    other_readings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +24,8 @@ if TYPE_CHECKING:
     from steelyard.weights.scan.finding import Finding
     from steelyard.weights.scan.part import Part
 
-_PERSID: Final = b"P"
-"""How a zip starts: an opcode at which an unpickler without a checkpoint fails."""
-_IMPORTS: Final = frozenset({"pickle-global", "pickle-unresolved"})
+_OFTEN_TEXT: Final = frozenset({".data", ".model"})
+_HEAD_BYTES: Final = 4096
 
 
 def read_pickle(part: Part) -> Iterator[Finding]:
@@ -27,11 +33,20 @@ def read_pickle(part: Part) -> Iterator[Finding]:
     found = follow_all(part.source)
     first = found.walks[0]
     if _is_none(first) and not starts_like_pickle(part.source.read(0, 2)):
-        yield part.finding("unknown-format", f"no pickle, and no other format: {first.broken}")
+        if ending(part.name) not in _OFTEN_TEXT or not is_text(part.source.read(0, _HEAD_BYTES)):
+            text = f"no pickle, and no other format: {first.broken}"
+            yield part.finding("unknown-format", text)
         return
     for walk in found.walks:
         for fault in walk.faults:
             yield part.finding(fault.code, fault.text, fault.offset)
+    yield from _ending(part, found)
+    for reading in other_readings(part.source, found):
+        for walk in reading.walks:
+            yield from _of_reading(part, walk, max(walk.first_array, 0))
+
+
+def _ending(part: Part, found: Pickles) -> Iterator[Finding]:
     last = found.walks[-1]
     if last.broken:
         yield part.finding("pickle-broken", f"it breaks off: {last.broken}", last.end)
@@ -43,27 +58,33 @@ def read_pickle(part: Part) -> Iterator[Finding]:
         yield part.finding("pickle-trailing", text, found.end)
 
 
+def _of_reading(part: Part, walk: Walk, since: int) -> Iterator[Finding]:
+    """What another unpickler would do that does not know the arrays of joblib."""
+    for fault in hidden_faults(walk, since):
+        text = f"an array, read as opcodes, {_said(fault.text)}"
+        yield part.finding("pickle-global" if fault.name else fault.code, text, fault.offset)
+    if exhausted(walk):
+        text = f"its arrays, read as opcodes, have {walk.broken}"
+        yield part.finding("pickle-broken", text, walk.end)
+
+
 def hidden_pickle(part: Part) -> Iterator[Finding]:
     """A finding where a file of another format would also run as a pickle."""
-    if part.source.read(0, 1) == _PERSID:
-        return
-    walk = follow(part.source, 0)
-    if walk.opcodes > OPCODE_LIMIT:
-        yield part.finding("pickle-broken", f"read as a pickle, it has {walk.broken}", walk.end)
-    elif walk.broken and not walk.calls:
-        return
-    for name in walk.names:
-        if not _could_be_imported(f"{name.module}.{name.name}"):
-            return
-    for fault in walk.faults:
-        if fault.code in _IMPORTS:
-            yield part.finding("polyglot", f"read as a pickle, it {fault.text}", fault.offset)
+    found = follow_all(part.source)
+    for reading in (found, *other_readings(part.source, found)):
+        for walk in reading.walks:
+            if exhausted(walk):
+                text = f"read as a pickle, it has {walk.broken}"
+                yield part.finding("pickle-broken", text, walk.end)
+            for fault in hidden_faults(walk):
+                text = f"read as a pickle, it {_said(fault.text)}"
+                yield part.finding("polyglot", text, fault.offset)
+
+
+def _said(text: str) -> str:
+    """The fault as the end of a sentence whose subject is told."""
+    return text if text.startswith("imports ") else f"does this: {text}"
 
 
 def _is_none(walk: Walk) -> bool:
     return bool(walk.broken) and not walk.names and not walk.calls
-
-
-def _could_be_imported(path: str) -> bool:
-    """Prose has blanks, where a module's name has none."""
-    return path.isprintable() and not any(character.isspace() for character in path)

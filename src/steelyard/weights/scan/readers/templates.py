@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from steelyard.weights.scan.readers.template_keys import attribute_fault, computed_keys
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,8 +23,12 @@ _PIECE: Final = 24
 _REFUSED_NAMES: Final = frozenset(
     {"self", "cycler", "joiner", "lipsum", "config", "request", "eval", "exec", "open", "url_for"}
 )
-_REFUSED_FILTERS: Final = frozenset({"attr", "format", "map_attribute", "xmlattr", "pprint"})
-_REFUSED_METHODS: Final = frozenset({"format", "format_map", "mro", "gi_frame", "f_globals"})
+_REFUSED_FILTERS: Final = frozenset({"attr", "format", "xmlattr", "pprint"})
+_REFUSED_METHODS: Final = frozenset(
+    {"format", "format_map", "mro", "gi_frame", "gi_code", "cr_frame", "cr_code", "ag_frame",
+     "ag_code", "f_globals", "f_locals", "f_builtins", "f_back", "tb_frame", "func_globals",
+     "im_func"}
+)  # fmt: skip
 _REFUSED_NODES: Final = (
     nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.ScopedEvalContextModifier
 )  # fmt: skip
@@ -42,7 +48,7 @@ def template_findings(part: Part, text: str) -> Iterator[Finding]:
     """Findings about a template's text."""
     try:
         tree = _parsed(text)
-        seen = set(_reaches(tree))
+        seen = {*_reaches(tree), *computed_keys(tree)}
     except (TemplateSyntaxError, RecursionError, ValueError) as error:
         reason = error.message if isinstance(error, TemplateSyntaxError) else "nested too deep"
         yield part.finding("template-unread", f"the template is not parsed: {reason}"[:200])
@@ -63,21 +69,25 @@ def _parsed(text: str) -> nodes.Template:
 
 
 def _reaches(tree: nodes.Template) -> Iterator[str]:
+    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
     for node in tree.find_all(nodes.Node):
         if isinstance(node, _REFUSED_NODES):
             yield "loads another template"
-        elif isinstance(node, nodes.Name) and _is_refused_name(node):
+        elif isinstance(node, nodes.Name) and _is_refused_name(node, own):
             yield f"uses {node.name[:40]!r}"
         elif isinstance(node, nodes.Filter) and node.name in _REFUSED_FILTERS:
             yield f"uses the filter {node.name!r}"
+        elif isinstance(node, nodes.Filter) and (fault := attribute_fault(node, _REFUSED_FILTERS)):
+            yield fault
         elif isinstance(node, nodes.Getitem) and isinstance(node.node, nodes.Const):
             yield "takes a text to pieces"
         elif refused := _refused_word(node):
             yield f"holds {refused[:40]!r}"
 
 
-def _is_refused_name(node: nodes.Name) -> bool:
-    return node.ctx == "load" and (node.name in _REFUSED_NAMES or node.name.startswith("_"))
+def _is_refused_name(node: nodes.Name, own: set[str]) -> bool:
+    inner = node.name.startswith("__") or (node.name.startswith("_") and node.name not in own)
+    return node.ctx == "load" and (node.name in _REFUSED_NAMES or inner)
 
 
 def _refused_word(node: nodes.Node) -> str:

@@ -1,14 +1,18 @@
 """YAML configurations: tags and targets that make a loader call what they name.
 
-Searched as text: a parser of full YAML is what such a file attacks.
+Read as a stream of events, from which nothing is ever made: escapes, folded texts and tags are
+told as any parser would see them, and none is resolved.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from steelyard.weights.scan.configs import CONFIG_LIMIT_BYTES
+import yaml
+
+from steelyard.kernel.errors import MalformedEvidence
+from steelyard.weights.scan.readers.plain_classes import names_targets, target_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,20 +20,95 @@ if TYPE_CHECKING:
     from steelyard.weights.scan.finding import Finding
     from steelyard.weights.scan.part import Part
 
-_TAG: Final = re.compile(rb"!!python/[\w./:]{0,80}|tag:yaml\.org,2002:python/[\w./:]{0,80}")
-_TARGET: Final = re.compile(rb"_target_[\"']?\s{0,8}:\s{0,8}[\"']?([\w.]{1,200})")
-_PLAIN_TARGETS: Final = (b"nemo.collections.", b"nemo.core.", b"torch.nn.", b"torch.optim.")
+_LIMIT_BYTES: Final = 1 << 22
+"""A few seconds; a longer YAML is not a configuration."""
+_DEPTH_LIMIT: Final = 100
+_CORE: Final = "tag:yaml.org,2002:"
+_PLAIN_TAGS: Final = frozenset(
+    {"!", *(_CORE + name for name in ("str", "int", "float", "bool", "null", "map", "seq"))}
+)
+_RESOLVER: Final = re.compile(r"\$\{\s*(?:eval|oc\.create|oc\.decode)\b", re.IGNORECASE)
+_CODE_FOLDER: Final = "code"
 
 
 def read_yaml(part: Part) -> Iterator[Finding]:
     """Findings about one file."""
-    if part.source.size > CONFIG_LIMIT_BYTES:
-        yield part.finding("header-limit", f"YAML of {part.source.size} bytes is not searched")
+    if part.source.size > _LIMIT_BYTES:
+        yield part.finding("header-limit", f"YAML of {part.source.size} bytes is not parsed")
         return
-    data = part.source.read(0, part.source.size)
-    if tag := _TAG.search(data):
-        yield part.finding("config-code", f"the tag {tag.group().decode()}", tag.start())
-    for target in _TARGET.finditer(data):
-        if not target[1].startswith(_PLAIN_TARGETS):
-            text = f"the target {target[1].decode('utf-8', 'replace')[:80]}"
-            yield part.finding("config-code", text, target.start())
+    try:
+        text = part.source.read(0, part.source.size).decode("utf-8-sig")
+        for code, said, offset in _Events(part.name == "MLmodel").read(text):
+            yield part.finding(code, said, offset)
+    except UnicodeDecodeError:
+        yield part.finding("config-malformed", "YAML that is no UTF-8")
+    except (yaml.YAMLError, MalformedEvidence, RecursionError, ValueError) as error:
+        said = error.message if isinstance(error, MalformedEvidence) else str(error)
+        yield part.finding("config-unread", f"no YAML: {' '.join(said.split())[:160]}")
+
+
+class _Events:
+    """Goes through the events of one file and keeps which key each value stands under."""
+
+    def __init__(self, flavors: bool) -> None:  # noqa: FBT001 - one fact about the file
+        self._flavors = flavors
+        self._open: list[bool] = []
+        """Of every open collection, whether it is a mapping."""
+        self._keys: list[str | None] = []
+        """Of every open mapping, the key whose value is next; None where a key is next."""
+
+    def read(self, text: str) -> Iterator[tuple[str, str, int]]:
+        """Code, sentence and position in characters of every finding."""
+        for event in cast("Any", yaml).parse(text, Loader=yaml.SafeLoader):
+            for code, said in self._seen(event):
+                yield code, said, event.start_mark.index
+            if len(self._open) > _DEPTH_LIMIT:
+                raise MalformedEvidence(f"nested deeper than {_DEPTH_LIMIT}")
+
+    def _seen(self, event: yaml.Event) -> Iterator[tuple[str, str]]:
+        if isinstance(event, yaml.DocumentStartEvent):
+            if event.tags or event.version not in {None, (1, 1), (1, 2)}:
+                yield "config-malformed", "a directive gives tags another meaning"
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._open.pop()
+            self._keys.pop()
+            self._passed(None)
+        elif isinstance(event, yaml.NodeEvent):
+            yield from self._node(event)
+
+    def _node(self, event: yaml.NodeEvent) -> Iterator[tuple[str, str]]:
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag not in _PLAIN_TAGS:
+            yield "config-code", f"the tag {tag.replace(_CORE, '!!')[:100]}"
+        in_mapping = bool(self._open) and self._open[-1]
+        key = self._keys[-1] if in_mapping else ""
+        if isinstance(event, yaml.CollectionStartEvent):
+            if key and (names_targets(key) and key.startswith("_")):
+                yield "config-code", f"the target under {key} is no text"
+            self._open.append(isinstance(event, yaml.MappingStartEvent))
+            self._keys.append(None)
+            return
+        yield from self._leaf(event, key)
+        self._passed(event.value if isinstance(event, yaml.ScalarEvent) else "*")
+
+    def _leaf(self, event: yaml.NodeEvent, key: str | None) -> Iterator[tuple[str, str]]:
+        """A text or an alias, which stands for what another place says."""
+        if isinstance(event, yaml.AliasEvent):
+            if key is None or names_targets(key):
+                yield (
+                    "config-code",
+                    f"an alias stands {'for a key' if key is None else 'as target'}",
+                )
+        elif isinstance(event, yaml.ScalarEvent) and key is not None:
+            if said := target_fault(key, event.value):
+                yield "config-code", said
+            if self._flavors and key == _CODE_FOLDER and event.value not in {"", "null", "~"}:
+                yield "config-code", f"code of the folder {event.value[:80]!r} is imported"
+            if found := _RESOLVER.search(event.value):
+                yield "config-code", f"the value {found.group()} is computed at load"
+
+    def _passed(self, text: str | None) -> None:
+        """A node has ended: where a key was awaited it was the key, otherwise its value."""
+        if self._open and self._open[-1]:
+            waiting = self._keys[-1] is None
+            self._keys[-1] = (text if text is not None else "") if waiting else None

@@ -81,12 +81,26 @@ class Entry:
 
 
 def find_end(source: Source) -> End | None:
-    """The last end record, as readers look for it from the back; None where there is none."""
+    """The last whole end record, as readers look for it from the back; None if there is none."""
+    return next(find_ends(source), None)
+
+
+def find_ends(source: Source) -> Iterator[End]:
+    """Every place where a reader that looks for an end record from the back could find one.
+
+    Raises:
+        MalformedEvidence: a zip64 record is not where it belongs.
+    """
     start = max(0, source.size - _END.size - _COMMENT_LIMIT)
     tail = source.read(start, source.size - start)
     at = tail.rfind(END_SIGNATURE)
-    if at < 0 or at + _END.size > len(tail):
-        return None
+    while at >= 0:
+        if at + _END.size <= len(tail):
+            yield _end_at(source, tail, start, at)
+        at = tail.rfind(END_SIGNATURE, 0, at + len(END_SIGNATURE) - 1)
+
+
+def _end_at(source: Source, tail: bytes, start: int, at: int) -> End:
     _, disk, _, _, entries, length, offset, comment = _END.unpack_from(tail, at)
     stop = start + at + _END.size + comment
     short = End(

@@ -42,6 +42,16 @@ _NO_BYTES: Final[frozenset[bytes]] = frozenset()
 _CHECKED_BYTES: Final = 1 << 26
 _STORAGE: Final = re.compile(r"([^/]+)/(?:data|constants)/[0-9]+")
 _PROGRAM: Final = re.compile(r"[^/]+/(?:code/.+|constants\.pkl)")
+_ARCHIVES_OF_CODE: Final[Mapping[str, re.Pattern[str]]] = {
+    "torch.export": re.compile(
+        r"(?:[^/]+/)*(?:archive_format|serialized_exported_program\.json"
+        r"|data/aotinductor/.+|models/[^/]+\.json)"
+    ),
+    "torch.package": re.compile(r"(?:[^/]+/)*\.data/(?:extern_modules|python_version)"),
+    "TorchServe": re.compile(r"MAR-INF/.+"),
+}
+"""Who runs code of an archive, and by which members such an archive is known: the first evaluates
+texts of its graphs, the second imports its modules, the third starts its handler."""
 
 
 def read_zip(part: Part) -> Iterator[Finding | Part]:
@@ -68,6 +78,9 @@ def read_zip(part: Part) -> Iterator[Finding | Part]:
     names = {_name(entry) for entry in entries}
     if any(_PROGRAM.fullmatch(name) for name in names):
         yield part.finding("torchscript-code", "the archive carries a TorchScript program")
+    for runner, members in _ARCHIVES_OF_CODE.items():
+        if any(members.fullmatch(name) for name in names):
+            yield part.finding("archive-code", f"{runner} runs what the archive names")
     for entry in entries:
         storage = _STORAGE.fullmatch(_name(entry))
         raw = storage is not None and f"{storage[1]}/data.pkl" in names
