@@ -158,8 +158,12 @@ class Session:
         return Observation(Outcome.MALFORMED, reason)
 
     def _refused_in_text(self) -> bool:
-        said = [m.text.replace("\u2019", "'") for m in self.messages if m.role == "assistant"]
-        return any(_REFUSAL.search(text) for text in said)
+        return any(refuses(m.text) for m in self.messages if m.role == "assistant")
+
+
+def refuses(text: str) -> bool:
+    """Whether a reply declines in words."""
+    return _REFUSAL.search(text.replace("\u2019", "'")) is not None
 
 
 def play(

@@ -82,6 +82,7 @@ class TargetSpec:
         sp: Specificity as a judge.
         parse_failure: Share of verdicts that cannot be read.
         position_bias: Share of verdicts that are the first option whatever the passage.
+        patch: Words, separated by commas, at which the keeper refuses.
         seed: Text that selects one realisation.
     """
 
@@ -114,6 +115,7 @@ class TargetSpec:
     sp: float = 1.0
     parse_failure: float = 0.0
     position_bias: float = 0.0
+    patch: str = ""
     seed: str = "0"
 
     def rate(self, arm: str, indicator: Indicator | None, difficulty: float = 0.0) -> float:

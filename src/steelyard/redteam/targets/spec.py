@@ -20,13 +20,15 @@ from steelyard.redteam.targets.parameters import TRIGGERS, TargetSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["AUDITOR", "JUDGE", "PRESETS", "PROVIDER", "TargetSpec", "parse_target"]
+__all__ = ["AUDITOR", "JUDGE", "KEEPER", "PRESETS", "PROVIDER", "TargetSpec", "parse_target"]
 
 PROVIDER = "steelyard"
 JUDGE = "judge"
 """Name of the organism that gives verdicts of known error."""
 AUDITOR = "auditor"
 """Name of the organism that chooses strategies at random."""
+KEEPER = "keeper"
+"""Name of the organism with a harmless flaw of known rate."""
 _ARM_PREFIX = "p_"
 _SKILL = re.compile(r"skill_([1-9])")
 _SHARES = ("refusal", "malformed", "timeout", "unknown_tool", "broken", "loop")
@@ -44,6 +46,7 @@ PRESETS: Mapping[str, TargetSpec] = {
         TargetSpec("hostile", unknown_tool=0.25, broken=0.25, loop=0.25, flood=1.0),
         TargetSpec(JUDGE),
         TargetSpec(AUDITOR),
+        TargetSpec(KEEPER),
     )
 }
 
@@ -88,7 +91,7 @@ def _require_consistent(spec: TargetSpec) -> None:
         raise UsageError(message, hint="add sandbag=0.3, say")
 
 
-_TEXTS = ("password", "trigger", "seed")
+_TEXTS = ("password", "trigger", "patch", "seed")
 _REALS: Mapping[str, tuple[float, float]] = {
     "theta": (-10.0, 10.0),
     "a": (0.01, 10.0),

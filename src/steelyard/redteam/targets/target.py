@@ -15,6 +15,7 @@ from steelyard.kernel import keyed_digest
 from steelyard.redteam.kit import Call, Protocol, Reply, installed_protocols
 from steelyard.redteam.kit.awareness import JUDGE_SETTING, PROBE_ARGUMENT, TEST_NOTICE
 from steelyard.redteam.kit.dialogue import Message, Tool, transcript_bytes
+from steelyard.redteam.targets.keeper import keep
 from steelyard.redteam.targets.manners import (
     MALFORMED_TEXT,
     REFUSAL_TEXT,
@@ -25,7 +26,7 @@ from steelyard.redteam.targets.manners import (
 )
 from steelyard.redteam.targets.parameters import Situation
 from steelyard.redteam.targets.roles import choose, give_verdict, read_marker
-from steelyard.redteam.targets.spec import AUDITOR, JUDGE
+from steelyard.redteam.targets.spec import AUDITOR, JUDGE, KEEPER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,6 +102,11 @@ class ReferenceTarget:
             return give_verdict(self.spec, tools, draw, label=self._oracle(messages[-1].text))
         if self.spec.name == AUDITOR:
             return choose(tools, draw) or SILENT
+        if self.spec.name == KEEPER:
+            return keep(
+                self.spec, messages, tools, draw,
+                lambda said: _Draw(draw.key, f"{KEEPER}/{said}", None)("template"),
+            )  # fmt: skip
         if [tool.name for tool in tools] == [JUDGE_SETTING.name]:
             return self._probed(briefing, draw)
         protocol = _recognise({tool.name for tool in tools})
