@@ -130,7 +130,9 @@ def test_a_custody_of_too_few_is_not_made(room: Room) -> None:
     spelled = [
         replace(member, organization=name)
         for member, name in zip(
-            room.members, ("Aster", "aster ", "\uff21\uff33\uff34\uff25\uff32", " Aster"), strict=True
+            room.members,
+            ("Aster", "aster ", "\uff21\uff33\uff34\uff25\uff32", " Aster"),
+            strict=True,
         )
     ]
     with pytest.raises(ConfigurationError, match="needs custodians of as many organizations"):
