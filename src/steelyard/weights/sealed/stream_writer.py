@@ -8,6 +8,7 @@ key, another folder of sealed weights.
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -159,6 +160,9 @@ def _encrypt_into(
     """Encrypt every segment to its place in a file; returns the leaves."""
     total = info.segments
     leaves = bytearray(total * LEAF_BYTES)
+    # The kernel lets one thread at a time write into a file and has the others spin for their
+    # turn; here they encrypt meanwhile.
+    writing = threading.Lock()
 
     def new_worker() -> Callable[[int, int], None]:
         scratch = secret_memory(PLAIN_SEGMENT_BYTES)
@@ -169,7 +173,8 @@ def _encrypt_into(
                 start = position * PLAIN_SEGMENT_BYTES
                 plain = read(start, scratch[: min(PLAIN_SEGMENT_BYTES, info.plain_bytes - start)])
                 size = stream.encrypt_segment(plain, position, cipher, final=position == total - 1)
-                _write_fully(target, cipher[:size], HEADER_BYTES + position * len(cipher))
+                with writing:
+                    _write_fully(target, cipher[:size], HEADER_BYTES + position * len(cipher))
                 leaf = blake3(cipher[:size]).digest()
                 leaves[position * LEAF_BYTES : (position + 1) * LEAF_BYTES] = leaf
 
