@@ -145,7 +145,7 @@ def test_an_unknown_provider(assess: Assess, out: Path) -> None:
             "steelyard/saint",
             (
                 "error: no reference target 'saint'\nhint: targets: organism, honest, mixed, "
-                "deceptive, refusing, malformed, stalling, hostile, judge, auditor\n"
+                "deceptive, refusing, malformed, stalling, hostile, judge, auditor, keeper\n"
             ),
         ),
         (
@@ -153,7 +153,7 @@ def test_an_unknown_provider(assess: Assess, out: Path) -> None:
             (
                 "error: reference target has no parameter 'r'\nhint: parameters: a, aware, broken, "
                 "busy, competence, delta, drift, flood, loop, malformed, p, parse_failure, "
-                "password, persuasion, position_bias, q, refusal, rho, sandbag, se, seed, sp, "
+                "password, patch, persuasion, position_bias, q, refusal, rho, sandbag, se, seed, sp, "
                 "theta, timeout, trigger, unknown_tool, verbosity, p_<arm>, skill_<number>\n"
             ),
         ),
