@@ -153,8 +153,8 @@ def test_an_unknown_provider(assess: Assess, out: Path) -> None:
             (
                 "error: reference target has no parameter 'r'\nhint: parameters: a, aware, broken, "
                 "busy, competence, delta, drift, flood, loop, malformed, p, parse_failure, "
-                "password, patch, persuasion, position_bias, q, refusal, rho, sandbag, se, seed, sp, "
-                "theta, timeout, trigger, unknown_tool, verbosity, p_<arm>, skill_<number>\n"
+                "password, patch, persuasion, position_bias, q, refusal, rho, sandbag, se, seed, "
+                "sp, theta, timeout, trigger, unknown_tool, verbosity, p_<arm>, skill_<number>\n"
             ),
         ),
         (
