@@ -17,14 +17,15 @@ import mmap
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+import timeit
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ NOW = datetime(2026, 5, 4, tzinfo=UTC)
 WIDTH, INNER, VOCABULARY = 2048, 5632, 32000
 SHARD_BYTES = 64 << 20
 AGE_PART_BYTES = 256 << 20
-APPENDS, HEADER_SCANS = 4000, 20
+APPENDS = 4000
 REWRAP_LIMIT_MS, HEADER_LIMIT_MS, APPENDS_CLAIMED, MEMORY_LIMIT_MIB = 50, 10, 2000, 64
 
 
@@ -121,8 +122,8 @@ def make_model(path: Path, gigabytes: float) -> int:
         "down": (WIDTH, INNER), "norm": (WIDTH,),
     }  # fmt: skip
     tensors = {"embedding": block.view(ml_dtypes.bfloat16)}
-    layer = sum(2 * int(np.prod(shape)) for shape in shapes.values())
-    for number in range(max(1, int((gigabytes * 1e9 - block.nbytes) / layer))):
+    layer_bytes = sum(2 * int(np.prod(shape)) for shape in shapes.values())
+    for number in range(max(1, int((gigabytes * 1e9 - block.nbytes) / layer_bytes))):
         for name, shape in shapes.items():
             part = block.ravel()[number : number + int(np.prod(shape))].reshape(shape)
             tensors[f"layer.{number}.{name}"] = part.view(ml_dtypes.bfloat16)
@@ -143,11 +144,8 @@ def plain_read(path: Path, start: int, size: int, threads: int) -> None:
             low += os.preadv(descriptor, [view[low:stop]], start + low)
 
     cuts = [size * part // threads for part in range(threads + 1)]
-    workers = [threading.Thread(target=read, args=(low, high)) for low, high in pairwise(cuts)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(read, cuts, cuts[1:]))
     os.close(descriptor)
 
 
@@ -157,10 +155,11 @@ def sealing(table: Table, place: Path, model: Path, size: int) -> tuple[Any, Any
     settings = _peer_keys()
     tensors = load_file(model / "model.safetensors")
 
+    what = Sealing("bench", 1, [identity.recipient])
+
     def seal() -> None:
         shutil.rmtree(place / "sealed", ignore_errors=True)
-        sealed = Sealing("bench", 1, [identity.recipient])
-        seal_model(model, place / "sealed", sealed, key, NOW)
+        seal_model(model, place / "sealed", what, key, NOW)
 
     def copy() -> None:
         (place / "copy").unlink(missing_ok=True)
@@ -180,8 +179,7 @@ def sealing(table: Table, place: Path, model: Path, size: int) -> tuple[Any, Any
 
         def seal_to_disk() -> None:
             shutil.rmtree(disk / "sealed", ignore_errors=True)
-            sealed = Sealing("bench", 1, [identity.recipient])
-            seal_model(model, disk / "sealed", sealed, key, NOW)
+            seal_model(model, disk / "sealed", what, key, NOW)
 
         def copy_to_disk() -> None:
             with (disk / "copy").open("wb") as target:
@@ -217,7 +215,11 @@ def opening(table: Table, place: Path, model: Path, size: int, keys: tuple[Any, 
         },
     )
     table.compare(size, {"open, publisher's content": unseal(publisher=True)}, rounds=2)
-    table.compare(size, {"cryptotensors load": lambda: _load_crypto(place / "crypto")}, rounds=2)
+    table.compare(
+        size,
+        {"cryptotensors load": lambda: cryptotensors.numpy.load_file(place / "crypto")},
+        rounds=2,
+    )
     _age(table, path)
     table.claim(f"open, {cores} threads", f"plain read, {cores} threads", 0.85)
     table.claim("open, one thread", "plain read, one thread", 0.85)
@@ -276,16 +278,11 @@ def small(table: Table, place: Path, model: Path, keys: tuple[Any, Any]) -> None
     expect = Expect(key.public_key)
     print("independent of size")
 
-    def milliseconds(work: Callable[[], object], times: int) -> float:
-        found: list[float] = []
-        for _ in range(times):
-            start = time.perf_counter()
-            work()
-            found.append(time.perf_counter() - start)
-        return 1000 * sorted(found)[len(found) // 2]
+    def milliseconds(work: Callable[[], object]) -> float:
+        return 1000 * statistics.median(timeit.repeat(work, number=1, repeat=20))
 
     took = milliseconds(
-        lambda: rewrap(place / "sealed", identity, expect, [identity.recipient], None, key), 20
+        lambda: rewrap(place / "sealed", identity, expect, [identity.recipient], None, key)
     )
     table.check(f"rewrap {took:.1f} ms, claimed 50", met=took < REWRAP_LIMIT_MS)
 
@@ -297,7 +294,7 @@ def small(table: Table, place: Path, model: Path, keys: tuple[Any, Any]) -> None
             stream.seek(0)
             parse_header(stream.read(length), file_bytes=size)
 
-    took = milliseconds(scan, HEADER_SCANS)
+    took = milliseconds(scan)
     table.check(
         f"header of a safetensors file {took:.2f} ms, claimed 10", met=took < HEADER_LIMIT_MS
     )
@@ -333,9 +330,8 @@ print(resident()[0] - before - sum(tensor.nbytes for tensor in tensors.values())
 
 def memory(table: Table, place: Path, keys: tuple[Any, Any]) -> None:
     """Memory that opening takes beyond the tensors, in a process of its own."""
-    key, identity = keys
-    (place / "signer").write_bytes(key.public_key.pem)
-    (place / "identity").write_bytes(identity.pem(None))
+    (place / "signer").write_bytes(keys[0].public_key.pem)
+    (place / "identity").write_bytes(keys[1].pem(None))
     arguments = [place / "sealed", place / "signer", place / "identity"]
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, *map(str, arguments)],
@@ -373,10 +369,6 @@ def _peer_keys() -> dict[str, dict[str, str]]:
     }  # fmt: skip
     cryptotensors.register_direct_key_provider(keys=[seal, sign])
     return {"enc_key": seal, "sign_key": sign}
-
-
-def _load_crypto(path: Path) -> object:
-    return cryptotensors.numpy.load_file(str(path))
 
 
 def _one(opener: Callable[..., Any], path: Path) -> object:
