@@ -3,9 +3,8 @@
     python bench/weights.py [--folder /dev/shm] [--gigabytes 2.5] [--rounds 5]
 
 One synthetic bf16 model, shaped like a language model, in the page cache (a folder in memory by
-default). Peers in the same run, in turns with ours: plain reads into huge pages and a file copy,
-safetensors.numpy, cryptotensors, age by pyrage (on a part of the file), the blake3 package,
-and model_signing. Best wall time and best processor time of the rounds, as other work on the
+default), against peers in turns: plain reads and copies, safetensors.numpy, cryptotensors, age,
+raw BLAKE3 and model_signing. Best wall and processor times of the rounds, as other work on the
 machine disturbs both. Prints the ratio behind each claim and exits 1 when one is missed.
 """
 
