@@ -11,7 +11,7 @@ from steelyard.kernel.canonical import (
     parse_json,
     parse_json_object,
 )
-from steelyard.kernel.clock import days_after, format_instant, parse_instant, utc_now
+from steelyard.kernel.clock import days_after, exact_instant, format_instant, parse_instant, utc_now
 from steelyard.kernel.digest import (
     digest_file,
     digest_json,
@@ -32,6 +32,7 @@ __all__ = [
     "days_after",
     "digest_file",
     "digest_json",
+    "exact_instant",
     "format_instant",
     "keyed_digest",
     "parse_instant",

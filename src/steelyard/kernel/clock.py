@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from steelyard.kernel.errors import UsageError
+from steelyard.kernel.errors import MalformedEvidence, UsageError
 
-__all__ = ["days_after", "format_instant", "parse_instant", "utc_now"]
+__all__ = ["days_after", "exact_instant", "format_instant", "parse_instant", "utc_now"]
 
 
 # Leaves room for any review period without leaving the calendar.
@@ -50,6 +50,21 @@ def parse_instant(text: str, *, where: str = "") -> datetime:
     if instant.tzinfo is None or not _EARLIEST_YEAR <= instant.year <= _LATEST_YEAR:
         raise _bad_instant(text, where)
     return instant.astimezone(UTC)
+
+
+def exact_instant(text: str, *, where: str = "") -> datetime:
+    """Read an instant that somebody else wrote, in the one form that `format_instant` gives it.
+
+    Raises:
+        MalformedEvidence: no instant, or another spelling of one.
+    """
+    try:
+        instant = parse_instant(text, where=where)
+    except UsageError as error:
+        raise MalformedEvidence(error.message, where=where) from error
+    if format_instant(instant) != text:
+        raise MalformedEvidence(f"{text!r:.60} is another spelling of an instant", where=where)
+    return instant
 
 
 def days_after(instant: datetime, days: int) -> datetime:

@@ -51,7 +51,7 @@ from steelyard.passport.archive import (
 from steelyard.passport.bundle import earliest_review, endpoint_digest, index_of
 from steelyard.passport.companions import companion_detail, companion_signers
 from steelyard.passport.verification import Finding
-from steelyard.standard import Release, check_schema
+from steelyard.standard import Release, require_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,7 +110,7 @@ def check_index(members: Members) -> Finding[Members]:
         BrokenSeal: a member is not the one it lists.
     """
     index = parse_json_object(members[INDEX], where=INDEX)
-    _require_schema(index, "passport", INDEX)
+    require_schema(index, "passport", where=INDEX)
     listed = cast("dict[str, dict[str, str]]", index["members"])
     others = {name: data for name, data in members.items() if name != INDEX}
     if listed.keys() != others.keys():
@@ -184,7 +184,7 @@ def check_statements(members: Members, signed: Signed) -> Finding[Claims]:
         if statement.predicate_type != predicate_type(kind):
             message = f"predicate type is {statement.predicate_type[:80]!r}"
             raise MalformedEvidence(message, where=kind)
-        _require_schema(statement.predicate, _SCHEMAS[kind], kind)
+        require_schema(statement.predicate, _SCHEMAS[kind], where=kind)
     predicates = [cast("dict[str, Any]", signed.statements[k].predicate) for k in PREDICATE_KINDS]
     claims = Claims(*predicates)
     _require_identity(signed.statements["model-identity"], claims)
@@ -298,14 +298,6 @@ def _carried_keys(members: Members) -> dict[str, PublicKey]:
                 raise BrokenSeal(message, where=name)
             keys[key.key_id] = key
     return keys
-
-
-def _require_schema(value: object, schema: str, where: str) -> None:
-    """Like `check_schema`; a wrong document is evidence here, not configuration."""
-    try:
-        check_schema(value, schema, where=where)
-    except ConfigurationError as error:
-        raise MalformedEvidence(error.message, where=where, hint=error.hint) from error
 
 
 def _require_identity(statement: Statement, claims: Claims) -> None:

@@ -27,8 +27,8 @@ from steelyard.kernel import (
     read_bytes,
     write_atomically,
 )
-from steelyard.kernel.errors import ConfigurationError, MalformedEvidence
-from steelyard.standard import check_schema
+from steelyard.kernel.errors import MalformedEvidence
+from steelyard.standard import require_schema
 from steelyard.stats import JudgeErrors
 
 if TYPE_CHECKING:
@@ -217,10 +217,7 @@ def read_run(folder: Path) -> tuple[Reproducer, RunFacts]:
     reproducer = read_reproducer(read_bytes(path, limit_bytes=_LIMIT_BYTES), where=str(path))
     path = folder / "private" / "run.json"
     value = parse_json_object(read_bytes(path, limit_bytes=_LIMIT_BYTES), where=str(path))
-    try:
-        check_schema(value, "reproduction-run", where=str(path))
-    except ConfigurationError as error:
-        raise MalformedEvidence(error.message, where=str(path), hint=error.hint) from error
+    require_schema(value, "reproduction-run", where=str(path))
     fields: dict[str, Any] = value
     if fields["reproducer"] != reproducer.digest:
         message = "the run is of another document than the one beside it"

@@ -30,7 +30,13 @@ from steelyard.standard.load import (
     releases,
 )
 from steelyard.standard.model import HIGHEST_LEVEL, Domain, Framework, Release, Rule
-from steelyard.standard.schema import check_schema, load_schema, schema_names, spec_folder
+from steelyard.standard.schema import (
+    check_schema,
+    load_schema,
+    require_schema,
+    schema_names,
+    spec_folder,
+)
 
 __all__ = [
     "CURRENT_RELEASE",
@@ -59,6 +65,7 @@ __all__ = [
     "read_release",
     "release_from_content",
     "releases",
+    "require_schema",
     "schema_names",
     "spec_folder",
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from steelyard.kernel import parse_json_object
-from steelyard.kernel.errors import ConfigurationError, UnknownName
+from steelyard.kernel.errors import ConfigurationError, MalformedEvidence, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,6 +78,18 @@ def check_schema(value: object, name: str, *, where: str) -> None:
         path = ".".join(map(str, worst.path)) or "top level"
         message = f"{path}: {worst.message[:200]}"
         raise ConfigurationError(message, where=where, hint=f"see spec/{name}.schema.json")
+
+
+def require_schema(value: object, name: str, *, where: str) -> None:
+    """Like `check_schema`, of what somebody else wrote: evidence, not configuration.
+
+    Raises:
+        MalformedEvidence: naming the path inside the document and the rule.
+    """
+    try:
+        check_schema(value, name, where=where)
+    except ConfigurationError as error:
+        raise MalformedEvidence(error.message, where=where, hint=error.hint) from error
 
 
 @cache

@@ -19,13 +19,14 @@ from steelyard.kernel import (
     canonical_json,
     check_label,
     check_sha256,
+    exact_instant,
     format_instant,
     parse_json_object,
     sha256_hex,
 )
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 from steelyard.kernel.files import storage_errors
-from steelyard.weights.documents import evidence_instant, require_schema
+from steelyard.standard import require_schema
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -278,7 +279,7 @@ def _parsed(line: bytes, where: str) -> _Line:
             "previous": str(previous),
         } if not isinstance(seq, bool) and _all_texts(detail):  # fmt: skip
             event = Event(name, model, artifact, who, cast("dict[str, str]", detail))
-            instant = evidence_instant(at, where=where)
+            instant = exact_instant(at, where=where)
         case _:
             raise MalformedEvidence("this is no entry of an access log", where=where)
     if _line(Head(seq, previous), event, instant) != line:

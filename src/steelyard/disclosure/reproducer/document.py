@@ -25,7 +25,7 @@ from steelyard.disclosure.reproducer.scorers import Scorer, read_scorer, require
 from steelyard.disclosure.reproducer.trace import DEPTH_LIMIT, depth_of
 from steelyard.kernel import digest_json, parse_json_object, parse_yaml
 from steelyard.kernel.errors import ConfigurationError, MalformedEvidence
-from steelyard.standard import check_schema
+from steelyard.standard import require_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -221,10 +221,7 @@ def _require_form(value: JsonObject, where: str) -> None:
     if isinstance(scorer, dict) and depth_of(scorer.get("predicate")) > DEPTH_LIMIT:
         message = f"predicates nest deeper than {DEPTH_LIMIT}"
         raise MalformedEvidence(message, where=f"{where}.scorer.predicate")
-    try:
-        check_schema(value, "reproducer", where=where)
-    except ConfigurationError as error:
-        raise MalformedEvidence(error.message, where=where, hint=error.hint) from error
+    require_schema(value, "reproducer", where=where)
     for place, text in texts_of(value, where):
         if place != f"{where}.schema":  # the only text that has to hold slashes
             pattern = not _PATTERN_KEYS.isdisjoint(place.removeprefix(where).split("."))

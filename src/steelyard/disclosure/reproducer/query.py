@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from steelyard.attest import Statement, Subject, open_envelope, predicate_type, sign_statement
 from steelyard.disclosure.reproducer.commitment import Root
 from steelyard.disclosure.reproducer.verdict import Verdict
-from steelyard.kernel import check_label, digest_json, format_instant, parse_instant
+from steelyard.kernel import check_label, digest_json, exact_instant, format_instant
 from steelyard.kernel.errors import BrokenSeal, ConfigurationError, Expired, MalformedEvidence
-from steelyard.standard import check_schema
+from steelyard.standard import require_schema
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -172,8 +172,8 @@ def open_past_query(envelope: bytes, keys: Mapping[str, PublicKey]) -> Query:
         MalformedEvidence: breaks its schema.
     """
     fields = _opened(envelope, keys, QUERY_KIND)
-    issued = parse_instant(fields.pop("issued"), where=QUERY_KIND)
-    until = parse_instant(fields.pop("until"), where=QUERY_KIND)
+    issued = exact_instant(fields.pop("issued"), where=QUERY_KIND)
+    until = exact_instant(fields.pop("until"), where=QUERY_KIND)
     return Query(**fields, issued=issued, until=until)
 
 
@@ -273,7 +273,7 @@ def _answer(fields: dict[str, Any]) -> Answer:
         "counts": Counts(**counts) if counts else None,
         "interval": tuple(interval) if interval else None,
         "logs": Root(**fields["logs"]),
-        "answered": parse_instant(fields["answered"], where=ANSWER_KIND),
+        "answered": exact_instant(fields["answered"], where=ANSWER_KIND),
     }
     return Answer(**{**fields, **read})
 
@@ -301,10 +301,7 @@ def _opened(envelope: bytes, keys: Mapping[str, PublicKey], kind: str) -> dict[s
     statement = open_envelope(envelope, keys, where=kind)
     if statement.predicate_type != predicate_type(kind) or len(statement.subjects) != 1:
         raise BrokenSeal(f"this is no {kind}", where=kind)
-    try:
-        check_schema(statement.predicate, kind, where=kind)
-    except ConfigurationError as error:
-        raise MalformedEvidence(error.message, where=kind, hint=error.hint) from error
+    require_schema(statement.predicate, kind, where=kind)
     fields: dict[str, Any] = dict(statement.predicate)
     if statement.subjects[0] != Subject("reproducer", fields["reproducer"]):
         raise BrokenSeal("the subject is not the reproducer that it names", where=kind)

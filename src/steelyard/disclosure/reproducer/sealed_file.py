@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from steelyard.disclosure.reproducer.commitment import VARIANT, Root, commit, open_variants
 from steelyard.disclosure.reproducer.scenario import Variant
 from steelyard.kernel import canonical_json, parse_json_object
-from steelyard.kernel.errors import ConfigurationError, MalformedEvidence, UsageError
-from steelyard.standard import check_schema
+from steelyard.kernel.errors import MalformedEvidence, UsageError
+from steelyard.standard import require_schema
 
 if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.document import Reproducer
@@ -54,10 +54,7 @@ def read_sealed(data: bytes, *, where: str) -> SealedFile:
         message = f"at most {SIZE_LIMIT_BYTES} bytes are read, found {len(data)}"
         raise MalformedEvidence(message, where=where)
     value = parse_json_object(data, where=where)
-    try:
-        check_schema(value, _KIND, where=where)
-    except ConfigurationError as error:
-        raise MalformedEvidence(error.message, where=where, hint=error.hint) from error
+    require_schema(value, _KIND, where=where)
     fields: dict[str, Any] = value
     variants = tuple(Variant(v["id"], v["values"]) for v in fields["variants"])
     return SealedFile(variants, bytes.fromhex(fields["secret"]))

@@ -21,7 +21,7 @@ from steelyard.attest import (
 )
 from steelyard.kernel import canonical_json, parse_json_object, sha256_hex
 from steelyard.kernel.errors import BrokenSeal, ConfigurationError, MalformedEvidence
-from steelyard.standard import check_schema
+from steelyard.standard import check_schema, require_schema
 
 if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
@@ -109,10 +109,7 @@ def open_statement(envelope: bytes, pem: bytes, kind: str, *, where: str) -> Let
     if statement.predicate_type != predicate_type(kind):
         message = f"predicate type is {statement.predicate_type[:80]!r}, wanted {kind}"
         raise MalformedEvidence(message, where=where)
-    try:
-        check_schema(statement.predicate, kind, where=where)
-    except ConfigurationError as error:
-        raise MalformedEvidence(error.message, where=where, hint=error.hint) from error
+    require_schema(statement.predicate, kind, where=where)
     predicate = cast("dict[str, Any]", statement.predicate)
     digest = sha256_hex(envelope)
     return Letter(kind, predicate, statement.subjects, key.key_id, digest, envelope, key.pem)

@@ -18,8 +18,8 @@ from steelyard.kernel import (
     read_bytes,
     write_atomically,
 )
-from steelyard.kernel.errors import BrokenSeal, ConfigurationError, MalformedEvidence
-from steelyard.standard import check_schema
+from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
+from steelyard.standard import require_schema
 from steelyard.stats.irt.bank import ItemBank
 
 if TYPE_CHECKING:
@@ -199,10 +199,7 @@ def read_bank(path: Path, *, digest: str | None = None) -> Bank:
 def parse_bank(data: bytes, *, where: str) -> Bank:
     """A bank from its bytes; see `read_bank`."""
     value = parse_json_object(data, where=where)
-    try:
-        check_schema(value, "item-bank", where=where)
-    except ConfigurationError as error:
-        raise MalformedEvidence(error.message, where=where, hint=error.hint) from error
+    require_schema(value, "item-bank", where=where)
     if canonical_json(value) != data:
         raise MalformedEvidence("a bank is canonical JSON, this is not", where=where, hint=_HINT)
     document = cast("dict[str, Any]", value)

@@ -18,9 +18,9 @@ from steelyard.attest import (
     predicate_type,
     sign_statement,
 )
-from steelyard.kernel import digest_json, format_instant, parse_instant, parse_json_object
+from steelyard.kernel import digest_json, exact_instant, format_instant, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, Expired, MalformedEvidence, NotSatisfied
-from steelyard.weights.documents import require_schema
+from steelyard.standard import require_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -162,7 +162,7 @@ def _grant(statement: Statement, where: str) -> Grant:
     require_schema(statement.predicate, GRANT_KIND, where=where)
     fields: dict[str, Any] = dict(statement.predicate)
     subject = statement.subjects[0]
-    issued, expires = (parse_instant(fields[key], where=where) for key in ("issued", "expires"))
+    issued, expires = (exact_instant(fields[key], where=where) for key in ("issued", "expires"))
     purpose, principal, nonce = (fields[key] for key in ("purpose", "principal", "nonce"))
     return Grant(purpose, subject.name, subject.sha256, principal, issued, expires, nonce)
 

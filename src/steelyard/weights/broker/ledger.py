@@ -13,7 +13,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from steelyard.kernel import format_instant, parse_instant
+from steelyard.kernel import exact_instant, format_instant
 from steelyard.kernel.errors import BrokenSeal, StorageError, UsageError
 from steelyard.kernel.files import storage_errors
 from steelyard.weights.access_log import AccessLog, Event, read_log
@@ -155,7 +155,7 @@ class Ledger:
         elif event.name == ALARM:
             meter.alarm(event.detail["scope"])
         elif event.name in {GRANTED, REVIEWED}:
-            expires = parse_instant(event.detail["expires"], where=str(self._path))
+            expires = exact_instant(event.detail["expires"], where=str(self._path))
             self.grants[event.detail["grant"]] = (event.who, expires)
             if event.name == REVIEWED:
                 meter.review(self.latest_s)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from steelyard.kernel import format_instant, parse_instant
+from steelyard.kernel import exact_instant, format_instant
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 from steelyard.weights.posture.attestation import Refused, Trust, accept_attestations
 from steelyard.weights.posture.levels import MODEL, Evidence, Posture, SubjectName, decide
@@ -156,7 +156,7 @@ def recompute(report: JsonObject, catalogue: Catalogue, at: datetime | None = No
         raw["trust"]["attesters"],
         raw["trust"]["assessors"],
     )
-    own = parse_instant(raw["at"], where=REPORT_KIND)
+    own = exact_instant(raw["at"], where=REPORT_KIND)
     found = assess_posture(documents, trust, catalogue, own)
     if difference := _difference(raw, found.to_json()):
         message = f"the report says something else about {difference} than what it carries"

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from steelyard.attest import Subject
-from steelyard.kernel import days_after, format_instant, parse_instant
+from steelyard.kernel import days_after, exact_instant, format_instant
 from steelyard.kernel.errors import ConfigurationError
 from steelyard.weights.posture.levels import Evidence
 from steelyard.weights.posture.signed import ATTESTATION_KIND, Signed, sign
@@ -160,7 +160,7 @@ def accept_attestations(
 def _shortcoming(item: Signed, control: Control, trust: Trust, at: datetime) -> str:
     """Why an attestation does not count; empty where it does."""
     raw = item.predicate
-    start, end = parse_instant(raw["valid_from"]), parse_instant(raw["valid_until"])
+    start, end = exact_instant(raw["valid_from"]), exact_instant(raw["valid_until"])
     role, most = trust.role_of(item.signer), timedelta(days=control.attestation_days)
     digests = {raw["control_digest"], item.subject.sha256}
     reasons = (
@@ -200,8 +200,8 @@ def _evidence(item: Signed, trust: Trust) -> list[Evidence]:
             subject=subject,
             outcome=raw["claim"],
             evidence_class="external" if outside else "attested",
-            collected=parse_instant(raw["valid_from"]),
-            expires=parse_instant(raw["valid_until"]),
+            collected=exact_instant(raw["valid_from"]),
+            expires=exact_instant(raw["valid_until"]),
             summary=f"{raw['role']} attests: {raw['statement']}",
         )
         for subject in raw["subjects"]

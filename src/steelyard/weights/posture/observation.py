@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from steelyard.kernel import (
     canonical_json,
     days_after,
+    exact_instant,
     format_instant,
     keyed_digest,
-    parse_instant,
     sha256_hex,
 )
 from steelyard.kernel.errors import BrokenSeal
@@ -149,8 +149,8 @@ def evidence_of(document: Signed) -> list[Evidence]:
                 subject=row["subject"],
                 outcome=row["outcome"],
                 evidence_class="automated",
-                collected=parse_instant(row["collected"]),
-                expires=parse_instant(row["expires"]),
+                collected=exact_instant(row["collected"]),
+                expires=exact_instant(row["expires"]),
                 summary=row["summary"],
             )
         )

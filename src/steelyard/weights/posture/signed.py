@@ -21,7 +21,7 @@ from steelyard.attest import (
 )
 from steelyard.kernel import canonical_json, parse_json_object, sha256_hex
 from steelyard.kernel.errors import BrokenSeal, ConfigurationError, MalformedEvidence
-from steelyard.standard import check_schema
+from steelyard.standard import check_schema, require_schema
 
 if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
@@ -123,10 +123,7 @@ def open_signed(envelope: bytes, pem: bytes, kind: str, *, where: str) -> Signed
     if len(statement.subjects) != 1:
         message = f"speaks about {len(statement.subjects)} subjects, need one"
         raise MalformedEvidence(message, where=where)
-    try:
-        check_schema(statement.predicate, kind, where=where)
-    except ConfigurationError as error:
-        raise MalformedEvidence(error.message, where=where, hint=error.hint) from error
+    require_schema(statement.predicate, kind, where=where)
     predicate = cast("dict[str, Any]", statement.predicate)
     digest = sha256_hex(envelope)
     return Signed(kind, predicate, statement.subjects[0], key.key_id, digest, envelope, key.pem)

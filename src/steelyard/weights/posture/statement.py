@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from steelyard.kernel import digest_json, format_instant, parse_instant
+from steelyard.kernel import digest_json, exact_instant, format_instant
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, ConfigurationError, Expired
 from steelyard.weights.posture.assessment import recompute
 from steelyard.weights.posture.signed import (
@@ -154,8 +154,8 @@ def _security(assessment: Assessment, statement: Signed, report: Signed) -> Weig
     return WeightsSecurity(
         framework=raw["framework"],
         level=assessment.posture.level,
-        issued=parse_instant(raw["issued"]),
-        expires=parse_instant(raw["expires"]),
+        issued=exact_instant(raw["issued"]),
+        expires=exact_instant(raw["expires"]),
         model=statement.subject,
         signer=statement.signer,
         assessment=assessment,

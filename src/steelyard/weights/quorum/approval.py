@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from steelyard.attest import Statement, open_envelope, predicate_type, sign_statement
-from steelyard.kernel import format_instant
+from steelyard.kernel import exact_instant, format_instant
 from steelyard.kernel.errors import BrokenSeal, NotSatisfied
-from steelyard.weights.documents import evidence_instant, require_schema
+from steelyard.standard import require_schema
 from steelyard.weights.quorum.custody import canonical_name, release_info, share_info
 from steelyard.weights.quorum.sharing import require_fit, to_bytes
 
@@ -110,8 +110,8 @@ def open_approval(envelope: bytes, custody: Custody, request: Request) -> Approv
         request=fields["request"],
         requester=fields["requester"],
         purpose=fields["purpose"],
-        approved=evidence_instant(fields["approved"], where=APPROVAL_KIND),
-        expires=evidence_instant(fields["expires"], where=APPROVAL_KIND),
+        approved=exact_instant(fields["approved"], where=APPROVAL_KIND),
+        expires=exact_instant(fields["expires"], where=APPROVAL_KIND),
         share=base64.b64decode(fields["share"]),
     )
 

@@ -20,9 +20,9 @@ from steelyard.attest import (
     sign_statement,
 )
 from steelyard.attest.recipients import Recipient, parse_recipient
-from steelyard.kernel import check_label, format_instant, sha256_hex
+from steelyard.kernel import check_label, exact_instant, format_instant, sha256_hex
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, Expired, UsageError
-from steelyard.weights.documents import evidence_instant, require_schema
+from steelyard.standard import require_schema
 
 if TYPE_CHECKING:
     from steelyard.attest import PrivateKey, PublicKey
@@ -124,8 +124,8 @@ def open_request(envelope: bytes, key: PublicKey) -> Request:
         purpose=predicate["purpose"],
         recipient=parse_recipient(predicate["recipient"].encode(), where=REQUEST_KIND),
         nonce=predicate["nonce"],
-        created=evidence_instant(predicate["created"], where=REQUEST_KIND),
-        expires=evidence_instant(predicate["expires"], where=REQUEST_KIND),
+        created=exact_instant(predicate["created"], where=REQUEST_KIND),
+        expires=exact_instant(predicate["expires"], where=REQUEST_KIND),
         digest=sha256_hex(envelope),
     )
     if not request.created < request.expires <= request.created + _LONGEST:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from steelyard.attest import PublicKey, Statement, Subject, open_envelope, sign_statement
 from steelyard.attest.statement import predicate_type
-from steelyard.kernel import digest_json, format_instant, read_bytes
+from steelyard.kernel import digest_json, exact_instant, format_instant, read_bytes
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, MalformedEvidence
-from steelyard.weights.documents import evidence_instant, require_schema
+from steelyard.standard import require_schema
 from steelyard.weights.quorum import Custody
 from steelyard.weights.sealed.floe import HEADER_BYTES, SEGMENT_OVERHEAD_BYTES, Parameters
 from steelyard.weights.sealed.layout import PLAIN_SEGMENT_BYTES, segment_count
@@ -222,7 +222,7 @@ def parse_header(data: bytes, signer: PublicKey, *, where: str) -> SealedHeader:
             StreamInfo(s["plain_bytes"], bytes.fromhex(s["header"])) for s in fields["streams"]
         ),
         leaves=fields["leaves"],
-        sealed_at=evidence_instant(fields["sealed_at"], where=where),
+        sealed_at=exact_instant(fields["sealed_at"], where=where),
         recipients=tuple(
             Wrapped(r["kind"], r["id"], base64.b64decode(r["wrapped"]))
             for r in fields["recipients"]

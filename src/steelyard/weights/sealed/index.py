@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import MalformedEvidence
-from steelyard.weights.documents import require_schema
+from steelyard.standard import require_schema
 from steelyard.weights.sealed.header import manifest_commitment
 
 if TYPE_CHECKING:

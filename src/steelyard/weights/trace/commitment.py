@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final, cast
 from steelyard.attest import Statement, Subject, open_envelope, predicate_type, sign_statement
 from steelyard.kernel import (
     canonical_json,
+    exact_instant,
     format_instant,
     keyed_digest,
-    parse_instant,
     sha256_hex,
 )
-from steelyard.kernel.errors import BrokenSeal, ConfigurationError, MalformedEvidence, UsageError
-from steelyard.standard import check_schema
+from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, UsageError
+from steelyard.standard import check_schema, require_schema
 from steelyard.weights.trace.carriers import Carrier, CarrierRule
 from steelyard.weights.trace.chips import chip_key
 from steelyard.weights.trace.tails import threshold
@@ -242,11 +242,8 @@ def open_commitment(data: bytes, key: PublicKey, *, now: datetime, where: str) -
 
 def _parsed(statement: Statement, where: str) -> Commitment:
     predicate = statement.predicate
-    try:
-        check_schema(predicate, "trace-commitment", where=where)
-        created = parse_instant(cast("str", predicate["created"]), where=where)
-    except (ConfigurationError, UsageError) as error:
-        raise MalformedEvidence(error.message, where=where, hint=error.hint) from error
+    require_schema(predicate, "trace-commitment", where=where)
+    created = exact_instant(cast("str", predicate["created"]), where=where)
     rows = cast("list[dict[str, str]]", predicate["recipients"])
     recipients = {row["pseudonym"]: row["commitment"] for row in rows}
     if len(recipients) != len(rows):

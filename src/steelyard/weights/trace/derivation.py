@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from steelyard.attest import Statement, Subject, open_envelope, predicate_type, sign_statement
-from steelyard.kernel import digest_file, format_instant, parse_instant
+from steelyard.kernel import digest_file, exact_instant, format_instant
 from steelyard.kernel.errors import (
     BrokenSeal,
-    ConfigurationError,
-    MalformedEvidence,
     NotSatisfied,
-    UsageError,
 )
-from steelyard.standard import check_schema
+from steelyard.standard import check_schema, require_schema
 from steelyard.weights.trace.carriers import chunks, find_carriers
 from steelyard.weights.trace.commitment import Method
 from steelyard.weights.trace.marking import marked_values
@@ -128,11 +125,8 @@ def open_derivation(data: bytes, key: PublicKey, *, now: datetime, where: str) -
 
 def _parsed(statement: Statement, where: str) -> Derivation:
     predicate = statement.predicate
-    try:
-        check_schema(predicate, "trace-derivation", where=where)
-        issued = parse_instant(cast("str", predicate["issued"]), where=where)
-    except (ConfigurationError, UsageError) as error:
-        raise MalformedEvidence(error.message, where=where, hint=error.hint) from error
+    require_schema(predicate, "trace-derivation", where=where)
+    issued = exact_instant(cast("str", predicate["issued"]), where=where)
     source = cast("dict[str, str]", predicate["source"])
     changes = cast("dict[str, Any]", predicate["changes"])
     return Derivation(
