@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from steelyard.kernel import read_bytes, sha256_hex
 from steelyard.kernel.errors import BrokenSeal, ConfigurationError
-from steelyard.kernel.files import storage_errors
+from steelyard.kernel.files import require_name, storage_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,32 +152,33 @@ def load_private_key(path: Path) -> PrivateKey:
 
 
 def save_key(key: PrivateKey, path: Path) -> Path:
+    """Write a key pair; see `write_key_pair`."""
+    return write_key_pair(path, key.pem, key.public_key.pem)
+
+
+def write_key_pair(path: Path, private: bytes, public: bytes) -> Path:
     """Write the private key to `path` (mode 0600) and the public one beside it.
 
     Returns:
         Path of the public key, `path` with `.pub` appended.
 
     Raises:
+        UsageError: `path` names no file.
         ConfigurationError: either file exists.
         StorageError: the disk refused.
     """
+    require_name(path)
     public_path = path.with_name(f"{path.name}.pub")
     for existing in (path, public_path):
         if os.path.lexists(existing):
             raise _exists(existing)
-    write_new_key(path, key.pem, secret=True)
-    write_new_key(public_path, key.public_key.pem, secret=False)
+    _write_new(path, private, _PRIVATE_MODE)
+    _write_new(public_path, public, _PUBLIC_MODE)
     return public_path
 
 
-def write_new_key(path: Path, data: bytes, *, secret: bool) -> None:
-    """Create a file with its mode from the first instant; never write into an existing one.
-
-    Raises:
-        ConfigurationError: the file exists.
-        StorageError: the disk refused.
-    """
-    mode = _PRIVATE_MODE if secret else _PUBLIC_MODE
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    """Create a file with its mode from the first instant; never write into an existing one."""
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -7,7 +7,6 @@ encrypted, and which `info` binds it to its purpose, is for the format that uses
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
@@ -33,7 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from steelyard.attest.keys import KEY_FILE_LIMIT_BYTES, write_new_key
+from steelyard.attest.keys import KEY_FILE_LIMIT_BYTES, write_key_pair
 from steelyard.kernel import read_bytes, sha256_hex
 from steelyard.kernel.errors import BrokenSeal, ConfigurationError
 
@@ -200,23 +199,8 @@ def load_identity(path: Path, passphrase: bytes | None = None) -> Identity:
 
 
 def save_identity(identity: Identity, path: Path, passphrase: bytes | None = None) -> Path:
-    """Write the private key to `path` (mode 0600) and the public one beside it.
-
-    Returns:
-        Path of the public key, `path` with `.pub` appended.
-
-    Raises:
-        ConfigurationError: either file exists.
-        StorageError: the disk refused.
-    """
-    public = path.with_name(f"{path.name}.pub")
-    for existing in (path, public):
-        if os.path.lexists(existing):
-            message = "a file of this name exists; a key is never overwritten"
-            raise ConfigurationError(message, where=str(existing), hint="choose another name")
-    write_new_key(path, identity.pem(passphrase), secret=True)
-    write_new_key(public, identity.recipient.pem, secret=False)
-    return public
+    """Write a key pair; see `attest.keys.write_key_pair`."""
+    return write_key_pair(path, identity.pem(passphrase), identity.recipient.pem)
 
 
 def _public(key: MLKEM768PublicKey | X25519PublicKey, encoding: Encoding) -> bytes:

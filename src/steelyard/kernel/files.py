@@ -12,7 +12,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from steelyard.kernel.errors import MalformedEvidence, StorageError
+from steelyard.kernel.errors import MalformedEvidence, StorageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,11 +28,13 @@ _READ_FLAGS: Final = (
 
 
 _NEW_FILE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-_RESUME_HINT: Final = "complete samples are kept; free space or choose another --out, then --resume"
+RESUME_HINT: Final = "complete samples are kept; free space or choose another --out, then --resume"
+"""For what writes into the folder of a run."""
+_HINT: Final = "free space, or choose another place"
 
 
 @contextmanager
-def storage_errors(path: Path, *, hint: str = _RESUME_HINT) -> Generator[None]:
+def storage_errors(path: Path, *, hint: str = _HINT) -> Generator[None]:
     """Turn an OSError of a write below `path` into a StorageError."""
     try:
         yield
@@ -45,14 +47,13 @@ def storage_errors(path: Path, *, hint: str = _RESUME_HINT) -> Generator[None]:
         ) from error
 
 
-def write_atomically(
-    path: Path, data: bytes, *, mode: int = 0o644, hint: str = _RESUME_HINT
-) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, hint: str = _HINT) -> None:
     """Write `data` to a temporary neighbour, flush it to disk, rename it over `path`.
 
     The neighbour's name cannot be guessed and nothing that lies there is followed, so that
     whoever can write to the folder cannot lead the write elsewhere.
     """
+    require_name(path)
     with storage_errors(path, hint=hint):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}.part")
@@ -66,6 +67,23 @@ def write_atomically(
             sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def require_name(path: Path) -> None:
+    """Refuse a path that names no file, such as `.` or `/`.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if path.name in {"", ".", ".."}:
+        raise UsageError("this names no file", where=str(path), hint="name one")
+
+
+def write_fully(descriptor: int, data: bytes | memoryview, at: int) -> None:
+    """Write all of `data` at a place of a file; the system may take it in parts."""
+    view, done = memoryview(data), 0
+    while done < len(view):
+        done += os.pwrite(descriptor, view[done:], at + done)
 
 
 def sync_folder(folder: Path) -> None:

@@ -22,6 +22,7 @@ from steelyard.kernel import (
     write_atomically,
 )
 from steelyard.kernel.errors import ConfigurationError, UsageError
+from steelyard.kernel.files import RESUME_HINT
 from steelyard.passport import (
     Identity,
     Intent,
@@ -282,10 +283,10 @@ def _sign(
         "run-intent": sign_intent(intent, identity, around.key),
     }
     key = around.key.public_key
-    write_atomically(folder.path / "statements" / f"{key.key_id}.pem", key.pem)
+    write_atomically(folder.path / "statements" / f"{key.key_id}.pem", key.pem, hint=RESUME_HINT)
     if around.certificate is not None:
-        write_atomically(folder.certificate, around.certificate.data)
+        write_atomically(folder.certificate, around.certificate.data, hint=RESUME_HINT)
         statements |= around.certificate.statements
     for kind, envelope in statements.items():
-        write_atomically(folder.statement(kind), envelope)
+        write_atomically(folder.statement(kind), envelope, hint=RESUME_HINT)
     return statements

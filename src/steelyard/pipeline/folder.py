@@ -23,7 +23,7 @@ from steelyard.kernel import (
     write_atomically,
 )
 from steelyard.kernel.errors import UsageError
-from steelyard.kernel.files import storage_errors
+from steelyard.kernel.files import RESUME_HINT, storage_errors
 from steelyard.pipeline.request import Request
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class RunFolder:
         """
         if not self.request.exists():
             data = canonical_json(request.to_json())
-            write_atomically(self.request, data, mode=0o600)
+            write_atomically(self.request, data, mode=0o600, hint=RESUME_HINT)
             return
         if not resume:
             message = f"{self.path} already holds a run"
@@ -104,7 +104,7 @@ class RunFolder:
             StorageError: the note cannot be written.
         """
         path = self.request.with_name("starts.txt")
-        with storage_errors(path):
+        with storage_errors(path, hint=RESUME_HINT):
             with path.open("a") as stream:
                 stream.write(f"{format_instant(now)}\n")
             return len(path.read_text().splitlines())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from steelyard.attest import parse_public_key
 from steelyard.kernel import canonical_json, write_atomically
+from steelyard.kernel.files import RESUME_HINT
 from steelyard.passport import (
     Claim,
     Run,
@@ -78,10 +79,10 @@ def issue(declared: Declared, evidence: Evidence, around: Surroundings) -> Class
     passport = write_passport(statements, matrix, declared.release, report, _keys(around))
     folder = declared.folder
     for kind, envelope in statements.items():
-        write_atomically(folder.statement(kind), envelope)
-    write_atomically(folder.classification, canonical_json(claim) + b"\n")
-    write_atomically(folder.report, report)
-    write_atomically(folder.passport, passport)
+        write_atomically(folder.statement(kind), envelope, hint=RESUME_HINT)
+    write_atomically(folder.classification, canonical_json(claim) + b"\n", hint=RESUME_HINT)
+    write_atomically(folder.report, report, hint=RESUME_HINT)
+    write_atomically(folder.passport, passport, hint=RESUME_HINT)
     return classification
 
 

@@ -28,6 +28,7 @@ from steelyard.kernel import (
     write_atomically,
 )
 from steelyard.kernel.errors import MalformedEvidence
+from steelyard.kernel.files import RESUME_HINT
 from steelyard.standard import require_schema
 from steelyard.stats import JudgeErrors
 
@@ -193,7 +194,9 @@ def write_reproduction(made: Reproduction, folder: Path) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    write_atomically(folder / "finding.json", canonical_json(made.to_json()) + b"\n")
+    write_atomically(
+        folder / "finding.json", canonical_json(made.to_json()) + b"\n", hint=RESUME_HINT
+    )
 
 
 def write_run(folder: Path, reproducer: Reproducer, facts: RunFacts) -> None:
@@ -203,8 +206,10 @@ def write_run(folder: Path, reproducer: Reproducer, facts: RunFacts) -> None:
         StorageError: the disk refused.
     """
     data = canonical_json(facts.to_json(reproducer.digest)) + b"\n"
-    write_atomically(folder / "private" / "run.json", data, mode=_PRIVATE_MODE)
-    write_atomically(folder / "reproducer.json", canonical_json(reproducer.value) + b"\n")
+    write_atomically(folder / "private" / "run.json", data, mode=_PRIVATE_MODE, hint=RESUME_HINT)
+    write_atomically(
+        folder / "reproducer.json", canonical_json(reproducer.value) + b"\n", hint=RESUME_HINT
+    )
 
 
 def read_run(folder: Path) -> tuple[Reproducer, RunFacts]:

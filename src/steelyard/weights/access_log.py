@@ -25,7 +25,7 @@ from steelyard.kernel import (
     sha256_hex,
 )
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
-from steelyard.kernel.files import storage_errors
+from steelyard.kernel.files import storage_errors, write_fully
 from steelyard.standard import require_schema
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class AccessLog:
             message = f"an entry has at most {_LINE_LIMIT_BYTES - 1} bytes, this has {len(line)}"
             raise MalformedEvidence(message, where=str(self._path))
         try:
-            _write_fully(self._file, line + b"\n", self._size)
+            write_fully(self._file, line + b"\n", self._size)
             os.fdatasync(self._file)
         except OSError:
             os.ftruncate(self._file, self._size)
@@ -235,12 +235,6 @@ def open_checkpoint(envelope: bytes, key: PublicKey) -> Head:
     require_schema(statement.predicate, HEAD_KIND, where=HEAD_KIND)
     fields: dict[str, Any] = dict(statement.predicate)
     return Head(fields["entries"], statement.subjects[0].sha256)
-
-
-def _write_fully(descriptor: int, data: bytes, at: int) -> None:
-    done = 0
-    while done < len(data):
-        done += os.pwrite(descriptor, data[done:], at + done)
 
 
 def _line(head: Head, event: Event, at: datetime) -> bytes:

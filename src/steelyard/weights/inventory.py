@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from blake3 import blake3
 
 from steelyard.kernel import canonical_json
-from steelyard.kernel.errors import MalformedEvidence
+from steelyard.kernel.errors import MalformedEvidence, UnsafeArchive
 from steelyard.weights.model_folder import Entry, entries
 from steelyard.weights.scan.contents import Content, tensors_of
 from steelyard.weights.scan.formats import recognize
 from steelyard.weights.scan.model import opened
+from steelyard.weights.tensors import element_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -227,7 +228,7 @@ def _copy(path: str, entry: Entry, hash_name: HashName, known: dict[tuple[int, i
         kind = recognize(source, entry.name.rpartition("/")[2])
         try:
             tensors = tensors_of(source, kind)
-        except MalformedEvidence:
+        except (MalformedEvidence, UnsafeArchive):
             tensors = None
         holes = hole_bytes(source) if status.st_blocks * 512 < source.size else 0
         digest = tensors_digest = ""
@@ -235,18 +236,8 @@ def _copy(path: str, entry: Entry, hash_name: HashName, known: dict[tuple[int, i
             digest, tensors_digest = digests(source, tensors or (), hash_name)
         return Copy(
             path, kind, source.size, holes, identity, digest, tensors_digest,
-            len(tensors or ()), _parameters(tensors or ()),
+            len(tensors or ()), tuple(element_counts(tensors or ()).items()),
         )  # fmt: skip
-
-
-def _parameters(tensors: Sequence[Content]) -> tuple[tuple[str, int], ...]:
-    counts: dict[str, int] = {}
-    for tensor in tensors:
-        elements = 1
-        for extent in tensor.shape:
-            elements *= extent
-        counts[tensor.dtype] = counts.get(tensor.dtype, 0) + elements
-    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def hole_bytes(source: FileSource) -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from steelyard.kernel import parse_json_object
 from steelyard.kernel.errors import MalformedEvidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 LENGTH_BYTES: Final = 8
 """A header starts with its own length, an unsigned little-endian integer of this size."""
@@ -179,9 +179,23 @@ def _require_cover(tensors: tuple[TensorInfo, ...], data_bytes: int, where: str)
         raise MalformedEvidence(message, where=where)
 
 
-def element_counts(header: TensorHeader) -> dict[str, int]:
+class Elements(Protocol):
+    """What any container tells of a tensor."""
+
+    @property
+    def dtype(self) -> str:
+        """Element type."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent of each axis."""
+        ...
+
+
+def element_counts(tensors: Iterable[Elements]) -> dict[str, int]:
     """How many parameters each element type holds, most first."""
     counts: dict[str, int] = {}
-    for tensor in header.tensors:
-        counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.parameters
+    for tensor in tensors:
+        counts[tensor.dtype] = counts.get(tensor.dtype, 0) + prod(tensor.shape)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -11,7 +11,7 @@ from steelyard.kernel import read_bytes, write_atomically
 from steelyard.kernel.errors import MalformedEvidence, StorageError
 from steelyard.kernel.files import storage_errors
 
-HINT = "complete samples are kept; free space or choose another --out, then --resume"
+HINT = "free space, or choose another place"
 LIMIT_BYTES = 4096
 
 

@@ -46,7 +46,7 @@ def test_a_header_that_the_library_wrote() -> None:
     assert found == {
         "b": ("F16", (2, 3), 6, 12), "a": ("I64", (), 1, 8), "c": ("F64", (0, 4), 0, 0)
     }  # fmt: skip
-    assert element_counts(header) == {"F16": 6, "I64": 1, "F64": 0}
+    assert element_counts(header.tensors) == {"F16": 6, "I64": 1, "F64": 0}
 
 
 def test_tensors_come_in_the_order_of_their_data() -> None:

@@ -157,7 +157,7 @@ def write_new(path: Path, data: bytes) -> None:
         ConfigurationError: it exists.
     """
     from steelyard.kernel import write_atomically
-    from steelyard.weights.sealed.staging import SPACE_HINT, require_absent
+    from steelyard.weights.staging import SPACE_HINT, require_absent
 
     require_absent(path)
     write_atomically(path, data, hint=SPACE_HINT)

@@ -69,16 +69,15 @@ def scan(
 
     from steelyard import __version__
     from steelyard.kernel import write_atomically
-    from steelyard.weights.model_folder import entries
-    from steelyard.weights.scan import fickling_opinions, scan_model, to_sarif, with_opinions
+    from steelyard.weights.scan import ask_fickling, scan_model, to_sarif
 
     covered = _covered(signature, path) if signature else None
     # A name may hold bytes that are no text, which no terminal and no document can take.
     shown = path.name.encode("utf-8", "backslashreplace").decode()
+    # Before the scan, which may take long: the other scanner may not be installed.
+    others = [ask_fickling()] if second_opinion is not None else []
     with progress_bar(f"scanning {shown}") as progress:
-        report = scan_model(path, covered, progress)
-    if second_opinion is not None and report.files:
-        report = with_opinions(report, tuple(fickling_opinions(entries(path))))
+        report = scan_model(path, covered, progress, *others)
     if sarif is not None:
         text = json.dumps(to_sarif(report, __version__), indent=2)
         write_atomically(sarif, f"{text}\n".encode())

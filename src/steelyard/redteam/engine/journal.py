@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from steelyard.evidence import Outcome, Record
 from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import StorageError
-from steelyard.kernel.files import storage_errors
+from steelyard.kernel.files import RESUME_HINT, storage_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ class Journal:
         self.failure: StorageError | None = None
         kept = self._read() if path.exists() else b""
         self._add(kept)
-        with storage_errors(path):
+        with storage_errors(path, hint=RESUME_HINT):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = path.open("ab")
             self._stream.truncate(len(kept))
@@ -46,7 +46,7 @@ class Journal:
             StorageError: the disk is full; the failure is also remembered.
         """
         try:
-            with storage_errors(self._path):
+            with storage_errors(self._path, hint=RESUME_HINT):
                 self._stream.write(canonical_json(record.to_json()) + b"\n")
                 self._stream.flush()
         except StorageError as error:
@@ -64,7 +64,7 @@ class Journal:
 
     def close(self) -> None:
         """Flush to the device and close."""
-        with storage_errors(self._path):
+        with storage_errors(self._path, hint=RESUME_HINT):
             self._stream.flush()
             os.fsync(self._stream.fileno())
             self._stream.close()

@@ -17,6 +17,7 @@ from inspect_ai import eval as inspect_eval  # pyright: ignore[reportUnknownVari
 
 from steelyard.evidence import Outcome, Record
 from steelyard.kernel.errors import SteelyardError, StorageError, TargetUnreachable
+from steelyard.kernel.files import RESUME_HINT
 from steelyard.redteam.engine.arms import planned_samples
 from steelyard.redteam.engine.models import probe
 from steelyard.redteam.engine.task import protocol_task
@@ -123,7 +124,7 @@ def _run_wave(task: Task, run: Run, watch: _Watch) -> None:
 
 def _log_refused(detail: str, run: Run) -> StorageError:
     message = f"cannot write logs: {detail}"
-    hint = "complete samples are kept; free space or choose another --out, then --resume"
+    hint = RESUME_HINT
     return StorageError(message, where=str(run.log_folder), hint=hint)
 
 

@@ -20,6 +20,7 @@ from steelyard.kernel import (
     write_atomically,
 )
 from steelyard.kernel.errors import BrokenSeal, DuplicateRecord
+from steelyard.kernel.files import RESUME_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +68,7 @@ def write_result(shard: Shard, records: Iterable[Record], folder: Path) -> Shard
         "comparison": comparison_digest(ordered),
     }
     path = folder / f"result-{digest[:_NAME_DIGITS]}.jsonl"
-    write_atomically(path, canonical_json(header) + b"\n" + body)
+    write_atomically(path, canonical_json(header) + b"\n" + body, hint=RESUME_HINT)
     return ShardResult(shard.id, ordered, path)
 
 

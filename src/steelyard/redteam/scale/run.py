@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from steelyard.kernel import canonical_json, write_atomically
 from steelyard.kernel.errors import UsageError
+from steelyard.kernel.files import RESUME_HINT
 from steelyard.redteam.engine import Journal, planned_samples
 from steelyard.redteam.kit import find_protocol
 from steelyard.redteam.scale.executors import EXECUTORS, ShardsPending, open_shards
@@ -80,7 +81,9 @@ def run_in_shards(run: ShardedRun, executor: str) -> None:
 def _settle(run: ShardedRun, path: Path) -> Manifest:
     """The manifest on disk, written at the first start."""
     if not path.exists():
-        write_atomically(run.folder / SECRET_FILE, run.secret.to_bytes(), mode=0o600)
+        write_atomically(
+            run.folder / SECRET_FILE, run.secret.to_bytes(), mode=0o600, hint=RESUME_HINT
+        )
         for shard in run.fresh.shards:
             _hand_over(run, shard)
         manifest = run.fresh
@@ -91,7 +94,7 @@ def _settle(run: ShardedRun, path: Path) -> Manifest:
             message = "an earlier start cut this run into other shards"
             hint = "resume without --shards, or choose another --out"
             raise UsageError(message, where=str(path), hint=hint)
-    write_atomically(path, canonical_json(manifest.to_json()) + b"\n")
+    write_atomically(path, canonical_json(manifest.to_json()) + b"\n", hint=RESUME_HINT)
     return manifest
 
 

@@ -26,7 +26,7 @@ from steelyard.weights.sealed.header import (
     parse_header,
     stream_name,
 )
-from steelyard.weights.sealed.staging import staged_folder
+from steelyard.weights.staging import staged_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from steelyard.weights.scan.references import Reference
 from steelyard.weights.scan.report import Report, scan_model, with_opinions
 from steelyard.weights.scan.rules import RULES, Rule, Severity
 from steelyard.weights.scan.sarif import to_sarif
-from steelyard.weights.scan.second_opinion import Opinion, fickling_opinions
+from steelyard.weights.scan.second_opinion import Opinion, ask_fickling
 
 __all__ = [
     "RULES",
@@ -20,7 +20,7 @@ __all__ = [
     "Report",
     "Rule",
     "Severity",
-    "fickling_opinions",
+    "ask_fickling",
     "scan_model",
     "scan_source",
     "to_sarif",

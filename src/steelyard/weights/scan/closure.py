@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from steelyard.kernel.errors import MalformedEvidence
 from steelyard.weights.scan.configs import CONFIG_LIMIT_BYTES, parse_config
 from steelyard.weights.scan.finding import Finding
-from steelyard.weights.scan.formats import WEIGHT_ENDINGS, ending
 from steelyard.weights.scan.references import (
     Reference,
     config_references,
+    is_configuration,
     loaded_unasked,
     relative_imports,
 )
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
     from steelyard.weights.scan.model import Model
 
 _CODE_LIMIT_BYTES: Final = 1 << 22
-_LOADED_ENDINGS: Final = WEIGHT_ENDINGS | {".json", ".py", ".jinja", ".model", ".txt", ".yaml"}
 
 
 def load_closure(model: Model) -> tuple[Reference, ...]:
     """Everything that configurations refer to, and the code that this code imports."""
     found = {(each.config, each.kind, each.target): each for each in loaded_unasked(model)}
     for name in sorted(model.files):
-        if ending(name) == ".json":
+        if is_configuration(name):
             for reference in _references_of(model, name):
                 found[reference.config, reference.kind, reference.target] = reference
     waiting = [reference for reference in found.values() if reference.kind == "code"]
@@ -83,15 +82,23 @@ def closure_findings(
     yield from shard_findings(model)
     yield from _two_weights(model)
     if covered is not None:
-        for name in sorted(model.files):
-            if name not in covered and ending(name) in _LOADED_ENDINGS:
-                yield Finding("uncovered", name, "", None, "loaded, and not covered")
+        yield from _uncovered(model, covered)
+
+
+def _uncovered(model: Model, covered: frozenset[str]) -> Iterator[Finding]:
+    """Files that a signature leaves out, by the rule that signing goes by."""
+    # Only where a signature was given: signing brings cryptography with it.
+    from steelyard.weights.signing.names import is_inert  # noqa: PLC0415
+
+    for name in sorted(model.files.keys() - covered):
+        if not is_inert(name):
+            yield Finding("uncovered", name, "", None, "loaded, and not covered")
 
 
 def _verdict(
     model: Model, reference: Reference, covered: frozenset[str] | None
 ) -> Iterator[Finding]:
-    text = f"{reference.key} refers to {reference.target[:120]!r}"
+    text = f"{reference.shown_key} refers to {reference.target[:120]!r}"
     if reference.kind == "path":
         yield reference.finding("config-path", text)
     elif reference.kind == "name":

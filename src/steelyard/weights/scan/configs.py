@@ -37,15 +37,18 @@ def as_object(value: object) -> dict[str, object]:
 
 def objects_of(value: object) -> Iterator[dict[str, object]]:
     """Every object of a parsed configuration, however deep and however many."""
-    waiting = [value]
+    for container in containers_of(value):
+        if isinstance(container, dict):
+            yield container
+
+
+def containers_of(value: object) -> Iterator[dict[str, object] | list[object]]:
+    """Every object and every list of a parsed configuration, itself included."""
+    waiting = [value] if type(value) in _CONTAINERS else []
     while waiting:
-        inner = waiting.pop()
-        if isinstance(inner, dict):
-            entry = cast("dict[str, object]", inner)
-            yield entry
-            held: Iterator[object] = iter(entry.values())
-        else:
-            held = iter(cast("list[object]", inner)) if isinstance(inner, list) else iter(())
+        container = cast("dict[str, object] | list[object]", waiting.pop())
+        yield container
+        held = container.values() if isinstance(container, dict) else container
         # What holds nothing is not kept waiting: a list of numbers may have millions.
         waiting.extend(each for each in held if type(each) in _CONTAINERS)
 

@@ -12,14 +12,23 @@ from math import prod
 from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import MalformedEvidence
+from steelyard.weights.scan.part import Allowance
 from steelyard.weights.scan.pickles import follow
-from steelyard.weights.scan.pickles.values import Constant, Items, Made, Storage, Table, Value
+from steelyard.weights.scan.pickles.values import (
+    PARAMETER,
+    Constant,
+    Items,
+    Made,
+    Storage,
+    Table,
+    Value,
+)
 from steelyard.weights.scan.pickles.walk import STORAGE_BYTES
-from steelyard.weights.scan.readers.gguf import gguf_tensors
+from steelyard.weights.scan.readers.gguf import gguf_header
 from steelyard.weights.scan.readers.npy import array_layout
 from steelyard.weights.scan.readers.safetensors_file import read_header
 from steelyard.weights.scan.readers.zip_records import central_entries, find_end, local_entry
-from steelyard.weights.scan.source import Slice
+from steelyard.weights.scan.source import Cursor, Slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +37,8 @@ if TYPE_CHECKING:
     from steelyard.weights.scan.source import Source
 
 _NESTING_LIMIT: Final = 6
+_EXTENT_LIMIT: Final = 1 << 53
+"""Canonical JSON, of which a digest is taken, has no larger numbers."""
 _VISIT_LIMIT: Final = 500_000
 """Of mappings and tensors in one checkpoint: mappings may hold each other many times over."""
 _OVERLAP_LIMIT: Final = 16
@@ -73,15 +84,24 @@ def tensors_of(source: Source, kind: Format) -> tuple[Content, ...] | None:
 
     Raises:
         MalformedEvidence: the file does not follow its format.
+        UnsafeArchive: a zip with more members than are read.
     """
+    found = _contents(source, kind)
+    if found and any(extent >= _EXTENT_LIMIT for tensor in found for extent in tensor.shape):
+        return None
+    return found
+
+
+def _contents(source: Source, kind: Format) -> tuple[Content, ...] | None:
     if kind == "safetensors":
         return _safetensors(source)
     if kind == "gguf":
-        start, found = gguf_tensors(source)
+        header = gguf_header(source, Cursor(source))
+        start = header.data_start
         return tuple(
             Content(t.name, _GGUF_TYPES.get(t.kind, f"type {t.kind}"), t.shape,
                     start + t.offset, start + t.offset + t.size)
-            for t in found
+            for t in header.tensors
         )  # fmt: skip
     if kind == "npy":
         return (_array("array", source, 0, source.size),)
@@ -122,7 +142,7 @@ def _zipped(source: Source) -> tuple[Content, ...] | None:
 
 
 def _stored_members(source: Source) -> dict[str, tuple[int, int]] | None:
-    """Start and length of each member; None where one is packed or the zip is odd."""
+    """Start and length of each member; None where one is packed, stands twice, or is odd."""
     end = find_end(source)
     if end is None or end.directory_bytes > end.position:
         return None
@@ -132,7 +152,10 @@ def _stored_members(source: Source) -> dict[str, tuple[int, int]] | None:
         local = local_entry(source, entry.offset)
         if local is None or entry.method or local.offset + entry.size > source.size:
             return None
-        places[entry.name.decode("utf-8", "replace")] = local.offset, entry.size
+        name = entry.name.decode("utf-8", "replace")
+        if name in places:
+            return None
+        places[name] = local.offset, entry.size
     return places
 
 
@@ -142,10 +165,13 @@ def _checkpoint(
     order = places.get(f"{prefix}byteorder")
     if order is not None and source.read(*order) != b"little":
         return None
-    walk = follow(Slice(source, *places[f"{prefix}data.pkl"]), 0)
+    walk = follow(Slice(source, *places[f"{prefix}data.pkl"]), 0, Allowance())
     if walk.broken or walk.faults:
         return None
     found = list(_rebuilt(walk.value, "", 0, count(1)))
+    # A tensor in a list, too deep, or behind another of its name would be left out unseen.
+    if len({id(made) for _, made in found}) < walk.tensors or len(dict(found)) < len(found):
+        return None
     result = [_placed(name, made, places, prefix) for name, made in found]
     whole = [content for content in result if content is not None]
     covered = sum(content.stop - content.start for content in whole)
@@ -165,9 +191,9 @@ def _rebuilt(
         raise MalformedEvidence(f"more than {_VISIT_LIMIT} entries")
     if depth > _NESTING_LIMIT:
         return
-    if isinstance(value, Made) and value.callee.name == "_rebuild_parameter" and value.arguments:
+    if isinstance(value, Made) and value.callee.name == PARAMETER and value.arguments:
         yield from _rebuilt(value.arguments[0], name, depth + 1, visits)
-    elif isinstance(value, Made) and value.callee.name.startswith("_rebuild_"):
+    elif isinstance(value, Made) and value.is_tensor:
         yield name, value
     else:
         table = value.table if isinstance(value, Made) else value
@@ -188,6 +214,8 @@ def _placed(
     dtype = _TORCH_TYPES.get(storage.type_name)
     first = offset.value if isinstance(offset, Constant) else None
     if dtype is None or place is None or extents is None or not isinstance(first, int):
+        return None
+    if min(first, *extents) < 0:
         return None
     width = STORAGE_BYTES[storage.type_name]
     start, size = place[0] + first * width, prod(extents) * width

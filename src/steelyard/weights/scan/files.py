@@ -29,12 +29,13 @@ from steelyard.weights.scan.readers.zip_records import find_ends
 from steelyard.weights.scan.readers.zips import read_zip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from steelyard.weights.scan.source import Source
 
 FINDING_LIMIT: Final = 500
 """Of one file; the rest is summed up in one more."""
+_REST: Final = "findings-limit"
 _READERS: Final[Mapping[Format, Callable[[Part], Iterator[Finding | Part]]]] = {
     "gguf": read_gguf,
     "hdf5": read_hdf5,
@@ -62,19 +63,27 @@ def scan_source(source: Source, name: str) -> tuple[Finding, ...]:
     found: dict[tuple[str, str, str], Finding] = {}
     with allowance.files:
         waiting = [Part(source, name, allowance)]
-        while waiting and len(found) < FINDING_LIMIT:
+        while waiting and len(found) <= FINDING_LIMIT:
             part = waiting.pop()
             for result in _looked_at(part):
-                if len(found) >= FINDING_LIMIT:
+                if len(found) > FINDING_LIMIT:
                     break
                 if isinstance(result, Part):
                     waiting.append(result)
                 else:
                     found.setdefault((result.code, result.member, result.text), result)
-    if len(found) >= FINDING_LIMIT:
-        rest = Finding("findings-limit", name, "", None, f"more than {FINDING_LIMIT} findings")
-        return (*found.values(), rest)
-    return tuple(found.values())
+    return limited(name, found.values())
+
+
+def limited(name: str, found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings of one file: where there are too many the errors first, and that there are."""
+    every = tuple(found)
+    told = [finding for finding in every if finding.code != _REST]
+    if len(told) == len(every) <= FINDING_LIMIT:
+        return every
+    kept = sorted(told, key=lambda finding: not finding.blocks)[:FINDING_LIMIT]
+    rest = Finding("findings-limit", name, "", None, f"more than {FINDING_LIMIT} findings")
+    return (*kept, rest)
 
 
 def _looked_at(part: Part) -> Iterator[Finding | Part]:

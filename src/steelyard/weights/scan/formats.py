@@ -102,7 +102,6 @@ WEIGHT_ENDINGS: Final = frozenset(
 _OTHER_CONTENTS: Final[Mapping[str, frozenset[Format]]] = {
     ".keras": frozenset({"hdf5"}),
     ".tar": frozenset({"gzip", "bzip2", "xz", "lzma"}),
-    ".pyc": frozenset(),
 }
 _ANY_CONTENT: Final[frozenset[Format]] = frozenset({"raw", "unknown"})
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import MalformedEvidence
 from steelyard.weights.scan.source import FileSource
 
@@ -35,9 +36,9 @@ def opened(path: Path) -> Generator[FileSource]:
         # Asked before opening too: opening a device can act on it.
         _require_regular(path.stat().st_mode, path)
         descriptor = os.open(path, _FLAGS)
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MalformedEvidence(f"cannot read: {reason}", where=str(path)) from error
+    except OSError as error:
+        message = f"cannot read: {error.strerror or error}"
+        raise MalformedEvidence(message, where=str(path)) from error
     try:
         status = os.fstat(descriptor)
         _require_regular(status.st_mode, path)
@@ -69,12 +70,9 @@ class Model:
         """A whole file of the model.
 
         Raises:
-            MalformedEvidence: absent, unreadable or too large.
+            MalformedEvidence: unreadable or too large.
         """
-        with opened(self.files[name].path) as source:
-            if source.size > limit_bytes:
-                raise MalformedEvidence(f"more than {limit_bytes} bytes", where=name)
-            return source.read(0, source.size)
+        return read_bytes(self.files[name].path, limit_bytes=limit_bytes)
 
 
 def as_model(found: tuple[Entry, ...]) -> Model:

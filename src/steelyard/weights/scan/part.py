@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 DEPTH_LIMIT: Final = 8
 MEMBER_LIMIT: Final = 200_000
 EXPANDED_LIMIT_BYTES: Final = 1 << 32
+OPCODE_LIMIT: Final = 4_000_000
+"""A few seconds. A state dict of 100,000 tensors has about as many."""
 
 
 class Allowance:
-    """What scanning one file may still cost: members opened and bytes expanded."""
+    """What scanning one file may still cost: members opened, bytes expanded, opcodes followed."""
 
     def __init__(self) -> None:
         self.members = MEMBER_LIMIT
         self.expanded_bytes = EXPANDED_LIMIT_BYTES
+        self.opcodes = self.opcode_limit = OPCODE_LIMIT
         self.files = ExitStack()
         """Temporary files of what was expanded; whoever made the allowance closes it."""
 

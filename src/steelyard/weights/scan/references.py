@@ -64,9 +64,13 @@ _PIPELINES: Final = frozenset(
 _PIPELINE_FILES: Final = frozenset(
     {"model_index.json", "modular_model_index.json", "modular_config.json"}
 )
+INDEX: Final = ".index.json"
+"""How the name of an index of shards ends."""
+_TOKENIZER: Final = "tokenizer.json"
 _GENERATION: Final = "custom_generate/generate.py"
 _PAIR: Final = 2
 _SHOWN: Final = 512
+_SHOWN_KEY: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,16 @@ class Reference:
             return "pinned to a commit"
         return "not pinned" if not self.revision else f"pinned to {self.revision[:40]!r} only"
 
+    @property
+    def shown_key(self) -> str:
+        """The key for people: it is the attacker's, and may be empty or of any length."""
+        return printable(self.key[:_SHOWN_KEY]) or "the empty key"
+
     def to_json(self) -> dict[str, str]:
         """As `spec/weights-scan.schema.json` writes it."""
         return {
             "config": self.config,
-            "key": self.key,
+            "key": printable(self.key[:_SHOWN]),
             "kind": self.kind,
             "target": printable(self.target[:_SHOWN]),
             "revision": printable(self.revision[:_SHOWN]),
@@ -106,7 +115,13 @@ class Reference:
 
     def finding(self, code: str, text: str) -> Finding:
         """A finding at the configuration."""
-        return Finding(code, self.config, "", None, text)
+        return Finding(code, self.config, "", None, printable(text))
+
+
+def is_configuration(name: str) -> bool:
+    """Whether a file may refer to others by keys: JSON, but for tokenizers and indices."""
+    base = name.rpartition("/")[2].lower()
+    return base.endswith(".json") and base != _TOKENIZER and not base.endswith(INDEX)
 
 
 def config_references(model: Model, name: str, config: object) -> Iterator[Reference]:
@@ -117,15 +132,14 @@ def config_references(model: Model, name: str, config: object) -> Iterator[Refer
     if base in _PIPELINE_FILES:
         for entry in objects_of(config):
             yield from _pipeline(model, name, entry)
-    if base.endswith(".json") and base != "tokenizer.json" and not base.endswith(".index.json"):
-        for entry in objects_of(config):
-            revision = entry.get("revision")
-            pinned = revision if isinstance(revision, str) else ""
-            for key, value in entry.items():
-                yield from _of_key(model, (name, key), value, pinned)
-            if entry.get("use_pretrained_backbone") is True and entry.get("backbone"):
-                target = str(entry["backbone"])[:_SHOWN]
-                yield Reference(name, "backbone", "remote model", target, pinned)
+    for entry in objects_of(config):
+        revision = entry.get("revision")
+        pinned = revision if isinstance(revision, str) else ""
+        for key, value in entry.items():
+            yield from _of_key(model, (name, key), value, pinned)
+        if entry.get("use_pretrained_backbone") is True and entry.get("backbone"):
+            target = str(entry["backbone"])[:_SHOWN]
+            yield Reference(name, "backbone", "remote model", target, pinned)
 
 
 def loaded_unasked(model: Model) -> Iterator[Reference]:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from steelyard.kernel.errors import MalformedEvidence
 from steelyard.weights.model_folder import Entry, entries
 from steelyard.weights.scan.closure import closure_findings, load_closure
-from steelyard.weights.scan.files import scan_source
+from steelyard.weights.scan.files import limited, scan_source
 from steelyard.weights.scan.finding import Finding, printable
 from steelyard.weights.scan.model import as_model, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from steelyard.weights.scan.references import Reference
@@ -66,6 +66,7 @@ def scan_model(
     root: Path,
     covered: frozenset[str] | None = None,
     progress: Callable[[int, int], None] = lambda _finished, _planned: None,
+    ask: Callable[[tuple[Entry, ...]], Iterable[Opinion]] = lambda _files: (),
 ) -> Report:
     """Scan a folder or a single file.
 
@@ -73,21 +74,25 @@ def scan_model(
         root: The model.
         covered: Names that a signature covers; None where none was given.
         progress: Called with (finished, planned) files.
+        ask: Another scanner, which is given the same files.
     """
     try:
         found = entries(root)
     except MalformedEvidence as error:
         finding = Finding("unreadable", printable(root.name), "", None, printable(str(error)[:400]))
         return Report((), (finding,), ())
-    results: list[Finding] = []
+    results: dict[str, list[Finding]] = {entry.name: [] for entry in found}
     for number, entry in enumerate(found):
         progress(number, len(found))
-        results.extend(_scan_entry(root, entry))
+        results[entry.name].extend(_scan_entry(root, entry))
     model = as_model(found)
     references = load_closure(model)
-    results.extend(closure_findings(model, references, covered))
-    ordered = sorted((_told(finding, covered) for finding in results), key=_place)
-    return Report(tuple(entry.name for entry in found), tuple(ordered), references)
+    for finding in closure_findings(model, references, covered):
+        results[finding.file].append(finding)
+    kept = (finding for name in results for finding in limited(name, results[name]))
+    ordered = sorted((_told(finding, covered) for finding in kept), key=_place)
+    report = Report(tuple(results), tuple(ordered), references)
+    return with_opinions(report, tuple(ask(found)))
 
 
 def _told(finding: Finding, covered: frozenset[str] | None) -> Finding:
@@ -100,7 +105,7 @@ def _told(finding: Finding, covered: frozenset[str] | None) -> Finding:
 def with_opinions(report: Report, opinions: tuple[Opinion, ...]) -> Report:
     """The report with what another scanner says; where only that one objects, a finding."""
     blocked = {finding.file for finding in report.findings if finding.blocks}
-    more = [each.finding() for each in opinions if not each.safe and each.file not in blocked]
+    more = [each.finding() for each in opinions if each.safe is False and each.file not in blocked]
     ordered = tuple(sorted([*report.findings, *more], key=_place))
     return Report(report.files, ordered, report.references, opinions)
 

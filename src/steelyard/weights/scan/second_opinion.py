@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from steelyard.kernel.errors import ConfigurationError, MalformedEvidence
@@ -16,7 +17,7 @@ from steelyard.weights.scan.formats import recognize
 from steelyard.weights.scan.model import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from steelyard.weights.model_folder import Entry
 
@@ -32,13 +33,13 @@ class Opinion:
         file: Name in the model.
         scanner: Name and version.
         verdict: In its own words.
-        safe: Whether it found no fault.
+        safe: Whether it found no fault; None where it was not asked.
     """
 
     file: str
     scanner: str
     verdict: str
-    safe: bool
+    safe: bool | None
 
     def to_json(self) -> dict[str, Any]:
         """As `spec/weights-scan.schema.json` writes it."""
@@ -55,8 +56,8 @@ class Opinion:
         return Finding("second-opinion", self.file, "", None, text)
 
 
-def fickling_opinions(files: tuple[Entry, ...]) -> Iterator[Opinion]:
-    """The opinion of fickling on every file that is a pickle or a zip.
+def ask_fickling() -> Callable[[tuple[Entry, ...]], Iterator[Opinion]]:
+    """What asks fickling about every file of a model that is a pickle or a zip.
 
     Raises:
         ConfigurationError: fickling is not installed.
@@ -66,20 +67,29 @@ def fickling_opinions(files: tuple[Entry, ...]) -> Iterator[Opinion]:
     except ImportError as error:
         message = "fickling is not installed"
         raise ConfigurationError(message, hint="pip install fickling") from error
+    return partial(_opinions, fickling)
+
+
+def _opinions(fickling: Any, files: tuple[Entry, ...]) -> Iterator[Opinion]:  # noqa: ANN401 - untyped
+    scanner = f"fickling {fickling.__version__}"
     for entry in files:
-        if entry.kind == "file" and _is_pickle(entry):
+        size = _pickle_bytes(entry)
+        if size > _READ_LIMIT_BYTES:
+            yield Opinion(entry.name, scanner, f"not asked: {size} bytes", None)
+        elif size:
             result: Any = fickling.scan_file(str(entry.path), graceful=True)
             verdict = str(result.severity.name).lower().replace("_", " ")
             if result.errors:
                 verdict = f"{verdict}, and {len(result.errors)} parts that it could not read"
-            scanner = f"fickling {fickling.__version__}"
             yield Opinion(entry.name, scanner, verdict, bool(result.is_safe) and not result.errors)
 
 
-def _is_pickle(entry: Entry) -> bool:
+def _pickle_bytes(entry: Entry) -> int:
+    """Length of a file that fickling reads, 0 of any other; what cannot be read the scan tells."""
+    if entry.kind == "special":
+        return 0
     try:
         with opened(entry.path) as source:
-            kind = recognize(source, entry.name)
-            return kind in {"pickle", "zip"} and source.size <= _READ_LIMIT_BYTES
+            return source.size if recognize(source, entry.name) in {"pickle", "zip"} else 0
     except MalformedEvidence:
-        return False
+        return 0

@@ -11,22 +11,21 @@ from steelyard.weights.scan.finding import Finding
 from steelyard.weights.scan.model import opened
 from steelyard.weights.scan.readers.names import name_fault
 from steelyard.weights.scan.readers.safetensors_file import read_header
+from steelyard.weights.scan.references import INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from steelyard.weights.scan.model import Model
 
-_INDEX: Final = ".index.json"
-_SHARD: Final = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.(safetensors|bin|gguf)")
-_SHARD_LIMIT: Final = 100_000
+_SHARD: Final = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})\.(safetensors|bin|gguf)")
 
 
 def shard_findings(model: Model) -> Iterator[Finding]:
     """Findings about every index, and about every series of numbered files."""
     named: set[str] = set()
     for name in sorted(model.files):
-        if name.endswith(_INDEX):
+        if name.endswith(INDEX):
             shards = _index_of(model, name)
             named |= shards.keys()
             yield from _index_findings(model, name, shards)
@@ -80,13 +79,12 @@ def _series_findings(model: Model, named: set[str]) -> Iterator[Finding]:
         if shard := _SHARD.fullmatch(name):
             key = shard[1], int(shard[3]), shard[4]
             series.setdefault(key, set()).add(int(shard[2]))
-            indexed = f"{shard[1]}.{shard[4]}{_INDEX}"
+            indexed = f"{shard[1]}.{shard[4]}{INDEX}"
             if name not in named and model.has(indexed):
                 text = f"{indexed[:120]!r} does not name it"
                 yield Finding("shard-extra", name, "", None, text)
     for (stem, count, kind), numbers in series.items():
-        last = min(count, _SHARD_LIMIT)
-        missing = next((n for n in range(1, last + 1) if n not in numbers), None)
+        missing = next((n for n in range(1, count + 1) if n not in numbers), None)
         if missing is not None:
             name = f"{stem}-{missing:05}-of-{count:05}.{kind}"
             present = f"{stem}-{min(numbers):05}-of-{count:05}.{kind}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 from steelyard.kernel import canonical_json, parse_json_object, read_bytes, write_atomically
 from steelyard.kernel.errors import CannotVerify, MalformedEvidence, StorageError
 from steelyard.kernel.locks import locked
-from steelyard.weights.sealed.staging import SPACE_HINT
+from steelyard.weights.staging import SPACE_HINT
 
 if TYPE_CHECKING:
     from pathlib import Path

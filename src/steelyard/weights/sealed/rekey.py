@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from steelyard.kernel.errors import UsageError
 from steelyard.weights.sealed.header import PARAMETERS, stream_name
 from steelyard.weights.sealed.layout import PLAIN_SEGMENT_BYTES
-from steelyard.weights.sealed.staging import staged_folder
 from steelyard.weights.sealed.stream_writer import StreamWriter, require_space
 from steelyard.weights.sealed.writer import new_core, with_manifest, write_index
+from steelyard.weights.staging import staged_folder
 from steelyard.weights.steady import steady_bytes
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from steelyard.kernel.files import storage_errors
-from steelyard.weights.sealed.staging import SPACE_HINT, staged_folder
+from steelyard.weights.staging import SPACE_HINT, staged_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -10,8 +10,8 @@ from steelyard.kernel.errors import ConfigurationError, UsageError
 from steelyard.weights.sealed.floe import start_decryption
 from steelyard.weights.sealed.header import HEADER_NAME, PARAMETERS, read_header
 from steelyard.weights.sealed.recipients import unwrap, wrap
-from steelyard.weights.sealed.staging import SPACE_HINT
 from steelyard.weights.sealed.stream_writer import checked_envelope
+from steelyard.weights.staging import SPACE_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

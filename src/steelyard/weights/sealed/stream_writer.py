@@ -20,7 +20,7 @@ from steelyard.kernel.errors import (
     MalformedEvidence,
     StorageError,
 )
-from steelyard.kernel.files import storage_errors
+from steelyard.kernel.files import storage_errors, write_fully
 from steelyard.weights.quorum import take_into_custody
 from steelyard.weights.sealed.floe import HEADER_BYTES, KEY_BYTES, start_encryption
 from steelyard.weights.sealed.header import (
@@ -38,7 +38,7 @@ from steelyard.weights.sealed.layout import PLAIN_SEGMENT_BYTES
 from steelyard.weights.sealed.memory import secret_memory
 from steelyard.weights.sealed.parallel import for_segments
 from steelyard.weights.sealed.recipients import wrap
-from steelyard.weights.sealed.staging import SPACE_HINT
+from steelyard.weights.staging import SPACE_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -174,7 +174,7 @@ def _encrypt_into(
                 plain = read(start, scratch[: min(PLAIN_SEGMENT_BYTES, info.plain_bytes - start)])
                 size = stream.encrypt_segment(plain, position, cipher, final=position == total - 1)
                 with writing:
-                    _write_fully(target, cipher[:size], HEADER_BYTES + position * len(cipher))
+                    write_fully(target, cipher[:size], HEADER_BYTES + position * len(cipher))
                 leaf = blake3(cipher[:size]).digest()
                 leaves[position * LEAF_BYTES : (position + 1) * LEAF_BYTES] = leaf
 
@@ -182,12 +182,6 @@ def _encrypt_into(
 
     for_segments(total, new_worker, threads)
     return leaves
-
-
-def _write_fully(descriptor: int, data: memoryview, at: int) -> None:
-    done = 0
-    while done < len(data):
-        done += os.pwrite(descriptor, data[done:], at + done)
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -22,8 +22,8 @@ from steelyard.weights.model_folder import regular_files
 from steelyard.weights.sealed.header import FILE_LIMIT, Core, manifest_commitment
 from steelyard.weights.sealed.index import FileEntry, Index, kind_of
 from steelyard.weights.sealed.layout import Layout, plain_layout, tensor_layout
-from steelyard.weights.sealed.staging import staged_folder
 from steelyard.weights.sealed.stream_writer import StreamWriter, require_space
+from steelyard.weights.staging import staged_folder
 from steelyard.weights.steady import steady_bytes
 from steelyard.weights.tensors import LENGTH_BYTES, header_length, parse_header
 

@@ -7,7 +7,6 @@ public half, as model_signing writes it. Whom to trust is left to `trust`.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -25,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from steelyard.attest.keys import write_new_key
+from steelyard.attest.keys import write_key_pair
 from steelyard.kernel import read_bytes, sha256_hex
 from steelyard.kernel.errors import BrokenSeal, ConfigurationError
 
@@ -187,27 +186,8 @@ def load_model_private_key(path: Path, passphrase: bytes | None = None) -> Model
 
 
 def save_model_key(key: ModelPrivateKey, path: Path, passphrase: bytes | None = None) -> Path:
-    """Write the private key to `path` (mode 0600) and the public one beside it.
-
-    Returns:
-        Path of the public key, `path` with `.pub` appended.
-
-    Raises:
-        ConfigurationError: either file exists.
-        StorageError: the disk refused.
-    """
-    public = path.with_name(f"{path.name}.pub")
-    for existing in (path, public):
-        if os.path.lexists(existing):
-            raise _exists(existing)
-    write_new_key(path, key.to_pem(passphrase), secret=True)
-    write_new_key(public, key.public_key.pem, secret=False)
-    return public
-
-
-def _exists(path: Path) -> ConfigurationError:
-    message = "a file of this name exists; a key is never overwritten"
-    return ConfigurationError(message, where=str(path), hint="choose another name for the key")
+    """Write a key pair; see `attest.keys.write_key_pair`."""
+    return write_key_pair(path, key.to_pem(passphrase), key.public_key.pem)
 
 
 def _wrong_algorithm(key: object, where: str) -> ConfigurationError:

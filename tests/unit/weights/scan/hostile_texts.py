@@ -27,6 +27,8 @@ YAMLS: dict[str, bytes] = {
     "class path of a command line": b"model:\n  class_path: os.getenv\n",
     "value that is computed": b"a: ${eval:1}\n",
     "node that is computed": b"a: '${oc.create:\"{_target_: os.getenv}\"}'\n",
+    "trust in code": b"a: {trust_remote_code: yes}\n",
+    "trust in quotes": b"trust_remote_code: 'true'\n",
     "UTF-16": "a: {_target_: os.getenv}\n".encode("utf-16"),
     "Latin-1": b"# caf\xe9\na: 1\n",
 }
@@ -57,6 +59,13 @@ JSONS: dict[str, tuple[str, object]] = {
     "tokenizer outside": ("tokenizer_config.json", {"tokenizer_file": "../../x"}),
     "trust in code": ("sentence_bert_config.json", {"model_args": {"trust_remote_code": True}}),
     "target in JSON": ("config.json", {"a": {"_target_": "os.system"}}),
+    "target in a list": ("config.json", {"a": {"_target_": ["os.system"]}}),
+    "target in a mapping": ("config.json", {"_target_": {"a": 1}}),
+    "target that is a number": ("config.json", {"_target_": 5}),
+    "value that is computed": ("config.json", {"a": "${eval:1}"}),
+    "item that is computed": ("config.json", {"a": [1, ["${ OC.decode:x}"]]}),
+    "text that is computed": ("config.json", "${eval:1}"),
+    "trust in words": ("config.json", {"trust_remote_code": "True"}),
 }  # fmt: skip
 TEMPLATES: dict[str, str] = {
     "key of two texts": "{{ x[u ~ 'a'] }}",

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from steelyard.weights.model_folder import entries
 from steelyard.weights.scan import Report, scan_model
+from steelyard.weights.scan.closure import load_closure
+from steelyard.weights.scan.model import Model, as_model
 
 from .assembling import checkpoint, gguf, safetensors
 
@@ -176,13 +179,22 @@ def test_a_series_of_gguf_with_a_hole(tmp_path: Path) -> None:
     assert [code for code, _, _ in told(scan_model(model(tmp_path, **files)))] == ["shard-missing"]
 
 
-def test_everything_that_is_loaded_must_be_covered(tmp_path: Path) -> None:
-    files = {"config.json": {}, "model.safetensors": safetensors(), "README.md": b"read me"}
-    folder = model(tmp_path, **files)
-    assert told(scan_model(folder, frozenset({"config.json"}))) == [
-        ("uncovered", "model.safetensors", "loaded, and not covered")
-    ]
-    assert told(scan_model(folder, frozenset({"config.json", "model.safetensors"}))) == []
+@pytest.mark.parametrize(
+    "name",
+    ["model.safetensors", "vocab.txt", "model.onnx_data", "c.yml", "MLmodel", "x.j2", "m.hdf5",
+     "m.spm", "m.tiktoken", "m.pt2", "m.nemo", "merges", "a/.git.bin"],
+)  # fmt: skip
+def test_everything_that_is_loaded_must_be_covered(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / name).write_bytes(safetensors() if name.endswith("tensors") else b"a: 1\n")
+    (tmp_path / "config.json").write_text("{}", "utf-8")
+    (tmp_path / "README.md").write_text("read me", "utf-8")
+    (tmp_path / ".gitattributes").write_text("* -text", "utf-8")
+    uncovered = ("uncovered", name, "loaded, and not covered")
+    found = told(scan_model(tmp_path, frozenset({"config.json"})))
+    assert [each for each in found if each[0] == "uncovered"] == [uncovered]
+    covered = told(scan_model(tmp_path, frozenset({"config.json", name})))
+    assert covered == [each for each in found if each != uncovered]
 
 
 def test_generation_code_is_taken_because_it_lies_there(tmp_path: Path) -> None:
@@ -235,3 +247,27 @@ def test_weights_of_a_hub_are_named(tmp_path: Path) -> None:
     assert sorted(kinds(report)) == [
         ("remote model", "acme/vit"), ("remote model", "hf-hub:acme/tower"),
     ]  # fmt: skip
+
+
+def test_tokenizers_and_indices_refer_to_nothing_and_are_not_read_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["config.json", "model.safetensors.index.json", "model_index.json", "tokenizer.json"]
+    folder = model(tmp_path, **{name: {"base_model_name_or_path": "acme/a"} for name in names})
+    read: list[str] = []
+    whole = Model.read
+
+    def noted(self: Model, name: str, limit_bytes: int) -> bytes:
+        read.append(name)
+        return whole(self, name, limit_bytes)
+
+    monkeypatch.setattr(Model, "read", noted)
+    assert [each.config for each in load_closure(as_model(entries(folder)))] == [
+        "config.json", "model_index.json",
+    ]  # fmt: skip
+    assert read == ["config.json", "model_index.json"]
+
+
+def test_a_series_is_numbered_in_digits_of_ascii(tmp_path: Path) -> None:
+    (tmp_path / "m-\u0660\u0660\u0660\u0660\u0662-of-00002.gguf").write_bytes(gguf({}))
+    assert told(scan_model(tmp_path)) == []

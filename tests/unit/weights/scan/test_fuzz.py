@@ -20,6 +20,7 @@ from steelyard.weights.scan.configs import parse_config
 from steelyard.weights.scan.contents import tensors_of
 from steelyard.weights.scan.formats import recognize
 from steelyard.weights.scan.model import as_model
+from steelyard.weights.scan.part import Allowance
 from steelyard.weights.scan.pickles import follow
 from steelyard.weights.scan.references import config_references, relative_imports
 from steelyard.weights.scan.source import MemorySource
@@ -134,7 +135,7 @@ OPCODES = st.sampled_from(
 @settings(max_examples=600)
 def test_opcodes_in_any_order(opcodes: list[bytes]) -> None:
     data = b"".join(opcodes) + b"."
-    walk = follow(MemorySource(data), 0)
+    walk = follow(MemorySource(data), 0, Allowance())
     assert 0 < walk.opcodes <= len(data)
     assert walk.broken or data[walk.end - 1 : walk.end] == b"."
 
@@ -153,7 +154,7 @@ PLAIN = st.recursive(
 @settings(max_examples=300)
 def test_what_pickle_writes_is_followed_to_its_end(value: object, protocol: int) -> None:
     data = pickle.dumps(value, protocol)
-    walk = follow(MemorySource(data + b"tail"), 0)
+    walk = follow(MemorySource(data + b"tail"), 0, Allowance())
     assert (walk.broken, walk.end, walk.faults) == ("", len(data), ())
 
 
@@ -186,7 +187,7 @@ def test_no_import_of_cpython_escapes(opcodes: list[bytes]) -> None:
         recorder.load()
     except Exception:  # noqa: BLE001 - a broken stream raises anything
         assert True
-    walk = follow(MemorySource(data), 0)
+    walk = follow(MemorySource(data), 0, Allowance())
     known = {(name.module, name.name) for name in walk.names}
     unresolved = any(fault.code == "pickle-unresolved" for fault in walk.faults)
     assert set(recorder.asked) <= known or unresolved
@@ -207,13 +208,17 @@ def test_half_a_hostile_archive(trick: str) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=30)
-    | st.sampled_from(["a/b--c.D", "m.C", "../x", "acme/base", "1_Pooling"]),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30)
+    | st.sampled_from(
+        ["a/b--c.D", "m.C", "../x", "acme/base", "1_Pooling", "Lambda", "keras", "${eval:1}"]
+    ),
     lambda inner: st.lists(inner, max_size=4)
     | st.dictionaries(
         st.sampled_from(
             ["auto_map", "impl", "custom_pipelines", "base_model_name_or_path", "_name_or_path",
-             "type", "path", "revision", "backbone", "use_pretrained_backbone", "weight_map"]
+             "type", "path", "revision", "backbone", "use_pretrained_backbone", "weight_map",
+             "class_name", "module", "config", "registered_name", "_target_", "target",
+             "trust_remote_code", "chat_template", "template", "expr_str", ""]
         ),
         inner,
     ),
@@ -225,6 +230,7 @@ JSON = st.recursive(
 @settings(max_examples=300)
 def test_configurations_of_any_shape(config: object, name: str) -> None:
     assert all(each.target for each in config_references(as_model(()), name, config))
+    scanned(json.dumps(config).encode(), name)
 
 
 def _deep(opening: bytes, closing: bytes, middle: bytes = b"") -> bytes:

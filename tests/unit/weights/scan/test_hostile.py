@@ -49,11 +49,21 @@ def test_a_hostile_pickle_is_found_under_any_name(tmp_path: Path, trick: str) ->
     assert codes(report) & {code, "polyglot"}
 
 
-def test_opcodes_that_do_nothing_do_not_hide_a_call(tmp_path: Path) -> None:
-    assert codes(scanned(tmp_path, "notes.txt", b"N0" * 500_000 + HARMLESS + b".")) == {"polyglot"}
-    report = scanned(tmp_path, "notes.txt", b"N0" * 2_100_000 + HARMLESS + b".")
-    assert [finding.text for finding in report.findings] == [
-        "read as a pickle, it has more than 4000000 opcodes"
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("notes.txt", "polyglot", "read as a pickle, it has"),
+        ("iris.data", "pickle-global", "it breaks off:"),
+        ("tokenizer.model", "pickle-global", "it breaks off:"),
+    ],
+)
+def test_opcodes_that_do_nothing_do_not_hide_a_call(
+    tmp_path: Path, name: str, code: str, said: str
+) -> None:
+    assert codes(scanned(tmp_path, name, b"N0" * 50_000 + HARMLESS + b".")) == {code}
+    report = scanned(tmp_path, name, b"N0" * 2_100_000 + HARMLESS + b".")
+    assert [(finding.code, finding.text) for finding in report.findings] == [
+        ("pickle-broken", f"{said} more than 4000000 opcodes")
     ]
     assert report.verdict == "unknown"
 

@@ -214,6 +214,27 @@ def test_storages_are_numbers_but_not_blindly() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("sixth", "fine"),
+    [
+        (b"N", True),
+        (b"X\x02\0\0\x0042K\x00K\x04\x87", True),
+        (b"K\x07K\x00K\x04\x87", True),
+        (b")", False),
+        (b"K\x01", False),
+        (b"X\x01\0\0\0x", False),
+        (b"}", False),
+        (b"K\x07K\x00\x86", False),
+        (b"X\x04\0\0\0../xK\x00K\x04\x87", False),
+        (b"ctorch\nSize\nK\x00K\x04\x87", False),
+    ],
+)
+def test_a_sixth_part_of_a_storage_is_plain(sixth: bytes, fine: bool) -> None:  # noqa: FBT001
+    data = b"\x80\x02" + storage_id().replace(b"tQ", sixth + b"tQ") + b"."
+    codes = [code for code, _, _ in found(data)]
+    assert codes == ([] if fine else ["pickle-persistent-id"])
+
+
 def test_a_storage_may_lie_in_no_other_folder() -> None:
     for key in ("..", "../x", "a/b", "", "a\n", ".hidden"):
         codes = {code for code, _, _ in found(b"\x80\x02" + storage_id(key) + b".")}
@@ -233,6 +254,16 @@ def test_several_templates_of_gguf() -> None:
     assert (finding.member, finding.text) == (
         "tokenizer.chat_template.jinja", "the template uses 'self'",
     )  # fmt: skip
+
+
+def test_a_key_of_gguf_that_stands_twice_is_refused() -> None:
+    key = "tokenizer.chat_template"
+    first = gguf({key: "{{ self }}", "other": "{{ x }}"}).replace(b"other", b"later")
+    twice = first.replace(b"\x05" + b"\0" * 7 + b"later", struct.pack("<Q", 23) + key.encode())
+    assert [code for code, _, _ in found(first, "m.gguf")] == ["template-code"]
+    assert [(code, text) for code, _, text in found(twice, "m.gguf")] == [
+        ("gguf-header", f"the key {key!r} stands twice")
+    ]
 
 
 def test_gguf_of_older_and_newer_versions_is_refused() -> None:
@@ -267,6 +298,24 @@ def test_a_disk_that_fails_is_told(tmp_path: Path) -> None:
 )
 def test_names(name: str, fault: str | None) -> None:
     assert name_fault(name) == fault
+
+
+def test_a_class_of_keras_whose_module_is_no_text() -> None:
+    entry = {"class_name": "X", "config": {}, "module": []}
+    assert found(json.dumps(entry).encode(), "config.json") == []
+    assert found(json.dumps(entry | {"module": "keras"}).encode(), "config.json") == [
+        ("keras-code", None, "'X' is taken from the top of keras")
+    ]
+
+
+def test_offsets_in_yaml_count_bytes() -> None:
+    head = "# \u00e9\u20ac\U0001f600\r\n"
+    text = head + "a: !x 1\n\u00e9: !y 1\n"
+    for mark in (b"", b"\xef\xbb\xbf"):
+        data = mark + text.encode()
+        assert found(data, "c.yaml") == [
+            ("config-code", data.index(tag), f"the tag {tag.decode()}") for tag in (b"!x", b"!y")
+        ]
 
 
 def test_json_as_loaders_read_it() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from jinja2 import Environment
+from jinja2 import Environment, nodes
 
 from steelyard.weights.scan import scan_model, scan_source
 from steelyard.weights.scan.readers import packed
@@ -248,10 +248,23 @@ def test_keys_that_come_from_data_are_clean(template: str) -> None:
 
 def test_names_made_of_each_other_are_not_followed_for_ever() -> None:
     steps = "".join(f"{{% set a{n} = [a{n + 1}, a{n + 1}] %}}" for n in range(40))
-    assert Keys(Environment(autoescape=True).parse(steps)).is_computed is not None
+    tree = Environment(autoescape=True).parse(steps)
+    with pytest.raises(ValueError, match=r"^too many names are made of others$"):
+        Keys(tree).is_computed(nodes.Name("a0", "load"))
+    assert Keys(tree).is_computed(nodes.Name("a30", "load")) is False
     assert found(f"{steps}{{{{ x[a0] }}}}".encode(), "chat_template.jinja") == [
+        ("template-unread", "the template is not parsed: too many names are made of others")
+    ]
+    assert found(b"{{ " + b"(" * 9999 + b" }}", "chat_template.jinja") == [
         ("template-unread", "the template is not parsed: nested too deep")
     ]
+
+
+def test_a_template_that_switches_escaping_is_told_so() -> None:
+    for template in (b"{% autoescape false %}{{ x }}{% endautoescape %}",):
+        assert found(template, "chat_template.jinja") == [
+            ("template-code", "the template switches the escaping of texts")
+        ]
 
 
 def test_words_of_a_list_are_no_imports() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
@@ -23,7 +24,7 @@ from steelyard.weights.scan import (
     Opinion,
     Report,
     Severity,
-    fickling_opinions,
+    ask_fickling,
     scan_model,
     second_opinion,
     to_sarif,
@@ -264,9 +265,34 @@ def test_every_rule_is_documented_as_it_is(repository: Path) -> None:
 
 def test_every_code_is_given_by_some_line_and_no_other(repository: Path) -> None:
     sources = (repository / "src" / "steelyard" / "weights" / "scan").rglob("*.py")
-    texts = [path.read_text("utf-8") for path in sources if path.name != "rules.py"]
-    quoted = set(re.findall(r'"([a-z][a-z0-9]*(?:-[a-z0-9]+)*|polyglot|link)"', "\n".join(texts)))
-    assert RULES.keys() <= quoted
+    trees = [ast.parse(path.read_text("utf-8")) for path in sources]
+    given = {code for tree in trees for node in ast.walk(tree) for code in _codes(node)}
+    assert given == RULES.keys()
+
+
+def _codes(node: ast.AST) -> set[str]:
+    """Codes that one node of a source gives to a finding."""
+    match node:
+        case ast.Call(func=ast.Name("Finding" | "Fault"), args=[first, *_]):
+            return _texts(first)
+        case ast.Call(func=ast.Attribute(attr="finding" | "_fault"), args=[first, *_]):
+            return _texts(first)
+        case ast.Assign(targets=[ast.Name("code")], value=value):
+            return _texts(value)
+        case ast.Yield(value=ast.Tuple(elts=[first, *_])):
+            return _texts(first)
+        case ast.AnnAssign(target=ast.Name("_VERDICTS"), value=ast.Dict(values=values)):
+            return {code for pair in values if isinstance(pair, ast.Tuple)
+                    for code in _texts(pair.elts[0])}  # fmt: skip
+        case _:
+            return set()
+
+
+def _texts(node: ast.expr) -> set[str]:
+    """The text that an expression is, or the texts of both its cases."""
+    if isinstance(node, ast.IfExp):
+        return _texts(node.body) | _texts(node.orelse)
+    return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
 
 
 def test_another_scanner_only_adds(spoiled: Path) -> None:
@@ -274,13 +300,36 @@ def test_another_scanner_only_adds(spoiled: Path) -> None:
     (spoiled / "clean.pt").write_bytes(checkpoint())
     (spoiled / "notes.txt").write_text("text", "utf-8")
     report = scan_model(spoiled)
-    opinions = tuple(fickling_opinions(entries(spoiled)))
+    opinions = tuple(ask_fickling()(entries(spoiled)))
     assert [opinion.file for opinion in opinions] == ["clean.pt", "m.pt", "odd name.bin"]
     assert not opinions[1].safe
     second = with_opinions(report, opinions)
     assert set(report.findings) <= set(second.findings)
     assert second.verdict == "blocked"
     check_schema(second.to_json(), "weights-scan", where="report")
+
+
+def test_another_scanner_is_asked_about_what_a_link_leads_to(tmp_path: Path) -> None:
+    pytest.importorskip("fickling")
+    (tmp_path / "blob").write_bytes(checkpoint())
+    (tmp_path / "m.pt").symlink_to("blob")
+    (tmp_path / "n.pt").symlink_to("nowhere")
+    assert [each.file for each in ask_fickling()(entries(tmp_path))] == ["blob", "m.pt"]
+
+
+def test_what_is_too_large_for_another_scanner_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fickling")
+    monkeypatch.setattr(second_opinion, "_READ_LIMIT_BYTES", 20)
+    (tmp_path / "large.pkl").write_bytes(pickle.dumps("x" * 20))
+    (tmp_path / "small.pkl").write_bytes(pickle.dumps(1))
+    report = scan_model(tmp_path, ask=ask_fickling())
+    large, small = report.opinions
+    assert (large.verdict, large.safe) == ("not asked: 35 bytes", None)
+    assert (small.verdict, small.safe) == ("likely safe", True)
+    assert report.findings == ()
+    check_schema(report.to_json(), "weights-scan", where="report")
 
 
 def test_a_fault_that_only_the_other_finds_is_a_warning() -> None:
@@ -306,7 +355,7 @@ def test_another_scanner_that_is_not_installed(
     assert importlib.import_module is refuse
     (tmp_path / "m.pkl").write_bytes(pickle.dumps(1))
     with pytest.raises(ConfigurationError, match=r"^fickling is not installed$") as caught:
-        list(fickling_opinions(entries(tmp_path)))
+        ask_fickling()
     assert caught.value.hint == "pip install fickling"
 
 
@@ -330,6 +379,34 @@ def test_a_reference_can_be_written_whatever_it_holds(tmp_path: Path) -> None:
     document = json.loads(canonical_json(scan_model(tmp_path).to_json()))
     check_schema(document, "weights-scan", where="report")
     assert document["references"][0]["target"].startswith(r"\ud800\nxxx")
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "said"),
+    [
+        ("\ud800_name_or_path", r"\ud800_name_or_path", r"\ud800_name_or_path"),
+        ("\n" * 9000 + "_name_or_path", r"\n" * 512, r"\n" * 80),
+    ],
+)
+def test_a_key_can_be_written_whatever_it_holds(
+    tmp_path: Path, key: str, written: str, said: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({key: "acme/base"}), "utf-8")
+    report = scan_model(tmp_path)
+    document = json.loads(canonical_json(report.to_json()))
+    check_schema(document, "weights-scan", where="report")
+    assert document["references"][0]["key"] == written
+    assert document["findings"][0]["text"] == f"{said} refers to 'acme/base', not pinned"
+    assert canonical_json(to_sarif(report, "1"))
+
+
+def test_a_key_may_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"": ["os", "system"]}', "utf-8")
+    report = scan_model(tmp_path)
+    check_schema(json.loads(canonical_json(report.to_json())), "weights-scan", where="report")
+    assert [finding.text for finding in report.findings] == [
+        "the empty key refers to '/os.py', which is not there"
+    ]
 
 
 def test_members_in_archives_have_their_path(tmp_path: Path) -> None:

@@ -4,14 +4,12 @@
 `walk` goes through all pickles of a file, `readings` tells what other readers would make of it.
 """
 
-from steelyard.weights.scan.pickles.readings import exhausted, hidden_faults, other_readings
-from steelyard.weights.scan.pickles.walk import OPCODE_LIMIT, Pickles, Walk, follow, follow_all
+from steelyard.weights.scan.pickles.readings import hidden_faults, other_readings
+from steelyard.weights.scan.pickles.walk import Pickles, Walk, follow, follow_all
 
 __all__ = [
-    "OPCODE_LIMIT",
     "Pickles",
     "Walk",
-    "exhausted",
     "follow",
     "follow_all",
     "hidden_faults",

@@ -81,10 +81,14 @@ def state_fault(made: Made, state: Value) -> str | None:
 
 
 def persistent_storage(identity: Value) -> Storage | None:
-    """The storage that a persistent id names: ('storage', type, key, place, elements, ...)."""
+    """The storage that a persistent id names: ('storage', type, key, place, elements).
+
+    The legacy format adds a sixth part: nothing, or which part of another storage this one is.
+    """
     items = _items(identity)
-    known_lengths = {len(("storage", "type", "key", "place", "elements")) + n for n in (0, 1)}
-    if len(items) not in known_lengths or not _is_text(items[0], "storage"):
+    count = len(("storage", "type", "key", "place", "elements"))
+    told = len(items) in {count, count + 1} and _is_text(items[0], "storage")
+    if not told or not all(map(_is_view, items[count:])):
         return None
     kind, key, elements = items[1], items[2], items[4]
     if not isinstance(kind, Name) or not may(kind, "storage"):
@@ -96,6 +100,13 @@ def persistent_storage(identity: Value) -> Storage | None:
     if not _SAFE_KEY.fullmatch(key.value) or not 0 <= elements.value < _ELEMENT_LIMIT:
         return None
     return Storage(kind.name, key.value, elements.value)
+
+
+def _is_view(value: Value) -> bool:
+    """Whether a part is none, or a name of digits and two numbers (torch `_legacy_load`)."""
+    numbers = [item.value if isinstance(item, Constant) else "" for item in _items(value)]
+    plain = [n for n in numbers if isinstance(n, int) or (isinstance(n, str) and n.isdecimal())]
+    return value is NOTHING or len(plain) == len(numbers) == len(("key", "offset", "elements"))
 
 
 def _only_values(arguments: tuple[Value, ...]) -> str | None:

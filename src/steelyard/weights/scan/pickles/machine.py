@@ -17,7 +17,7 @@ from steelyard.weights.scan.pickles.allowlist import (
     state_fault,
 )
 from steelyard.weights.scan.pickles.inline_arrays import skip_wrapped_array
-from steelyard.weights.scan.pickles.opcodes import BrokenStream, Opcode, read_opcode
+from steelyard.weights.scan.pickles.opcodes import BrokenStream, Opcode, OpcodesSpent, read_opcode
 from steelyard.weights.scan.pickles.values import (
     NOTHING,
     UNKNOWN,
@@ -48,15 +48,15 @@ class Machine:
     """Follows one pickle from its first opcode to STOP.
 
     After `run`, `faults` says what is wrong with it, `names` what it imports, `storages` what
-    its tensors rest on, `calls` how many calls it makes, `last_call` where the last one stands
-    and `first_array` where the first array that joblib wrote into the stream begins.
+    its tensors rest on, `tensors` how many of those it makes, `last_call` where the last call
+    stands and `first_array` where the first array that joblib wrote into the stream begins.
     """
 
     def __init__(self, cursor: Cursor, arrays: Arrays = "padded") -> None:
         self.faults: list[Fault] = []
         self.names: list[Name] = []
         self.storages: dict[str, Storage] = {}
-        self.calls = 0
+        self.tensors = 0
         self.last_call = -1
         self.first_array = -1
         self.opcodes = 0
@@ -75,14 +75,15 @@ class Machine:
         """Follow the stream; returns what it builds.
 
         Raises:
-            BrokenStream: an unpickler fails here, or the limit is reached.
+            BrokenStream: an unpickler fails here.
+            OpcodesSpent: the limit is reached.
             EndOfSource: the stream is cut short.
         """
         while True:
             opcode = read_opcode(self._cursor)
             self.opcodes += 1
             if self.opcodes > opcode_limit:
-                raise BrokenStream(f"more than {opcode_limit} opcodes")
+                raise OpcodesSpent(f"more than {opcode_limit} opcodes")
             self._check_frame(opcode)
             if opcode.name == "STOP":
                 return self._pop()
@@ -291,7 +292,6 @@ class Machine:
     def _called(self, callee: Value, arguments: tuple[Value, ...] | None, opcode: Opcode) -> Value:
         if isinstance(callee, Constant | Items | Table) or callee is NOTHING:
             raise BrokenStream(f"{opcode.name} calls {_named(callee)}")
-        self.calls += 1
         self.last_call = opcode.start
         if not isinstance(callee, Name):
             text = f"{opcode.name} calls {_named(callee)}, which is known only at run time"
@@ -305,7 +305,9 @@ class Machine:
         if reason := reason or argument_fault(callee, arguments or ()):
             text = f"{opcode.name} calls {callee.module}.{callee.name}: {reason}"
             self._fault("pickle-call", text, opcode)
-        return Made(callee, arguments or ())
+        made = Made(callee, arguments or ())
+        self.tensors += made.is_tensor
+        return made
 
     def set_state(self, opcode: Opcode) -> None:
         """BUILD: attributes of an object, or a call of its `__setstate__`."""

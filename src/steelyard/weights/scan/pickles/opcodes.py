@@ -46,6 +46,10 @@ class BrokenStream(MalformedEvidence):
     """No unpickler goes beyond this point."""
 
 
+class OpcodesSpent(BrokenStream):
+    """More opcodes than are followed: nothing is known of the rest."""
+
+
 def _none(_cursor: Cursor) -> Argument:
     return None
 

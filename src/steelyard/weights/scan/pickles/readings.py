@@ -10,11 +10,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from steelyard.weights.scan.pickles.walk import OPCODE_LIMIT, Pickles, Walk, follow_all
+from steelyard.weights.scan.pickles.walk import Pickles, Walk, follow_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from steelyard.weights.scan.part import Allowance
     from steelyard.weights.scan.pickles.values import Fault, Name
     from steelyard.weights.scan.source import Source
 
@@ -23,16 +24,11 @@ _STORAGE: Final = "Storage"
 """torch makes a type of a name that holds this word, and imports nothing."""
 
 
-def other_readings(source: Source, intended: Pickles) -> Iterator[Pickles]:
+def other_readings(source: Source, intended: Pickles, allowance: Allowance) -> Iterator[Pickles]:
     """A file whose arrays joblib passes over, as the readers see it that do not."""
     if any(walk.first_array >= 0 for walk in intended.walks):
-        yield follow_all(source, "followed")
-        yield follow_all(source, "bare")
-
-
-def exhausted(walk: Walk) -> bool:
-    """Whether a reading was given up, so that nothing is known of its rest."""
-    return walk.opcodes > OPCODE_LIMIT
+        yield follow_all(source, allowance, "followed")
+        yield follow_all(source, allowance, "bare")
 
 
 def hidden_faults(walk: Walk, since: int = 0) -> Iterator[Fault]:

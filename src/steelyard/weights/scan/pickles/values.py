@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+PARAMETER: Final = "_rebuild_parameter"
+_REBUILDS: Final = "_rebuild_"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
@@ -73,6 +76,11 @@ class Made:
     arguments: tuple[Value, ...]
     table: Table = field(default_factory=Table)
     stated: bool = False
+
+    @property
+    def is_tensor(self) -> bool:
+        """Whether it rebuilds a tensor; a parameter only wraps one."""
+        return self.callee.name.startswith(_REBUILDS) and self.callee.name != PARAMETER
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import MalformedEvidence
 from steelyard.weights.scan.pickles.machine import Machine
+from steelyard.weights.scan.pickles.opcodes import OpcodesSpent
 from steelyard.weights.scan.pickles.values import (
     UNKNOWN,
     Arrays,
@@ -25,8 +26,8 @@ from steelyard.weights.scan.source import Cursor, Source
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OPCODE_LIMIT: Final = 4_000_000
-"""Of one file: a few seconds. A state dict of 100,000 tensors has about as many."""
+    from steelyard.weights.scan.part import Allowance
+
 _PICKLE_LIMIT: Final = 1000
 _TORCH_MAGIC: Final = 0x1950A86A20F9469CFC6C
 _TORCH_PICKLES: Final = 5
@@ -51,42 +52,52 @@ class Walk:
         faults: What an honest checkpoint has no use for.
         names: Everything it imports.
         storages: Storages that it refers to.
-        calls: Number of calls.
-        last_call: Position of the last one; -1 where there is none.
+        tensors: How many tensors it rebuilds.
+        last_call: Position of the last call; -1 where there is none.
         first_array: Where the first array begins that joblib wrote in; -1 where there is none.
         opcodes: Number of opcodes.
         end: Position behind the last opcode that was read.
         broken: Why it stops before STOP; empty where it does not.
+        exhausted: Whether it was given up, so that nothing is known of its rest.
     """
 
     value: Value
     faults: tuple[Fault, ...]
     names: tuple[Name, ...]
     storages: tuple[Storage, ...]
-    calls: int
+    tensors: int
     last_call: int
     first_array: int
     opcodes: int
     end: int
     broken: str
+    exhausted: bool
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether it breaks before it imports or calls anything."""
+        asks = self.names or self.last_call >= 0 or self.exhausted
+        return bool(self.broken) and not asks
 
 
-def follow(
-    source: Source, position: int, opcode_limit: int = OPCODE_LIMIT, arrays: Arrays = "padded"
-) -> Walk:
+def follow(source: Source, position: int, allowance: Allowance, arrays: Arrays = "padded") -> Walk:
     """Follow the pickle that starts at `position`; never raises for what it contains."""
     cursor = Cursor(source, position)
     machine = Machine(cursor, arrays)
     value: Value = UNKNOWN
-    broken = ""
+    broken, exhausted = "", False
     try:
-        value = machine.run(opcode_limit)
+        value = machine.run(allowance.opcodes)
+    except OpcodesSpent:
+        # Of these, other pickles of the file may have had their part.
+        broken, exhausted = f"more than {allowance.opcode_limit} opcodes", True
     except MalformedEvidence as error:
         broken = error.message
+    allowance.opcodes = max(0, allowance.opcodes - machine.opcodes)
     return Walk(
         value, tuple(machine.faults), tuple(machine.names), tuple(machine.storages.values()),
-        machine.calls, machine.last_call, machine.first_array, machine.opcodes,
-        cursor.position, broken,
+        machine.tensors, machine.last_call, machine.first_array, machine.opcodes,
+        cursor.position, broken, exhausted,
     )  # fmt: skip
 
 
@@ -98,11 +109,13 @@ class Pickles:
         walks: In their order; at least one.
         legacy: Whether they are torch's legacy format.
         end: Where what they account for ends; for the legacy format, behind the storages.
+        given_up: Whether more may follow that nobody looked at.
     """
 
     walks: tuple[Walk, ...]
     legacy: bool
     end: int
+    given_up: bool
 
     @property
     def value(self) -> Value:
@@ -111,21 +124,21 @@ class Pickles:
         return self.walks[index].value
 
 
-def follow_all(source: Source, arrays: Arrays = "padded") -> Pickles:
+def follow_all(source: Source, allowance: Allowance, arrays: Arrays = "padded") -> Pickles:
     """Follow a file's pickles, each from where the one before it stopped."""
-    walks = [follow(source, 0, OPCODE_LIMIT, arrays)]
+    walks = [follow(source, 0, allowance, arrays)]
     legacy = _is_legacy(walks[0])
     limit = _TORCH_PICKLES if legacy else _PICKLE_LIMIT
     while _goes_on(walks, source.size) and len(walks) < limit:
-        left = OPCODE_LIMIT - sum(walk.opcodes for walk in walks)
-        following = follow(source, walks[-1].end, max(1, left), arrays)
-        if following.broken and not (following.names or following.calls or legacy):
+        following = follow(source, walks[-1].end, allowance, arrays)
+        if following.does_nothing and not legacy:
             break
         walks.append(following)
     end = walks[-1].end
     if legacy and len(walks) == _TORCH_PICKLES:
         end += sum(map(_legacy_bytes, walks[_TORCH_OBJECT].storages))
-    return Pickles(tuple(walks), legacy, end)
+    many = len(walks) == _PICKLE_LIMIT and _goes_on(walks, source.size)
+    return Pickles(tuple(walks), legacy, end, many)
 
 
 def _goes_on(walks: list[Walk], size: int) -> bool:

@@ -6,6 +6,7 @@ the file before it is used. Format: GGUF versions 2 and 3, little-endian.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from math import prod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -55,19 +56,48 @@ class GgufTensor(NamedTuple):
     size: int
 
 
+class GgufHeader(NamedTuple):
+    """A header that describes its file.
+
+    Attributes:
+        templates: The chat templates by key.
+        tensors: In the order of the header.
+        data_start: Where the data of the tensors start.
+    """
+
+    templates: Mapping[str, str]
+    tensors: tuple[GgufTensor, ...]
+    data_start: int
+
+
 def read_gguf(part: Part) -> Iterator[Finding | Part]:
     """Findings about a header, and its chat templates."""
-    cursor = Cursor(part.source, len(b"GGUF"))
+    cursor = Cursor(part.source)
     try:
-        tensors, pairs = _counts(cursor)
-        texts = _templates(cursor, pairs)
-        found = [_tensor(cursor) for _ in range(tensors)]
-        _checked_start(part.source, cursor.position, found, texts.pop("", ""))
+        header = gguf_header(part.source, cursor)
     except MalformedEvidence as error:
         yield part.finding("gguf-header", error.message, cursor.position)
         return
-    for key, text in texts.items():
+    for key, text in header.templates.items():
         yield part.inside(f"{key[:80]}.jinja", MemorySource(text.encode("utf-8", "replace")))
+
+
+def gguf_header(source: Source, cursor: Cursor) -> GgufHeader:
+    """The header of a file.
+
+    Args:
+        source: The file.
+        cursor: Stands at its start; afterwards where the header ends, or is broken.
+
+    Raises:
+        MalformedEvidence: the header does not describe the file.
+    """
+    cursor.skip(len(b"GGUF"))
+    count, pairs = _counts(cursor)
+    templates, alignment = _values(cursor, pairs)
+    tensors = tuple(_tensor(cursor) for _ in range(count))
+    start = _checked_start(source, cursor.position, tensors, alignment)
+    return GgufHeader(templates, tensors, start)
 
 
 def _counts(cursor: Cursor) -> tuple[int, int]:
@@ -91,12 +121,17 @@ def _text(cursor: Cursor, limit: int) -> str:
     return cursor.take(length).decode("utf-8", "replace")
 
 
-def _templates(cursor: Cursor, pairs: int) -> dict[str, str]:
-    """The templates by key, and the alignment under the empty key; the rest is passed over."""
+def _values(cursor: Cursor, pairs: int) -> tuple[dict[str, str], int]:
+    """The templates by key, and the alignment; the rest is passed over."""
     found: dict[str, str] = {}
-    left = _TEXTS_LIMIT
-    for _ in range(pairs):
+    alignment, left = _ALIGNMENT, _TEXTS_LIMIT
+    # Readers differ in which of two values they take. Digests, as keys may be long and many.
+    seen: set[bytes] = set()
+    for number in range(1, pairs + 1):
         key = _text(cursor, _KEY_LIMIT)
+        seen.add(sha256(key.encode()).digest())
+        if len(seen) < number:
+            raise MalformedEvidence(f"the key {key[:60]!r} stands twice")
         kind = _number(cursor, 4)
         if kind == _STRING:
             text = _text(cursor, _TEXT_LIMIT)
@@ -107,8 +142,8 @@ def _templates(cursor: Cursor, pairs: int) -> dict[str, str]:
         else:
             value = _number(cursor, _scalar_bytes(kind))
             if key == "general.alignment" and kind == _UNSIGNED:
-                found[""] = str(value)
-    return found
+                alignment = value
+    return found, alignment
 
 
 def _scalar_bytes(kind: int) -> int:
@@ -133,19 +168,6 @@ def _skip_array(cursor: Cursor, limit: int) -> int:
     return count
 
 
-def gguf_tensors(source: Source) -> tuple[int, tuple[GgufTensor, ...]]:
-    """Where the data start, and the tensors.
-
-    Raises:
-        MalformedEvidence: the header does not describe the file.
-    """
-    cursor = Cursor(source, len(b"GGUF"))
-    tensors, pairs = _counts(cursor)
-    texts = _templates(cursor, pairs)
-    found = [_tensor(cursor) for _ in range(tensors)]
-    return _checked_start(source, cursor.position, found, texts.get("", "")), tuple(found)
-
-
 def _tensor(cursor: Cursor) -> GgufTensor:
     name = _text(cursor, _KEY_LIMIT)
     rank = _number(cursor, 4)
@@ -162,9 +184,10 @@ def _tensor(cursor: Cursor) -> GgufTensor:
     return GgufTensor(name, kind, tuple(reversed(shape)), offset, size)
 
 
-def _checked_start(source: Source, header_end: int, found: list[GgufTensor], alignment: str) -> int:
+def _checked_start(
+    source: Source, header_end: int, found: tuple[GgufTensor, ...], step: int
+) -> int:
     """Where the data start, once no tensor overlaps another or leaves the file."""
-    step = int(alignment or _ALIGNMENT)
     if step <= 0 or step % 8 or step > 1 << 20:
         raise MalformedEvidence(f"alignment {step} is none")
     start, position = -(-header_end // step) * step, 0

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from steelyard.kernel.errors import MalformedEvidence
-from steelyard.weights.scan.configs import CONFIG_LIMIT_BYTES, as_object, objects_of, parse_config
+from steelyard.weights.scan.configs import (
+    CONFIG_LIMIT_BYTES,
+    as_object,
+    containers_of,
+    parse_config,
+)
 from steelyard.weights.scan.readers.keras import keras_findings
-from steelyard.weights.scan.readers.plain_classes import target_fault
+from steelyard.weights.scan.readers.plain_classes import container_fault, value_faults
 from steelyard.weights.scan.readers.templates import template_findings
 
 if TYPE_CHECKING:
@@ -29,21 +34,34 @@ def read_json(part: Part) -> Iterator[Finding]:
     except MalformedEvidence as error:
         yield part.finding("config-malformed", error.message)
         return
-    for entry in objects_of(value):
-        yield from keras_findings(part, entry)
-        yield from _target_findings(part, entry)
+    for container in containers_of([value]):
+        if isinstance(container, list):
+            for said in _of_items(container):
+                yield part.finding("config-code", said)
+        else:
+            yield from keras_findings(part, container)
+            yield from _entry_findings(part, container)
     for text in _templates(as_object(value).get("chat_template")):
         yield from template_findings(part, text)
 
 
-def _target_findings(part: Part, entry: dict[str, object]) -> Iterator[Finding]:
+def _entry_findings(part: Part, entry: dict[str, object]) -> Iterator[Finding]:
     for key, value in entry.items():
-        if said := target_fault(key, value):
-            yield part.finding("config-code", said)
+        if isinstance(value, list | dict):
+            if said := container_fault(key):
+                yield part.finding("config-code", said)
+        else:
+            for said in value_faults(key, value):
+                yield part.finding("config-code", said)
     if isinstance(entry.get(_SYMBOLIC), str):
         yield part.finding("config-code", "an expression that torch.export evaluates")
-    if entry.get("trust_remote_code") is True:
-        yield part.finding("config-code", "trust_remote_code is switched on")
+
+
+def _of_items(items: list[object]) -> Iterator[str]:
+    for item in items:
+        # Of numbers a list may have millions.
+        if isinstance(item, str):
+            yield from value_faults("", item)
 
 
 def _templates(value: object) -> Iterator[str]:

@@ -44,7 +44,7 @@ def keras_findings(part: Part, entry: dict[str, object]) -> Iterator[Finding]:
         yield part.finding("keras-code", f"an object of class {name!r}")
     elif isinstance(module, str) and not _MODULES.fullmatch(module):
         yield part.finding("keras-code", f"{name!r} is imported from {module[:80]!r}")
-    elif module in {"keras", "tf_keras"} and name not in _TOP_LEVEL:
+    elif isinstance(module, str) and module in {"keras", "tf_keras"} and name not in _TOP_LEVEL:
         yield part.finding("keras-code", f"{name!r} is taken from the top of {module}")
     config = entry.get("config")
     inner = cast("dict[str, object]", config) if isinstance(config, dict) else {}

@@ -31,13 +31,15 @@ def array_layout(source: Source) -> tuple[str, tuple[int, ...], int]:
     """Element type as numpy writes it, shape, and where the data start.
 
     Raises:
-        MalformedEvidence: no array, or one of objects, of fields or in column order.
+        MalformedEvidence: no array, or one of objects, of fields, in column order or of another
+            length than its shape gives.
     """
     fields, start = _header(source)
     size, shape = _described(fields)
     descr = fields["descr"]
     if size is None or not isinstance(descr, str) or (fields["fortran_order"] and len(shape) > 1):
         raise MalformedEvidence("no plain array")
+    _require_length(shape, size, source.size - start)
     return descr, shape, start
 
 
@@ -53,9 +55,19 @@ def read_npy(part: Part) -> Iterator[Finding | Part]:
     if dtype is None:
         yield part.finding("npy-object", "an array of objects", start)
         yield part.inside("objects.pkl", Slice(part.source, start, left))
-    elif left != prod(shape) * dtype:
-        text = f"the shape {str(shape)[:80]} does not give the {left} bytes that the file holds"
-        yield part.finding("npy-header", text, start)
+    else:
+        try:
+            _require_length(shape, dtype, left)
+        except MalformedEvidence as error:
+            yield part.finding("npy-header", error.message, start)
+
+
+def _require_length(shape: tuple[int, ...], item_bytes: int, length: int) -> None:
+    if length != prod(shape) * item_bytes:
+        message = (
+            f"the shape {str(shape)[:80]} does not give the {length} bytes that the file holds"
+        )
+        raise MalformedEvidence(message)
 
 
 def _header(source: Source) -> tuple[dict[str, object], int]:

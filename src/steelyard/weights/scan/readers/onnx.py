@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from steelyard.weights.scan.finding import Finding
     from steelyard.weights.scan.part import Part
-    from steelyard.weights.scan.readers.protobuf import Field
 
 _MODEL_FIELDS: Final = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
 _KNOWN_DOMAINS: Final = frozenset(
@@ -35,12 +34,16 @@ _BELOW: Final[Mapping[str, Mapping[int, str]]] = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {13: "external"},
 }
-_NODE_DOMAIN: Final = 7
 _NODE_OPERATOR: Final = 4
-_ENGINE: Final = "EPContext"
-"""The operator that hands a compiled engine, of this file or another, to its runtime."""
+_NODE_DOMAIN: Final = 7
 _KEY: Final = 1
 _VALUE: Final = 2
+_TEXTS: Final[Mapping[str, frozenset[int]]] = {
+    "node": frozenset({_NODE_OPERATOR, _NODE_DOMAIN}), "external": frozenset({_KEY, _VALUE})
+}  # fmt: skip
+"""Messages whose texts matter, and by which numbers."""
+_ENGINE: Final = "EPContext"
+"""The operator that hands a compiled engine, of this file or another, to its runtime."""
 
 
 def read_onnx(part: Part) -> Iterator[Finding]:
@@ -49,16 +52,15 @@ def read_onnx(part: Part) -> Iterator[Finding]:
     places: set[str] = set()
     engines = 0
     try:
-        for number, (message, start, stop) in enumerate(_messages(part)):
+        for number, (message, texts) in enumerate(_messages(part)):
             if number > _NODE_LIMIT:
                 yield part.finding("header-limit", f"more than {_NODE_LIMIT} messages")
                 break
             if message == "node":
-                operator, domain = _operator(part, start, stop)
-                domains.add(domain)
-                engines += operator == _ENGINE
-            elif message == "external":
-                places |= set(_location(part, start, stop))
+                domains.add(texts.get(_NODE_DOMAIN, ""))
+                engines += texts.get(_NODE_OPERATOR) == _ENGINE
+            elif texts.get(_KEY) == "location":
+                places.add(texts.get(_VALUE, ""))
     except MalformedEvidence as error:
         yield part.finding("onnx-structure", error.message)
     if engines:
@@ -66,40 +68,23 @@ def read_onnx(part: Part) -> Iterator[Finding]:
     yield from _verdicts(part, domains, places)
 
 
-def _messages(part: Part) -> Iterator[tuple[str, int, int]]:
-    """Kind, start and end of every message of the model that matters."""
+def _messages(part: Part) -> Iterator[tuple[str, dict[int, str]]]:
+    """Kind and texts of every message of the model that matters, each read once."""
     waiting: list[tuple[str, int, int]] = [("model", 0, part.source.size)]
     while waiting:
         message, start, stop = waiting.pop()
-        yield message, start, stop
+        below, wanted = _BELOW.get(message, {}), _TEXTS.get(message, frozenset[int]())
+        texts: dict[int, str] = {}
         for field in fields(part.source, start, stop):
-            _require_known(message, field)
-            below = _BELOW.get(message, {}).get(field.number)
-            if below and field.wire == LENGTH_DELIMITED:
-                waiting.append((below, field.start, field.start + field.length))
-
-
-def _operator(part: Part, start: int, stop: int) -> tuple[str, str]:
-    """Operator and domain of a node; of a field that stands twice, the last holds."""
-    told = {
-        field.number: text_of(part.source, field)
-        for field in fields(part.source, start, stop)
-        if field.number in {_NODE_DOMAIN, _NODE_OPERATOR}
-    }
-    return told.get(_NODE_OPERATOR, ""), told.get(_NODE_DOMAIN, "")
-
-
-def _require_known(message: str, field: Field) -> None:
-    if message == "model" and field.number not in _MODEL_FIELDS:
-        raise MalformedEvidence(f"field {field.number} is none of a model's")
-
-
-def _location(part: Part, start: int, stop: int) -> Iterator[str]:
-    entry = {
-        field.number: text_of(part.source, field) for field in fields(part.source, start, stop)
-    }
-    if entry.get(_KEY) == "location":
-        yield entry.get(_VALUE, "")
+            inner = below.get(field.number)
+            if inner and field.wire == LENGTH_DELIMITED:
+                waiting.append((inner, field.start, field.start + field.length))
+            elif field.number in wanted:
+                # Of a field that stands twice, the last holds.
+                texts[field.number] = text_of(part.source, field)
+            elif message == "model" and field.number not in _MODEL_FIELDS:
+                raise MalformedEvidence(f"field {field.number} is none of a model's")
+        yield message, texts
 
 
 def _verdicts(part: Part, domains: set[str], places: set[str]) -> Iterator[Finding]:

@@ -12,7 +12,6 @@ from steelyard.weights.scan.formats import ending, is_text, starts_like_pickle
 from steelyard.weights.scan.pickles import (
     Pickles,
     Walk,
-    exhausted,
     follow_all,
     hidden_faults,
     other_readings,
@@ -30,9 +29,9 @@ _HEAD_BYTES: Final = 4096
 
 def read_pickle(part: Part) -> Iterator[Finding]:
     """Findings about all pickles of a file."""
-    found = follow_all(part.source)
+    found = follow_all(part.source, part.allowance)
     first = found.walks[0]
-    if _is_none(first) and not starts_like_pickle(part.source.read(0, 2)):
+    if first.does_nothing and not starts_like_pickle(part.source.read(0, 2)):
         if ending(part.name) not in _OFTEN_TEXT or not is_text(part.source.read(0, _HEAD_BYTES)):
             text = f"no pickle, and no other format: {first.broken}"
             yield part.finding("unknown-format", text)
@@ -41,7 +40,7 @@ def read_pickle(part: Part) -> Iterator[Finding]:
         for fault in walk.faults:
             yield part.finding(fault.code, fault.text, fault.offset)
     yield from _ending(part, found)
-    for reading in other_readings(part.source, found):
+    for reading in other_readings(part.source, found, part.allowance):
         for walk in reading.walks:
             yield from _of_reading(part, walk, max(walk.first_array, 0))
 
@@ -63,17 +62,20 @@ def _of_reading(part: Part, walk: Walk, since: int) -> Iterator[Finding]:
     for fault in hidden_faults(walk, since):
         text = f"an array, read as opcodes, {_said(fault.text)}"
         yield part.finding("pickle-global" if fault.name else fault.code, text, fault.offset)
-    if exhausted(walk):
+    if walk.exhausted:
         text = f"its arrays, read as opcodes, have {walk.broken}"
         yield part.finding("pickle-broken", text, walk.end)
 
 
 def hidden_pickle(part: Part) -> Iterator[Finding]:
     """A finding where a file of another format would also run as a pickle."""
-    found = follow_all(part.source)
-    for reading in (found, *other_readings(part.source, found)):
+    found = follow_all(part.source, part.allowance)
+    for reading in (found, *other_readings(part.source, found, part.allowance)):
+        if reading.given_up:
+            text = f"read as a pickle, more than {len(reading.walks)} stand one behind the other"
+            yield part.finding("pickle-broken", text, reading.end)
         for walk in reading.walks:
-            if exhausted(walk):
+            if walk.exhausted:
                 text = f"read as a pickle, it has {walk.broken}"
                 yield part.finding("pickle-broken", text, walk.end)
             for fault in hidden_faults(walk):
@@ -84,7 +86,3 @@ def hidden_pickle(part: Part) -> Iterator[Finding]:
 def _said(text: str) -> str:
     """The fault as the end of a sentence whose subject is told."""
     return text if text.startswith("imports ") else f"does this: {text}"
-
-
-def _is_none(walk: Walk) -> bool:
-    return bool(walk.broken) and not walk.names and not walk.calls

@@ -1,6 +1,6 @@
-"""Dotted names by which configurations make a loader import and call, and which of them are plain.
+"""What values of configurations, JSON or YAML, would make a loader import, call or compute.
 
-A plain one is a class of a known library, named as a whole: each part in the middle is on a list,
+A plain name is a class of a known library, named as a whole: each part in the middle is on a list,
 so that no module which a library imports (`torch.nn.parallel.distributed.os`) is reached.
 """
 
@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _NEMO: Final = frozenset(
     {"collections", "core", "asr", "audio", "common", "llm", "multimodal", "nlp", "tts", "vision",
@@ -37,11 +37,17 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
 _CLASS: Final = re.compile(r"[A-Z][A-Za-z0-9_]*")
 _REFUSED: Final = frozenset({"Popen", "Process", "Path", "FileIO", "Thread", "Pool", "Timer"})
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)+")
-_ALWAYS: Final = frozenset({"_target_", "loader_module"})
+_TARGET: Final = "_target_"
+_ALWAYS: Final = frozenset({_TARGET, "loader_module"})
 _WHERE_DOTTED: Final = frozenset(
     {"target", "class_path", "activation_function", "activation_fn",
      "sbert_ce_default_activation_function"}
 )  # fmt: skip
+_TARGETS: Final = _ALWAYS | _WHERE_DOTTED
+_RESOLVER: Final = re.compile(r"\$\{\s*(?:eval|oc\.create|oc\.decode)\b", re.IGNORECASE)
+_TRUST: Final = "trust_remote_code"
+_YES: Final = frozenset({"true", "yes", "on", "y", "1", "1.0"})
+"""How JSON and YAML write what loaders take for yes."""
 _NOTHING: Final = frozenset({"", "null", "~"})
 _MLFLOW: Final = frozenset(
     f"mlflow.{name}" for name in ("sklearn", "pytorch", "tensorflow", "keras", "transformers",
@@ -70,13 +76,31 @@ def is_dotted(value: object) -> bool:
 
 def names_targets(key: object) -> bool:
     """Whether loaders import what stands under a key."""
-    return key in _ALWAYS | _WHERE_DOTTED
+    return key in _TARGETS
 
 
-def target_fault(key: str, value: object) -> str | None:
-    """What is wrong with the value of a key under which loaders import; None if nothing."""
-    if not isinstance(value, str) or not names_targets(key) or value in _MLFLOW | _NOTHING:
-        return None
-    if is_plain_class(value) or (key in _WHERE_DOTTED and not is_dotted(value)):
-        return None
-    return f"the target {value[:80]}"
+def container_fault(key: str) -> str | None:
+    """What is wrong with a list or a mapping in the place of one value; None if nothing."""
+    return f"the target under {key} is no text" if key == _TARGET else None
+
+
+def value_faults(key: str, value: object) -> Iterator[str]:
+    """What is wrong with a text, a number or a truth value that stands under a key.
+
+    Args:
+        key: The key of a mapping; empty for an item of a list.
+        value: As JSON gives it, or the text of a YAML scalar.
+    """
+    text = value if isinstance(value, str) else str(value)
+    if value is not None and _is_refused_target(key, text):
+        yield f"the target {text[:80]}"
+    if key == _TRUST and text.strip().lower() in _YES:
+        yield "trust_remote_code is switched on"
+    if "${" in text and (found := _RESOLVER.search(text)):
+        yield f"the value {found.group()} is computed at load"
+
+
+def _is_refused_target(key: str, text: str) -> bool:
+    if not names_targets(key) or text in _MLFLOW | _NOTHING or is_plain_class(text):
+        return False
+    return key in _ALWAYS or is_dotted(text)

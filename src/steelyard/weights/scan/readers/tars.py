@@ -32,6 +32,8 @@ _FILES: Final = frozenset({b"0", b"\0", b"7"})
 _FOLDER: Final = b"5"
 _SAID_BEFORE: Final = frozenset({b"L", b"K", b"x", b"g"})
 _NAMES: Final = frozenset({b"L", b"K"})
+_USUAL_HEADERS: Final = 2
+"""Before a member: a long name and the long target of a link, or a comment and a record."""
 _GLOBAL_KEYS: Final = frozenset({"comment", "atime", "mtime", "ctime"})
 """What `git archive` and others say of a whole archive; it changes no member."""
 _LARGEST_OCTAL: Final = 0o77777777777
@@ -46,9 +48,11 @@ def read_tar(part: Part) -> Iterator[Finding | Part]:
     """
     position, said, before = 0, dict[str, str](), b""
     while (header := part.source.read(position, _BLOCK)).strip(b"\0"):
-        part.allowance.open_member(len(part.members) + 1)
         size = _checked_size(header, position)
         kind, start = header[_KIND], position + _BLOCK
+        if kind not in _FILES and (kind not in _SAID_BEFORE or len(before) >= _USUAL_HEADERS):
+            # A file counts where its content is opened, with the headers that it needs.
+            part.allowance.open_member(len(part.members) + 1)
         if kind not in _SAID_BEFORE:
             yield from _disagreements(part, header, said, (size, position))
             size = _decimal(said["size"]) if "size" in said else size

@@ -30,7 +30,7 @@ _REFUSED_METHODS: Final = frozenset(
      "im_func"}
 )  # fmt: skip
 _REFUSED_NODES: Final = (
-    nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.ScopedEvalContextModifier
+    nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def template_findings(part: Part, text: str) -> Iterator[Finding]:
         tree = _parsed(text)
         seen = {*_reaches(tree), *computed_keys(tree)}
     except (TemplateSyntaxError, RecursionError, ValueError) as error:
-        reason = error.message if isinstance(error, TemplateSyntaxError) else "nested too deep"
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
         yield part.finding("template-unread", f"the template is not parsed: {reason}"[:200])
         return
     for reach in sorted(seen):
@@ -73,6 +73,8 @@ def _reaches(tree: nodes.Template) -> Iterator[str]:
     for node in tree.find_all(nodes.Node):
         if isinstance(node, _REFUSED_NODES):
             yield "loads another template"
+        elif isinstance(node, nodes.EvalContextModifier):
+            yield "switches the escaping of texts"
         elif isinstance(node, nodes.Name) and _is_refused_name(node, own):
             yield f"uses {node.name[:40]!r}"
         elif isinstance(node, nodes.Filter) and node.name in _REFUSED_FILTERS:

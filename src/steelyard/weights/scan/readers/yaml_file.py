@@ -6,13 +6,16 @@ told as any parser would see them, and none is resolved.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
 
 from steelyard.kernel.errors import MalformedEvidence
-from steelyard.weights.scan.readers.plain_classes import names_targets, target_fault
+from steelyard.weights.scan.readers.plain_classes import (
+    container_fault,
+    names_targets,
+    value_faults,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +30,7 @@ _CORE: Final = "tag:yaml.org,2002:"
 _PLAIN_TAGS: Final = frozenset(
     {"!", *(_CORE + name for name in ("str", "int", "float", "bool", "null", "map", "seq"))}
 )
-_RESOLVER: Final = re.compile(r"\$\{\s*(?:eval|oc\.create|oc\.decode)\b", re.IGNORECASE)
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _CODE_FOLDER: Final = "code"
 
 
@@ -37,8 +40,13 @@ def read_yaml(part: Part) -> Iterator[Finding]:
         yield part.finding("header-limit", f"YAML of {part.source.size} bytes is not parsed")
         return
     try:
-        text = part.source.read(0, part.source.size).decode("utf-8-sig")
-        for code, said, offset in _Events(part.name == "MLmodel").read(text):
+        data = part.source.read(0, part.source.size)
+        text = data.decode("utf-8-sig")
+        at, offset = 0, len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0
+        for code, said, index in _Events(part.name == "MLmodel").read(text):
+            # Findings come in the order of their places, and offsets count bytes.
+            offset += len(text[at:index].encode())
+            at = index
             yield part.finding(code, said, offset)
     except UnicodeDecodeError:
         yield part.finding("config-malformed", "YAML that is no UTF-8")
@@ -83,8 +91,8 @@ class _Events:
         in_mapping = bool(self._open) and self._open[-1]
         key = self._keys[-1] if in_mapping else ""
         if isinstance(event, yaml.CollectionStartEvent):
-            if key and (names_targets(key) and key.startswith("_")):
-                yield "config-code", f"the target under {key} is no text"
+            if said := container_fault(key or ""):
+                yield "config-code", said
             self._open.append(isinstance(event, yaml.MappingStartEvent))
             self._keys.append(None)
             return
@@ -100,12 +108,10 @@ class _Events:
                     f"an alias stands {'for a key' if key is None else 'as target'}",
                 )
         elif isinstance(event, yaml.ScalarEvent) and key is not None:
-            if said := target_fault(key, event.value):
+            for said in value_faults(key, event.value):
                 yield "config-code", said
             if self._flavors and key == _CODE_FOLDER and event.value not in {"", "null", "~"}:
                 yield "config-code", f"code of the folder {event.value[:80]!r} is imported"
-            if found := _RESOLVER.search(event.value):
-                yield "config-code", f"the value {found.group()} is computed at load"
 
     def _passed(self, text: str | None) -> None:
         """A node has ended: where a key was awaited it was the key, otherwise its value."""
