@@ -111,6 +111,7 @@ class AccessLog:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size: int = -1
+        self._cut = 0
         self._head = Head(0, _START)
 
     def close(self) -> None:
@@ -128,10 +129,11 @@ class AccessLog:
             StorageError: the disk refused; the log is as it was.
         """
         with storage_errors(self._path, hint=_HINT), self._threads, self._locked():
-            lost = self._catch_up()
-            if lost:
-                detail = {"bytes": str(lost)}
+            self._catch_up()
+            if self._cut:
+                detail = {"bytes": str(self._cut)}
                 self._write(Event("recovered", event.model, event.artifact, "", detail), at)
+                self._cut = 0
             self._write(event, at)
         return self._head
 
@@ -149,11 +151,11 @@ class AccessLog:
         self._size += len(line) + 1
         self._head = Head(self._head.entries + 1, sha256_hex(line))
 
-    def _catch_up(self) -> int:
-        """Read what others appended; returns the bytes of a cut line that were removed."""
+    def _catch_up(self) -> None:
+        """Read what others appended, and remove a cut line; all or nothing is taken over."""
         size = os.fstat(self._file).st_size
         if size == self._size:
-            return 0
+            return
         start = max(0, size - _TAIL_BYTES)
         whole, newline, cut = os.pread(self._file, size - start, start).rpartition(b"\n")
         if not newline and size:
@@ -162,16 +164,14 @@ class AccessLog:
                     "the log ends in something else than entries", where=str(self._path)
                 )
             cut = whole + cut
-        self._size = size - len(cut)
-        if cut:
-            os.ftruncate(self._file, self._size)
-        line = whole.rpartition(b"\n")[2]
+        head = Head(0, _START)
         if newline:
-            entry = _parsed(line, str(self._path))
-            self._head = Head(entry.seq + 1, entry.digest)
-        else:
-            self._head = Head(0, _START)
-        return len(cut)
+            entry = _parsed(whole.rpartition(b"\n")[2], str(self._path))
+            head = Head(entry.seq + 1, entry.digest)
+        if cut:
+            os.ftruncate(self._file, size - len(cut))
+            self._cut += len(cut)
+        self._size, self._head = size - len(cut), head
 
     @contextmanager
     def _locked(self) -> Generator[None]:

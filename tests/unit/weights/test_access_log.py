@@ -119,19 +119,56 @@ def test_a_cut_line_is_removed_and_told(tmp_path: Path) -> None:
     assert events[2].event.detail == {"bytes": "17"}
 
 
+def test_a_cut_line_after_what_is_no_entry_stays(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b'{"seq": 1}\n{"artifact":"aa')
+    log = AccessLog(tmp_path / "log")
+    for _ in range(2):
+        with pytest.raises(MalformedEvidence, match="this is no entry of an access log"):
+            log.append(OPENED, NOW)
+    log.close()
+    assert (tmp_path / "log").read_bytes() == b'{"seq": 1}\n{"artifact":"aa'
+
+
+def test_a_cut_line_is_told_also_when_the_first_try_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "log", 1)
+    with (tmp_path / "log").open("ab") as stream:
+        stream.write(b'{"artifact":"aaaa')
+    log = AccessLog(tmp_path / "log")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        with pytest.raises(StorageError, match="No space left on device"):
+            log.append(OPENED, NOW)
+    log.append(OPENED, NOW)
+    log.close()
+    events, _ = read_log(tmp_path / "log")
+    assert [entry.event.name for entry in events] == ["opened", "recovered", "opened"]
+    assert events[1].event.detail == {"bytes": "17"}
+
+
 def test_a_log_whose_end_is_not_one_is_not_appended_to(tmp_path: Path) -> None:
     written(tmp_path / "log", 1)
     with (tmp_path / "log").open("ab") as stream:
         stream.write(b'{"seq": 1}\n')
+    before = (tmp_path / "log").read_bytes()
     log = AccessLog(tmp_path / "log")
-    with pytest.raises(MalformedEvidence, match="this is no entry of an access log"):
-        log.append(OPENED, NOW)
+    for _ in range(2):
+        with pytest.raises(MalformedEvidence, match="this is no entry of an access log"):
+            log.append(OPENED, NOW)
     log.close()
+    assert (tmp_path / "log").read_bytes() == before
     (tmp_path / "huge").write_bytes(b"x" * 400_000)
     log = AccessLog(tmp_path / "huge")
-    with pytest.raises(BrokenSeal, match="the log ends in something else than entries"):
-        log.append(OPENED, NOW)
+    for _ in range(2):
+        with pytest.raises(BrokenSeal, match="the log ends in something else than entries"):
+            log.append(OPENED, NOW)
     log.close()
+    assert (tmp_path / "huge").stat().st_size == 400_000
 
 
 def test_several_processes_append_to_one_chain(tmp_path: Path) -> None:
