@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, cast
 
 import rfc8785
 
@@ -21,6 +21,9 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 JsonObject: TypeAlias = "dict[str, JsonValue]"
 
 _LARGEST_EXACT_INTEGER = 2**53 - 1
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
+)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -32,6 +35,8 @@ def canonical_json(value: object) -> bytes:
             surrogate, a key that is no string, or a type JSON does not have.
     """
     try:
+        if _is_plain(value):
+            return _ENCODER.encode(value).encode("utf-8")
         return rfc8785.dumps(value)  # pyright: ignore[reportArgumentType]
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         message = f"value has no canonical JSON form: {error}"
@@ -68,6 +73,25 @@ def parse_json_object(data: bytes | str, *, where: str = "") -> JsonObject:
     if not isinstance(value, dict):
         raise MalformedEvidence("expected a JSON object at top level", where=where)
     return value
+
+
+def _is_plain(value: object) -> bool:
+    """Whether the standard library writes this value as RFC 8785 asks.
+
+    It writes numbers with a fraction otherwise, and sorts keys beyond ASCII by code points.
+    """
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return -_LARGEST_EXACT_INTEGER <= cast("int", value) <= _LARGEST_EXACT_INTEGER
+    if kind is list:
+        return all(map(_is_plain, cast("list[object]", value)))
+    if kind is dict:
+        items = cast("dict[object, object]", value)
+        keys = all(type(key) is str and key.isascii() for key in items)
+        return keys and all(map(_is_plain, items.values()))
+    return False
 
 
 def _object_without_duplicates(pairs: list[tuple[str, JsonValue]]) -> JsonObject:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,3 +124,20 @@ def test_key_order_does_not_change_the_digest(value: dict[str, object]) -> None:
 def test_keys_are_sorted_by_utf16_code_units(value: dict[str, None]) -> None:
     found = list(parse_json_object(canonical_json(value)))
     assert found == sorted(value, key=lambda key: key.encode("utf-16-be"))
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(-1e3, 1e3)
+    | _TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_VALUES)
+def test_the_short_way_writes_what_the_long_way_does(value: Any) -> None:
+    assert canonical_json(value) == rfc8785.dumps(value)
