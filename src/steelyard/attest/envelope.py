@@ -61,6 +61,15 @@ def open_envelope(
         BrokenSeal: not exactly this envelope format, no such key, or a
             signature that the named key did not make.
     """
+    payload = open_payload(data, keys, where=where)
+    try:
+        return Statement.from_bytes(payload, where=where)
+    except CannotVerify as error:
+        raise BrokenSeal(error.message, where=error.where or where, hint=_HINT) from error
+
+
+def open_payload(data: bytes, keys: Mapping[str, PublicKey], *, where: str = "envelope") -> bytes:
+    """Verify an envelope and return the bytes that were signed; see `open_envelope`."""
     try:
         return _open(data, keys, where)
     except CannotVerify as error:
@@ -76,7 +85,7 @@ def claimed_key_id(data: bytes, *, where: str = "envelope") -> str:
     return _signature_of(parse_json_object(data, where=where), where)[0]
 
 
-def _open(data: bytes, keys: Mapping[str, PublicKey], where: str) -> Statement:
+def _open(data: bytes, keys: Mapping[str, PublicKey], where: str) -> bytes:
     envelope = parse_json_object(data, where=where)
     key_id, signature = _signature_of(envelope, where)
     if envelope["payloadType"] != PAYLOAD_TYPE:
@@ -91,7 +100,7 @@ def _open(data: bytes, keys: Mapping[str, PublicKey], where: str) -> Statement:
         message = f"the key given as {key_id[:16]} is {key.key_id[:16]}"
         raise BrokenSeal(message, where=where)
     key.verify(signature, pre_authentication_encoding(PAYLOAD_TYPE, payload))
-    return Statement.from_bytes(payload, where=where)
+    return payload
 
 
 def _signature_of(envelope: JsonObject, where: str) -> tuple[str, bytes]:

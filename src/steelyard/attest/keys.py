@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -52,7 +53,7 @@ class PublicKey:
     @property
     def key_id(self) -> str:
         """SHA-256 of the DER SubjectPublicKeyInfo, lower hex."""
-        return sha256_hex(self._key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        return _key_id(self.raw)
 
     @property
     def pem(self) -> bytes:
@@ -72,7 +73,7 @@ class PublicKey:
             raise BrokenSeal(message_text) from error
 
     def _key(self) -> Ed25519PublicKey:
-        return Ed25519PublicKey.from_public_bytes(self.raw)
+        return _loaded(self.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,16 @@ class PrivateKey:
     def sign(self, message: bytes) -> bytes:
         """The 64-byte signature over `message`; deterministic (RFC 8032)."""
         return self._key.sign(message)
+
+
+@lru_cache(maxsize=4096)
+def _loaded(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+@lru_cache(maxsize=4096)
+def _key_id(raw: bytes) -> str:
+    return sha256_hex(_loaded(raw).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def generate_key() -> PrivateKey:
