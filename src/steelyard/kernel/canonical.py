@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from typing import NoReturn, TypeAlias, cast
 
 import rfc8785
@@ -36,7 +37,9 @@ def canonical_json(value: object) -> bytes:
     """
     try:
         if _is_plain(value):
-            return _ENCODER.encode(value).encode("utf-8")
+            # A lone surrogate is refused by the longer way, in its own words.
+            with suppress(UnicodeEncodeError):
+                return _ENCODER.encode(value).encode("utf-8")
         return rfc8785.dumps(value)  # pyright: ignore[reportArgumentType]
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         message = f"value has no canonical JSON form: {error}"

@@ -10,7 +10,13 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelyard.kernel import canonical_json, digest_json, parse_json, parse_json_object
+from steelyard.kernel import (
+    JsonValue,
+    canonical_json,
+    digest_json,
+    parse_json,
+    parse_json_object,
+)
 from steelyard.kernel.errors import MalformedEvidence
 
 VECTORS = Path(__file__).parents[3] / "spec" / "vectors" / "canonical-json"
@@ -139,5 +145,5 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-def test_the_short_way_writes_what_the_long_way_does(value: Any) -> None:
+def test_the_short_way_writes_what_the_long_way_does(value: JsonValue) -> None:
     assert canonical_json(value) == rfc8785.dumps(value)
