@@ -26,7 +26,8 @@ AgeIdentityFile = Annotated[
     Path | None, typer.Option("--age-identity", help="Your age identity, instead.")
 ]
 PassphraseFile = Annotated[
-    Path | None, typer.Option("--passphrase-file", help="File with the passphrase of the key.")
+    Path | None,
+    typer.Option("--passphrase-file", help="File whose first line is the passphrase of the key."),
 ]
 
 
@@ -42,7 +43,7 @@ def keygen(
     from steelyard.cli.output import say, write
 
     identity = generate_identity(hybrid=not classic)
-    public = save_identity(identity, path, _passphrase(passphrase_file))
+    public = save_identity(identity, path, read_passphrase(passphrase_file))
     write(identity.recipient.key_id)
     say(f"wrote {path} and {public}")
 
@@ -64,7 +65,7 @@ def read_identity(path: Path, passphrase_file: Path | None) -> Identity:
     from steelyard.kernel import read_bytes
 
     pem = read_bytes(path, limit_bytes=KEY_FILE_LIMIT_BYTES)
-    passphrase = _passphrase(passphrase_file)
+    passphrase = read_passphrase(passphrase_file)
     if passphrase is None and b"ENCRYPTED" in pem and sys.stdin.isatty():
         from getpass import getpass
 
@@ -163,13 +164,18 @@ def write_new(path: Path, data: bytes) -> None:
     write_atomically(path, data, hint=SPACE_HINT)
 
 
-def _passphrase(path: Path | None) -> bytes | None:
+def read_passphrase(path: Path | None) -> bytes | None:
+    """The first line of a file, whatever kind of key it belongs to; None where none is named.
+
+    Raises:
+        ConfigurationError: it is empty.
+    """
     from steelyard.kernel import read_bytes
-    from steelyard.kernel.errors import UsageError
+    from steelyard.kernel.errors import ConfigurationError
 
     if path is None:
         return None
-    found = read_bytes(path, limit_bytes=_PASSPHRASE_LIMIT_BYTES).rstrip(b"\r\n")
-    if not found:
-        raise UsageError("the passphrase is empty", where=str(path))
-    return found
+    line = read_bytes(path, limit_bytes=_PASSPHRASE_LIMIT_BYTES).split(b"\n", 1)[0].rstrip(b"\r")
+    if not line:
+        raise ConfigurationError("the first line is empty", where=str(path))
+    return line

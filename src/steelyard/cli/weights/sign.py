@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelyard.cli.output import progress_bar, say, write, write_json
+from steelyard.cli.weights.keys import read_passphrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +53,7 @@ def signing_key(
     from steelyard.weights.signing import generate_model_key, save_model_key
 
     key = generate_model_key(kind.value)
-    public = save_model_key(key, path, _passphrase(passphrase_file))
+    public = save_model_key(key, path, read_passphrase(passphrase_file))
     write(key.public_key.key_id)
     say(f"wrote {path} and {public}")
 
@@ -95,7 +96,7 @@ def sign(
         sign_model,
     )
 
-    private = load_model_private_key(key, _passphrase(passphrase_file))
+    private = load_model_private_key(key, read_passphrase(passphrase_file))
     chain: tuple[x509.Certificate, ...] = load_roots(certificate or ())
     place = _signature_place(model, signature)
     _refuse_other_file(place)
@@ -219,18 +220,6 @@ def _refuse_other_file(place: Path) -> None:
     except MalformedEvidence as error:
         message = "a file that is no signature has this name and is not overwritten"
         raise UsageError(message, where=str(place), hint="choose another --signature") from error
-
-
-def _passphrase(path: Path | None) -> bytes | None:
-    from steelyard.kernel import read_bytes
-    from steelyard.kernel.errors import ConfigurationError
-
-    if path is None:
-        return None
-    line = read_bytes(path, limit_bytes=4096).split(b"\n", 1)[0].rstrip(b"\r")
-    if not line:
-        raise ConfigurationError("the first line is empty", where=str(path))
-    return line
 
 
 def _verification(found: Verification, model: Path, place: Path) -> dict[str, object]:

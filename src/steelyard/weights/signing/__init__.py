@@ -15,7 +15,7 @@ from steelyard.weights.signing.keys import (
     save_model_key,
 )
 from steelyard.weights.signing.reading import VerifiedModel, load_verified, open_verified
-from steelyard.weights.signing.sign import SHARD_BYTES, Signing, SigningOptions, sign_model
+from steelyard.weights.signing.sign import Signing, SigningOptions, sign_model
 from steelyard.weights.signing.survey import Policy, Uncovered
 from steelyard.weights.signing.trust import Signer, TrustedKeys, TrustedRoots, load_roots
 from steelyard.weights.signing.verify import (
@@ -28,7 +28,6 @@ from steelyard.weights.signing.verify import (
 
 __all__ = [
     "BUNDLE_LIMIT_BYTES",
-    "SHARD_BYTES",
     "ModelPrivateKey",
     "ModelPublicKey",
     "Policy",

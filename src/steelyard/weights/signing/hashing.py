@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -21,14 +19,13 @@ from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 from steelyard.weights.steady import steady_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 HashName = Literal["sha256", "blake2b", "blake3"]
 
 DIGEST_BYTES: Final[dict[HashName, int]] = {"sha256": 32, "blake2b": 64, "blake3": 32}
 _PIECE_BYTES: Final = 16 << 20
-_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Hasher(Protocol):
@@ -70,27 +67,6 @@ def new_hasher(algorithm: HashName, threads: int = 1) -> Hasher:
     if algorithm == "blake3":
         return blake3(max_threads=threads)
     return hashlib.new(algorithm, usedforsecurity=True)
-
-
-@contextmanager
-def opened(path: Path, *, follow: bool) -> Generator[tuple[int, int]]:
-    """A regular file's descriptor and size; links are followed only where asked.
-
-    Raises:
-        MalformedEvidence: absent, unreadable, a link, no regular file.
-    """
-    try:
-        descriptor = os.open(path, _FLAGS | (0 if follow else os.O_NOFOLLOW))
-    except OSError as error:
-        message = f"cannot read: {error.strerror or error}"
-        raise MalformedEvidence(message, where=str(path)) from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise MalformedEvidence("cannot read: not a regular file", where=str(path))
-        yield descriptor, status.st_size
-    finally:
-        os.close(descriptor)
 
 
 def digests(

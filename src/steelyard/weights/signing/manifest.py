@@ -90,6 +90,10 @@ class Resource:
         """The name that OMS gives the resource."""
         return self.file if self.stop < 0 else f"{self.file}:{self.start}:{self.stop}"
 
+    def end(self, size_bytes: int) -> int:
+        """The byte after its last, in a file of `size_bytes`: a whole file is as long as it is."""
+        return size_bytes if self.stop < 0 else self.stop
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -171,9 +175,9 @@ def refuse_old_predicate(payload: bytes, *, where: str) -> None:
     """Say so where a statement is of model_signing 0.2, whose signatures are malformed too.
 
     Raises:
-        MalformedEvidence: it is.
+        MalformedEvidence: it is, or it is no JSON object.
     """
-    if f'"{_OLD_PREDICATE}"'.encode() in payload:
+    if parse_json_object(payload, where=where).get("predicateType") == _OLD_PREDICATE:
         message = "a signature of model_signing 0.2, whose format was given up"
         raise MalformedEvidence(message, where=where, hint="sign the model anew")
 
@@ -206,10 +210,11 @@ def _serialization(value: object, where: str) -> Serialization:
     shards = fields.get("method") == "shards"
     needed = {"method", "hash_type", "allow_symlinks", *({"shard_size"} if shards else ())}
     _require_fields(fields, needed, "serialization", where, optional="ignore_paths")
-    if fields["method"] not in {"files", "shards"}:
+    # Compared as lists are: what is no text has no hash that a set could ask for.
+    if fields["method"] not in ("files", "shards"):
         message = f"unknown method {str(fields['method'])[:40]!r}, need files or shards"
         raise MalformedEvidence(message, where=place)
-    if fields["hash_type"] not in DIGEST_BYTES:
+    if fields["hash_type"] not in tuple(DIGEST_BYTES):
         message = f"unknown hash {str(fields['hash_type'])[:40]!r}, need {', '.join(DIGEST_BYTES)}"
         raise MalformedEvidence(message, where=place)
     if not isinstance(fields["allow_symlinks"], bool):
@@ -260,7 +265,7 @@ def _resource(value: object, serialization: Serialization, where: str) -> Resour
     name, digest, algorithm = (fields.get(key) for key in ("name", "digest", "algorithm"))
     place = f"{where}: {str(name)[:80]}"
     hash_name, size = serialization.hash_name, DIGEST_BYTES[serialization.hash_name]
-    if algorithm not in {hash_name, f"{hash_name}-sharded-{serialization.shard_bytes}"}:
+    if algorithm not in (hash_name, f"{hash_name}-sharded-{serialization.shard_bytes}"):
         message = f"algorithm is {str(algorithm)[:40]!r}, the manifest's is {hash_name!r}"
         raise MalformedEvidence(message, where=place)
     if not isinstance(digest, str) or not _HEX.fullmatch(digest) or len(digest) != 2 * size:

@@ -22,7 +22,7 @@ SELF_NAME: Final = "."
 """How model_signing 1.1 names the only file of a single-file model."""
 
 _LENGTH_LIMIT: Final = 4096
-_DRIVE: Final = re.compile(r"[A-Za-z]:/")
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
 _GLOBS: Final = frozenset("*?[")
 _INERT_SUFFIXES: Final = (
     ".md", ".rst", ".sig", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".pdf", ".bib",

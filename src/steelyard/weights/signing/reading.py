@@ -7,7 +7,6 @@ nothing, as there is no second read. Only the shards that a read touches are rea
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
@@ -18,9 +17,10 @@ from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, UnknownName
 from steelyard.weights.arrays import as_array
 from steelyard.weights.signing.bundle import BUNDLE_LIMIT_BYTES
-from steelyard.weights.signing.hashing import cores, new_hasher, opened
+from steelyard.weights.signing.hashing import cores, new_hasher
 from steelyard.weights.signing.survey import Policy, survey
 from steelyard.weights.signing.verify import open_signature
+from steelyard.weights.steady import steady_bytes
 from steelyard.weights.tensors import LENGTH_BYTES, header_length, parse_header
 
 if TYPE_CHECKING:
@@ -134,18 +134,20 @@ class VerifiedModel:
             message = f"no bytes {start} to {stop} in a file of {file.size_bytes}"
             raise MalformedEvidence(message, where=name)
         target = np.empty(stop - start, np.uint8)
-        parts = [part for part in self._parts[name] if _end(part, file) > start]
-        parts = [part for part in parts if part.start < stop] or parts[:1]
-        whole = [part for part in parts if start <= part.start and _end(part, file) <= stop]
+        size, every = file.size_bytes, self._parts[name]
+        # No bytes are a part of something too: nothing is returned unverified.
+        parts = [part for part in every if part.start < stop and part.end(size) > start]
+        parts = parts or [part for part in every if part.start <= start][-1:]
+        whole = [part for part in parts if start <= part.start and part.end(size) <= stop]
 
         def fill(part: Resource) -> None:
-            self._fill(part, file, target[part.start - start : _end(part, file) - start])
+            self._fill(part, file, target[part.start - start : part.end(size) - start])
 
         with ThreadPoolExecutor(max(1, min(cores(), len(whole)))) as pool:
             list(pool.map(fill, whole))
         for part in parts:
             if part not in whole:
-                low, high = max(start, part.start), min(stop, _end(part, file))
+                low, high = max(start, part.start), min(stop, part.end(size))
                 shard = self._shard(part, file)
                 target[low - start : high - start] = shard[low - part.start : high - part.start]
         return target
@@ -156,7 +158,7 @@ class VerifiedModel:
         if key not in self._kept:
             while len(self._kept) >= _KEPT_SHARDS:
                 self._kept.popitem(last=False)
-            shard = np.empty(_end(part, file) - part.start, np.uint8)
+            shard = np.empty(part.end(file.size_bytes) - part.start, np.uint8)
             self._fill(part, file, shard)
             self._kept[key] = shard
         self._kept.move_to_end(key)
@@ -164,22 +166,22 @@ class VerifiedModel:
 
     def _fill(self, part: Resource, file: ModelFile, target: NDArray[np.uint8]) -> None:
         """Read one resource into `target` and compare what lies there with its digest."""
-        hash_name = self.signed.manifest.serialization.hash_name
-        hasher = new_hasher(hash_name)
+        hasher = new_hasher(self.signed.manifest.serialization.hash_name)
         view = target.data
-        with opened(file.path, follow=file.is_link) as (descriptor, _):
-            position = 0
-            while position < len(view):
+        fault = BrokenSeal(
+            f"{part.name[:120]!r} is not as signed",
+            where=str(file.path),
+            hint="fetch the model again from its publisher",
+        )
+        with steady_bytes(file.path, follow=file.is_link, copy=True) as source:
+            for position in range(0, len(view), _PIECE_BYTES):
                 piece = view[position : position + _PIECE_BYTES]
-                count = os.preadv(descriptor, [piece], part.start + position)
-                if count == 0:
-                    break
-                hasher.update(piece[:count])
-                position += count
-        if position < len(view) or hasher.digest() != part.digest:
-            message = f"{part.name[:120]!r} is not as signed"
-            hint = "fetch the model again from its publisher"
-            raise BrokenSeal(message, where=str(file.path), hint=hint)
+                try:
+                    hasher.update(source.take(part.start + position, len(piece), piece))
+                except BrokenSeal as error:
+                    raise fault from error
+        if hasher.digest() != part.digest:
+            raise fault
 
 
 def open_verified(
@@ -221,7 +223,3 @@ def load_verified(
 
 def _slice(data: NDArray[np.uint8], header: TensorHeader, tensor: TensorInfo) -> memoryview:
     return data[header.header_bytes + tensor.start : header.header_bytes + tensor.stop].data
-
-
-def _end(part: Resource, file: ModelFile) -> int:
-    return file.size_bytes if part.stop < 0 else part.stop

@@ -6,16 +6,29 @@ a loader could read only when the caller says so. Writing the bundle is left to 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from steelyard.kernel import check_label
 from steelyard.kernel.errors import ConfigurationError, MalformedEvidence, UsageError
-from steelyard.weights.signing.bundle import CHAIN_LIMIT, Bundle, ChainClaim, KeyClaim
-from steelyard.weights.signing.hashing import HashName, Range, digests
+from steelyard.weights.signing.bundle import (
+    BUNDLE_LIMIT_BYTES,
+    CHAIN_LIMIT,
+    Bundle,
+    ChainClaim,
+    KeyClaim,
+)
+from steelyard.weights.signing.hashing import DIGEST_BYTES, HashName, Range, digests
 from steelyard.weights.signing.keys import public_key_of
-from steelyard.weights.signing.manifest import Manifest, Resource, Serialization
+from steelyard.weights.signing.manifest import (
+    RESOURCE_LIMIT,
+    Manifest,
+    Resource,
+    Serialization,
+)
 from steelyard.weights.signing.names import (
     DEFAULT_IGNORED,
     check_ignored,
@@ -32,9 +45,8 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from steelyard.weights.signing.keys import ModelPrivateKey
-
-SHARD_BYTES: Final = 64 << 20
-"""Size of a shard unless another is asked for: see docs/how-to/sign-a-model.md."""
+_RESOURCE_BYTES: Final = 80
+"""What a resource takes at most beside its name and its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +109,17 @@ def sign_model(
         progress: Called with (bytes hashed, bytes in all).
 
     Raises:
-        MalformedEvidence: unreadable, links, unsafe or colliding names, nothing to sign.
-        UsageError: ignores files that a loader could read, or shards leave them out as empty.
+        MalformedEvidence: unreadable, links, unsafe or colliding names, nothing to sign, or more
+            than a signature may list.
+        UsageError: ignores files that a loader could read or what is no path in a model, or
+            shards leave files out as empty.
         ConfigurationError: a certificate of another key.
     """
     wanted = options or SigningOptions()
     claim = _claim(key, certificates)
-    ignored = frozenset(check_ignored(name, where="ignored path") for name in wanted.ignored)
-    ignored |= DEFAULT_IGNORED | _own_name(root, signature)
-    found = list_files(root, ignored, follow_links=wanted.follow_links)
     own = _own_name(root, signature)
+    ignored = _ignored(wanted) | DEFAULT_IGNORED | own
+    found = list_files(root, ignored, follow_links=wanted.follow_links)
     uncovered = tuple(_left_out(name, own) for name in found if is_below(name, ignored))
     _refuse_hidden(uncovered, wanted, str(root))
     kept = {name: file for name, file in found.items() if not is_below(name, ignored)}
@@ -115,9 +128,8 @@ def sign_model(
         wanted.hash_name, wanted.shard_bytes, wanted.follow_links, ignored,
     )  # fmt: skip
     manifest = _manifest(root, kept, serialization, progress)
-    payload = manifest.to_bytes()
-    bundle = Bundle(claim, payload, b"")
-    bundle = Bundle(claim, payload, key.sign(bundle.message))
+    bundle = Bundle(claim, manifest.to_bytes(), b"")
+    bundle = Bundle(claim, bundle.payload, key.sign(bundle.message))
     return Signing(
         bundle.to_bytes(),
         manifest,
@@ -134,13 +146,14 @@ def _manifest(
     serialization: Serialization,
     progress: Callable[[int, int], None],
 ) -> Manifest:
+    for name in kept:
+        check_name(name, where=str(root))
+    _require_listable(root, kept, serialization)
     ranges = [
         (name, start, stop, Range(file.path, start, stop, follow=file.is_link))
         for name, file in kept.items()
         for start, stop in _ranges(file, serialization)
     ]
-    for name in kept:
-        check_name(name, where=str(root))
     if not ranges:
         raise MalformedEvidence("there is no byte to sign", where=str(root))
     signed = {one[0] for one in ranges}
@@ -157,7 +170,54 @@ def _manifest(
         for (name, start, stop, _), digest in zip(ranges, hashed, strict=True)
     ]
     resources.sort(key=lambda resource: resource.name)
-    return Manifest(root.resolve().name, serialization, tuple(resources))
+    return Manifest(_label(root), serialization, tuple(resources))
+
+
+def _require_listable(
+    root: Path, kept: Mapping[str, ModelFile], serialization: Serialization
+) -> None:
+    """Refuse, before hours of hashing, what no verifier would read.
+
+    Raises:
+        MalformedEvidence: too many resources, or a bundle that grows too large.
+    """
+    _label(root)
+    shard = serialization.shard_bytes
+    counts = {name: -(-file.size_bytes // shard) if shard else 1 for name, file in kept.items()}
+    count = sum(counts.values())
+    hint = "sign larger shards, or whole files" if shard else ""
+    if count > RESOURCE_LIMIT:
+        message = f"a signature lists at most {RESOURCE_LIMIT} files or shards, found {count}"
+        raise MalformedEvidence(message, where=str(root), hint=hint)
+    fields = 2 * DIGEST_BYTES[serialization.hash_name] + _RESOURCE_BYTES
+    payload_bytes = sum(
+        n * (len(json.dumps(name, ensure_ascii=False).encode()) + fields)
+        for name, n in counts.items()
+    )
+    if payload_bytes * 4 // 3 > BUNDLE_LIMIT_BYTES:
+        message = f"a signature has at most {BUNDLE_LIMIT_BYTES} bytes, this one would have more"
+        raise MalformedEvidence(message, where=str(root), hint=hint)
+
+
+def _label(root: Path) -> str:
+    """The base name of a model, by which its signature speaks of it.
+
+    Raises:
+        MalformedEvidence: none, or none that can be written down.
+    """
+    name = root.resolve().name
+    try:
+        check_label(name)
+    except ValueError as error:
+        raise MalformedEvidence(str(error), where="model", hint="rename the folder") from error
+    return name
+
+
+def _ignored(wanted: SigningOptions) -> frozenset[str]:
+    try:
+        return frozenset(check_ignored(name, where="ignored path") for name in wanted.ignored)
+    except MalformedEvidence as error:
+        raise UsageError(error.message, where=error.where) from error
 
 
 def _ranges(file: ModelFile, how: Serialization) -> list[tuple[int, int]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from steelyard.weights.signing.manifest import Manifest, Resource
+    from steelyard.weights.signing.manifest import Manifest
 
 Reason = Literal["signature", "ignored", "empty", "unsigned"]
 _SHOWN: Final = 5
@@ -69,7 +69,7 @@ class ModelFile:
     Attributes:
         path: Where it lies.
         size_bytes: Its size when the model was looked through.
-        is_link: Whether the path is a link to it.
+        is_link: Whether the path is a link to it, which is followed.
     """
 
     path: Path
@@ -125,13 +125,16 @@ def survey(
 def list_files(root: Path, ignored: frozenset[str], *, follow_links: bool) -> dict[str, ModelFile]:
     """Every file of a model by name; links only as `follow_links` says.
 
+    Links and special files that are ignored and inert are listed, and never followed.
+
     Raises:
         MalformedEvidence: unreadable, a special file, a link, or names that collide.
     """
     found = {
-        entry.name: _file(entry, follow_links=follow_links)
+        entry.name: ModelFile(entry.path, entry.size_bytes, is_link=False)
+        if is_below(entry.name, ignored) and is_inert(entry.name)
+        else _file(entry, follow_links=follow_links)
         for entry in entries(root)
-        if entry.kind == "file" or not (is_below(entry.name, ignored) and is_inert(entry.name))
     }
     refuse_collisions(found, where=str(root))
     return found
@@ -209,8 +212,3 @@ def _refuse_uncovered(uncovered: tuple[Uncovered, ...], policy: Policy, where: s
         )
         hint = "remove them, or pass over them with --allow-ignored"
         raise BrokenSeal(message, where=where, hint=hint)
-
-
-def sizes(resources: tuple[Resource, ...], file: ModelFile) -> list[tuple[int, int]]:
-    """Start and stop of each resource of a file, whole files as long as they are."""
-    return [(part.start, file.size_bytes if part.stop < 0 else part.stop) for part in resources]

@@ -7,10 +7,12 @@ is told from a forged one. Revocation lists are not consulted; name short-lived 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
@@ -20,11 +22,19 @@ from steelyard.weights.signing.bundle import CHAIN_LIMIT, Bundle, ChainClaim, Ke
 from steelyard.weights.signing.keys import ModelPublicKey, parse_model_key, public_key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from datetime import datetime
     from pathlib import Path
 
 _ROOTS_LIMIT_BYTES: Final = 1 << 20
+# What the library raises for a certificate that it cannot read, at once or field by field.
+_UNREADABLE: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +114,18 @@ class TrustedRoots:
         if not isinstance(bundle.claim, ChainClaim):
             message = "signed with a key, a root certificate was given"
             raise BrokenSeal(message, where=where, hint="give the public key: --key FILE")
-        try:
+        with _readable(where):
             chain = [x509.load_der_x509_certificate(der) for der in bundle.claim.certificates]
-        except ValueError as error:
-            raise MalformedEvidence("not an X.509 certificate", where=where) from error
-        _require_valid(chain[0], self.at, where)
-        self._require_path(chain, where)
-        _require_signing(chain[0], where)
-        try:
-            key = public_key_of(chain[0].public_key(), where=where)
-        except ConfigurationError as error:
-            raise BrokenSeal(error.message, where=where) from error
+            _require_valid(chain[0], self.at, where)
+            self._require_path(chain, where)
+            _require_signing(chain[0], where)
+            try:
+                key = public_key_of(chain[0].public_key(), where=where)
+            except ConfigurationError as error:
+                raise BrokenSeal(error.message, where=where) from error
+            subject = chain[0].subject.rfc4514_string()
         key.verify(bundle.signature, bundle.message, where=where)
-        return Signer("certificate", key.key_id, chain[0].subject.rfc4514_string())
+        return Signer("certificate", key.key_id, subject)
 
     def _require_path(self, chain: Sequence[x509.Certificate], where: str) -> None:
         # What a signer's certificate may be used for is checked apart, as the library's
@@ -140,6 +149,19 @@ class TrustedRoots:
             raise BrokenSeal(message, where=where, hint="give the signer's root: --root") from error
 
 
+@contextmanager
+def _readable(where: str) -> Generator[None]:
+    """Say so where a certificate cannot be read.
+
+    Raises:
+        MalformedEvidence: it cannot.
+    """
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise MalformedEvidence("not an X.509 certificate", where=where) from error
+
+
 def _raw_key(raw: bytes, where: str) -> ModelPublicKey:
     try:
         return parse_model_key(raw, where=where)
@@ -158,10 +180,7 @@ def _require_valid(certificate: x509.Certificate, at: datetime, where: str) -> N
 
 
 def _require_signing(certificate: x509.Certificate, where: str) -> None:
-    try:
-        extensions = {one.oid: one.value for one in certificate.extensions}
-    except ValueError as error:
-        raise MalformedEvidence("a certificate with broken extensions", where=where) from error
+    extensions = {one.oid: one.value for one in certificate.extensions}
     usage = extensions.get(ExtensionOID.KEY_USAGE)
     extended = extensions.get(ExtensionOID.EXTENDED_KEY_USAGE)
     if isinstance(usage, x509.KeyUsage) and usage.digital_signature:
@@ -184,6 +203,6 @@ def load_roots(paths: Sequence[Path]) -> tuple[x509.Certificate, ...]:
             found += x509.load_pem_x509_certificates(
                 read_bytes(path, limit_bytes=_ROOTS_LIMIT_BYTES)
             )
-        except ValueError as error:
+        except _UNREADABLE as error:
             raise ConfigurationError("no certificate in PEM form", where=str(path)) from error
     return tuple(found)

@@ -14,7 +14,7 @@ from steelyard.kernel.errors import BrokenSeal
 from steelyard.weights.signing.bundle import parse_bundle
 from steelyard.weights.signing.hashing import Range, digests
 from steelyard.weights.signing.manifest import Manifest, parse_manifest, refuse_old_predicate
-from steelyard.weights.signing.survey import Policy, Uncovered, shown, sizes, survey
+from steelyard.weights.signing.survey import Policy, Uncovered, shown, survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,8 +75,11 @@ def open_signature(data: bytes, trust: Trust, *, where: str = "signature") -> Si
         Expired: a certificate that is not valid at the instant of `trust`.
     """
     bundle = parse_bundle(data, where=where)
-    refuse_old_predicate(bundle.payload, where=where)
-    signer = trust.authenticate(bundle, where=where)
+    try:
+        signer = trust.authenticate(bundle, where=where)
+    except BrokenSeal:
+        refuse_old_predicate(bundle.payload, where=where)
+        raise
     manifest = parse_manifest(bundle.payload, where=where)
     return SignedModel(manifest, signer, bundle.unchecked)
 
@@ -122,10 +125,13 @@ def _require_digests(
     manifest: Manifest, found: Survey, where: str, progress: Callable[[int, int], None]
 ) -> None:
     jobs = [
-        (Range(file.path, start, stop, follow=file.is_link), name, part.digest)
-        for name, parts in manifest.by_file().items()
-        for file in (found.covered[name],)
-        for part, (start, stop) in zip(parts, sizes(parts, file), strict=True)
+        (
+            Range(file.path, part.start, part.end(file.size_bytes), follow=file.is_link),
+            part.file,
+            part.digest,
+        )
+        for part in manifest.resources
+        for file in (found.covered[part.file],)
     ]
     jobs.sort(key=lambda job: job[0].start - job[0].stop)
     hashed = digests([job[0] for job in jobs], manifest.serialization.hash_name, progress)

@@ -124,11 +124,15 @@ SIG = {"sig": "AAAA", "keyid": ""}
         (_envelope(signatures=None), "an envelope carries exactly one signature, found no list"),
         (
             _envelope(signatures=[{"sig": "AAAA", "keyid": 7}]),
-            "a signature has the field sig, and a keyid that is text or null",
+            "a signature has the field sig, and a keyid that is empty or null",
+        ),
+        (
+            _envelope(signatures=[{"sig": "AAAA", "keyid": "ab" * 32}]),
+            "a signature has the field sig, and a keyid that is empty or null",
         ),
         (
             _envelope(signatures=[{"sig": "AAAA", "extra": 1}]),
-            "a signature has the field sig, and a keyid that is text or null",
+            "a signature has the field sig, and a keyid that is empty or null",
         ),
         (_envelope(payload="AAAA\n"), "not base64"),
         (_envelope(payload="__8="), "not base64"),

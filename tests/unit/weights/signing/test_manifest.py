@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
+from steelyard.weights.signing import generate_model_key, open_signature
 from steelyard.weights.signing.manifest import (
     Manifest,
     Resource,
     Serialization,
     parse_manifest,
-    refuse_old_predicate,
 )
+
+from .models import TRUST, resigned
 
 A, B = b"\x0a" * 32, b"\x0b" * 32
 FILES = Manifest(
@@ -27,9 +29,9 @@ SHARDS = Manifest(
     "scale-1",
     Serialization("shards", "blake3", 100),
     (
-        Resource("w:1", 0, 100, A),
-        Resource("w:1", 100, 200, B),
-        Resource("w:1", 200, 250, A),
+        Resource("ww:1", 0, 100, A),
+        Resource("ww:1", 100, 200, B),
+        Resource("ww:1", 200, 250, A),
         Resource("x", 0, 7, B),
     ),
 )
@@ -77,7 +79,7 @@ def test_a_published_bundle_has_its_published_root() -> None:
 
 
 def test_covered_names_are_those_of_files_not_of_shards() -> None:
-    assert SHARDS.covered == {"w:1", "x"}
+    assert SHARDS.covered == {"ww:1", "x"}
 
 
 def test_other_fields_of_a_resource_are_ignored() -> None:
@@ -135,6 +137,8 @@ UNPRINTABLE = "a backslash or an unprintable character"
     [
         ("/etc/passwd", "it is absolute"),
         ("C:/weights.bin", "it is absolute"),
+        ("C:weights.bin", "it is absolute"),
+        ("C:", "it is absolute"),
         ("../outside", NOT_NORMAL),
         ("a/../../outside", NOT_NORMAL),
         ("./config.json", NOT_NORMAL),
@@ -209,6 +213,15 @@ def test_a_name_that_leads_astray_is_refused(name: object, fault: str) -> None:
             _set(f"{SERIALIZATION}/hash_type", "sha1"),
             "unknown hash 'sha1', need sha256, blake2b, blake3",
         ),
+        (_set(f"{SERIALIZATION}/method", []), "unknown method '[]', need files or shards"),
+        (
+            _set(f"{SERIALIZATION}/hash_type", {}),
+            "unknown hash '{}', need sha256, blake2b, blake3",
+        ),
+        (
+            _set("predicate/resources/0/algorithm", ["sha256"]),
+            "algorithm is \"['sha256']\", the manifest's is 'sha256'",
+        ),
         (_set(f"{SERIALIZATION}/allow_symlinks", "false"), "allow_symlinks is true or false"),
         (_set(f"{SERIALIZATION}/ignore_paths", "a"), "ignore_paths is a list of paths"),
         (
@@ -243,19 +256,19 @@ def test_a_manifest_that_is_none_is_refused(change: Change, message: str) -> Non
     ("change", "message"),
     [
         (
-            _set("predicate/resources/1/name", "w:1:110:200"),
+            _set("predicate/resources/1/name", "ww:1:110:200"),
             "shards leave a gap: one starts at 110, expected 100",
         ),
         (
-            _set("predicate/resources/1/name", "w:1:90:200"),
+            _set("predicate/resources/1/name", "ww:1:90:200"),
             "shards overlap: one starts at 90, expected 100",
         ),
         (
-            _set("predicate/resources/0/name", "w:1:0:90"),
+            _set("predicate/resources/0/name", "ww:1:0:90"),
             "a shard has 90 bytes, shard_size is 100",
         ),
         (
-            _set("predicate/resources/2/name", "w:1:200:350"),
+            _set("predicate/resources/2/name", "ww:1:200:350"),
             "a shard has 150 bytes, shard_size is 100",
         ),
         (_set("predicate/resources/3/name", "x:0:0"), "a shard is named PATH:START:STOP"),
@@ -298,7 +311,7 @@ def test_a_duplicate_key_is_refused() -> None:
 def test_the_format_that_was_given_up_is_named() -> None:
     payload = b'{"predicateType":"https://model_signing/Digests/v0.1"}'
     with pytest.raises(MalformedEvidence) as caught:
-        refuse_old_predicate(payload, where="old.sig")
+        open_signature(resigned(payload, generate_model_key("p256")), TRUST, where="old.sig")
     assert str(caught.value) == (
         "old.sig: a signature of model_signing 0.2, whose format was given up"
     )

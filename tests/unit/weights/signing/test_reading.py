@@ -156,6 +156,32 @@ def test_a_file_cut_after_the_check_is_found(model: Path) -> None:
         reader.read(WEIGHTS)
 
 
+@pytest.mark.parametrize("shard_bytes", [0, SHARD])
+def test_a_file_emptied_before_the_check_is_not_read_as_empty(
+    model: Path, shard_bytes: int
+) -> None:
+    sign_to(model, SigningOptions("sha256", shard_bytes))
+    os.truncate(model / WEIGHTS, 0)
+    with pytest.raises(BrokenSeal):
+        open_verified(model, model / "model.sig", TRUST).read(WEIGHTS)
+
+
+@pytest.mark.parametrize("place", [0, 10, SHARD])
+def test_no_bytes_at_all_are_verified_too(model: Path, place: int) -> None:
+    reader = opened(model, SigningOptions("sha256"))
+    data = bytearray((model / WEIGHTS).read_bytes())
+    data[0] ^= 1
+    (model / WEIGHTS).write_bytes(data)
+    for start in (place, len(data)):
+        with pytest.raises(BrokenSeal, match="is not as signed"):
+            reader.read_range(WEIGHTS, start, start)
+
+
+def test_an_empty_file_is_read_as_empty(model: Path) -> None:
+    (model / "__init__.py").touch()
+    assert opened(model, SigningOptions()).read("__init__.py") == b""
+
+
 def test_what_is_not_signed_cannot_be_read(model: Path) -> None:
     sign_to(model)
     (model / "late.json").write_text("{}", "utf-8")

@@ -12,6 +12,7 @@ from steelyard.weights.signing import (
     Verification,
     open_signature,
     resource_names,
+    sign,
     sign_model,
     verify_model,
 )
@@ -144,6 +145,77 @@ def test_an_ignore_list_that_hides_what_a_loader_reads_is_refused(model: Path, n
         (name, "ignored", False),
         ("model.sig", "signature", True),
     }
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a//b", "C:x", "*.bin"])
+def test_a_path_that_is_none_cannot_be_ignored(model: Path, name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        sign_model(model, KEY, SigningOptions(ignored=frozenset({name})))
+    assert caught.value.where == "ignored path"
+    assert repr(name) in caught.value.message
+
+
+def test_links_below_version_control_are_listed_and_not_followed(
+    model: Path, tmp_path: Path
+) -> None:
+    (model / ".git").mkdir()
+    (model / ".git" / "hooks").symlink_to(tmp_path)
+    os.mkfifo(model / ".git" / "pipe")
+    signed = sign_model(model, KEY, SigningOptions(follow_links=True))
+    assert [one.name for one in signed.uncovered] == [".git/hooks", ".git/pipe"]
+    sign_to(model)
+    found = check(model, Policy(follow_links=True))
+    assert [(one.name, one.reason, one.inert) for one in found.uncovered] == [
+        (".git/hooks", "ignored", True),
+        (".git/pipe", "ignored", True),
+        ("model.sig", "signature", True),
+    ]
+
+
+def test_a_link_that_is_signed_below_version_control_is_not_followed(
+    model: Path, tmp_path: Path
+) -> None:
+    statement = statement_of(sign_model(model, KEY).bundle)
+    statement["predicate"]["resources"][0]["name"] = ".gitattributes"
+    statement["predicate"]["serialization"].update(ignore_paths=[], allow_symlinks=True)
+    (model / "config.json").rename(tmp_path / "config.json")
+    (model / ".gitattributes").symlink_to(tmp_path / "config.json")
+    signed = open_signature(resigned(statement), TRUST)
+    with pytest.raises(MalformedEvidence, match="cannot read"):
+        verify_model(model, signed, Policy(follow_links=True))
+
+
+def test_what_no_verifier_would_read_is_not_signed(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign, "RESOURCE_LIMIT", 3)
+    assert len(sign_model(model, KEY).manifest.resources) == 3
+    with pytest.raises(MalformedEvidence) as caught:
+        sign_model(model, KEY, SigningOptions(shard_bytes=SHARD))
+    size = (model / "model.safetensors").stat().st_size
+    count = 2 + -(-size // SHARD)
+    assert caught.value.message == (f"a signature lists at most 3 files or shards, found {count}")
+    assert caught.value.hint == "sign larger shards, or whole files"
+
+
+def test_a_signature_that_would_be_too_large_is_not_begun(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    made = sign_model(model, KEY, SigningOptions("blake2b", 3))
+    monkeypatch.setattr(sign, "BUNDLE_LIMIT_BYTES", len(made.bundle) - 1)
+    with pytest.raises(MalformedEvidence, match="bytes, this one would have more"):
+        sign_model(
+            model, KEY, SigningOptions("blake2b", 3), progress=lambda done, _all: seen.append(done)
+        )
+    assert seen == []
+
+
+def test_a_model_whose_name_cannot_be_written_down_is_not_signed(tmp_path: Path) -> None:
+    model = make_model(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")))
+    with pytest.raises(MalformedEvidence) as caught:
+        sign_model(model, KEY)
+    assert caught.value.message == r"'\udcff' is no printable label of 1 to 512 characters"
 
 
 def test_signing_says_so_when_it_would_leave_out_what_a_loader_reads(model: Path) -> None:
@@ -279,9 +351,9 @@ def test_a_model_of_no_byte_is_not_signed(tmp_path: Path, shard_bytes: int) -> N
 
 
 def test_a_colon_in_a_name_does_not_confuse_shards(model: Path) -> None:
-    (model / "w:0:5").write_bytes(b"x" * (SHARD + 1))
+    (model / "ww:0:5").write_bytes(b"x" * (SHARD + 1))
     sign_to(model, SigningOptions(shard_bytes=SHARD))
-    assert "w:0:5" in check(model).signed.covered
+    assert "ww:0:5" in check(model).signed.covered
 
 
 def test_another_signature_in_the_model_is_no_excuse(model: Path) -> None:

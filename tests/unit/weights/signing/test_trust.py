@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from steelyard.weights.signing import (
     open_signature,
     sign_model,
 )
+from steelyard.weights.signing.bundle import Bundle, ChainClaim
 
 from .models import KEY, TRUST, encoded, make_model, sign_to
 
@@ -54,6 +56,7 @@ def _certificate(
     *,
     days: int = 365,
     usage: str = "signature",
+    path_length: int | None = None,
 ) -> x509.Certificate:
     issuer_name, issuer_key = issuer
     is_authority = usage == "authority"
@@ -67,7 +70,7 @@ def _certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOW - DAY)
         .not_valid_after(NOW + days * DAY)
-        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(is_authority, path_length), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
@@ -202,6 +205,82 @@ def test_bytes_that_are_no_certificate_are_refused(authority: Authority, model: 
     }
     with pytest.raises(MalformedEvidence, match=r"not an X\.509 certificate"):
         open_signature(json.dumps(document).encode(), TrustedRoots((authority.root,), NOW))
+
+
+def _replaced(model: Path, certificates: list[bytes]) -> bytes:
+    document = json.loads(sign_model(model, KEY).bundle)
+    chain = [{"rawBytes": encoded(one)} for one in certificates]
+    document["verificationMaterial"] = {"x509CertificateChain": {"certificates": chain}}
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_certificate_of_an_unknown_version_is_refused(
+    authority: Authority, model: Path, place: int
+) -> None:
+    chain = authority.signer(ec.generate_private_key(ec.SECP256R1()))
+    der = [one.public_bytes(Encoding.DER) for one in chain]
+    # The version, an explicit tag around an INTEGER 2 (RFC 5280, section 4.1.2.1).
+    der[place] = der[place].replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1)
+    with pytest.raises(MalformedEvidence, match=r"not an X\.509 certificate"):
+        open_signature(_replaced(model, der), TrustedRoots((authority.root,), NOW))
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_a_certificate_damaged_anywhere_is_refused_and_breaks_nothing(
+    authority: Authority,
+) -> None:
+    chain = authority.signer(ec.generate_private_key(ec.SECP256R1()))
+    leaf, middle = (one.public_bytes(Encoding.DER) for one in chain)
+    trust = TrustedRoots((authority.root,), NOW)
+    for place in range(len(leaf)):
+        for change in (0x01, 0x80, 0xFF):
+            damaged = bytearray(leaf)
+            damaged[place] ^= change
+            with pytest.raises((BrokenSeal, MalformedEvidence, Expired)):
+                trust.authenticate(
+                    Bundle(ChainClaim((bytes(damaged), middle)), b"{}", b"x"), where="s"
+                )
+
+
+def test_an_authority_outside_its_dates_or_depth_leads_nowhere(model: Path) -> None:
+    short = Authority("Short")
+    key = ec.generate_private_key(ec.SECP256R1())
+    for fault in ({"days": 1}, {"path_length": 0}):
+        top = {"path_length": 0} if "path_length" in fault else {}
+        issuer = ("Short", short.root_key)
+        root = _certificate("Short", short.root_key, issuer, usage="authority", **top)
+        days = fault.get("days", 365)
+        middle = _certificate("Middle", short.middle_key, issuer, usage="authority", days=days)
+        leaf = _certificate("Weights of Example", key, ("Middle", short.middle_key))
+        data = signed(model, (leaf, middle), key)
+        at = NOW + 2 * DAY
+        with pytest.raises(BrokenSeal, match="no valid path to a trusted root: "):
+            open_signature(data, TrustedRoots((root,), at))
+    assert (
+        open_signature(
+            signed(model, short.signer(key), key), TrustedRoots((short.root,), NOW + 2 * DAY)
+        ).signer.subject
+        == "CN=Weights of Example"
+    )
+
+
+def test_a_signer_straight_below_the_root_needs_nothing_between(
+    authority: Authority, model: Path
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = _certificate("Weights of Example", key, ("Root", authority.root_key))
+    found = open_signature(signed(model, (leaf,), key), TrustedRoots((authority.root,), NOW))
+    assert found.signer.kind == "certificate"
+
+
+def test_a_key_may_be_named_by_its_der_form(model: Path) -> None:
+    document = json.loads(sign_model(model, KEY).bundle)
+    hint = hashlib.sha256(KEY.public_key.der).hexdigest()
+    document["verificationMaterial"]["publicKey"]["hint"] = hint
+    assert hint != KEY.public_key.key_id
+    found = open_signature(json.dumps(document).encode(), TRUST)
+    assert found.signer.key_id == KEY.public_key.key_id
 
 
 def test_an_unknown_key_is_named(model: Path) -> None:
