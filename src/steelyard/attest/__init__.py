@@ -17,7 +17,7 @@ from steelyard.attest.keys import (
 )
 from steelyard.attest.merkle import inclusion_proof, merkle_root, verify_inclusion
 from steelyard.attest.statement import PREDICATE_KINDS, Statement, Subject, predicate_type
-from steelyard.attest.subject import endpoint_commitment, manifest_root
+from steelyard.attest.subject import endpoint_commitment, files_root, manifest_root
 
 __all__ = [
     "PAYLOAD_TYPE",
@@ -30,6 +30,7 @@ __all__ = [
     "commit_transcript",
     "derive_salt",
     "endpoint_commitment",
+    "files_root",
     "generate_key",
     "inclusion_proof",
     "load_private_key",

@@ -19,7 +19,7 @@ from steelyard.kernel import canonical_json, digest_file
 from steelyard.kernel.errors import MalformedEvidence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from steelyard.kernel import JsonObject
 
@@ -42,7 +42,15 @@ def manifest_root(folder: Path) -> str:
     if not paths:
         message = "the folder holds no file"
         raise MalformedEvidence(message, where=str(folder))
-    return merkle_root(canonical_json(_entry(folder, path)) for path in paths)
+    return files_root(_entry(folder, path) for path in paths)
+
+
+def files_root(files: Iterable[tuple[str, int, str]]) -> str:
+    """The same root from path, size and SHA-256 (hex) of each file, in the order of paths."""
+    return merkle_root(
+        canonical_json({"path": path, "sha256": sha256, "size": size})
+        for path, size, sha256 in files
+    )
 
 
 def endpoint_commitment(salt: bytes, description: JsonObject) -> str:
@@ -55,9 +63,9 @@ def endpoint_commitment(salt: bytes, description: JsonObject) -> str:
     return hashlib.sha256(_ENDPOINT_DOMAIN + salt + canonical_json(description)).hexdigest()
 
 
-def _entry(folder: Path, path: str) -> JsonObject:
+def _entry(folder: Path, path: str) -> tuple[str, int, str]:
     file = folder / path
-    return {"path": path, "sha256": digest_file(file), "size": file.stat().st_size}
+    return path, file.stat().st_size, digest_file(file)
 
 
 def _regular_files(folder: Path) -> Iterator[Path]:

@@ -1,17 +1,20 @@
 """Writing an opened model out as plain files, where somebody asked for that.
 
-Decides how plaintext on the disk is kept to its owner, and that a request to stop leaves none
-of it behind.
+Decides how plaintext on the disk is kept to its owner, that a request to stop leaves none of it
+behind, and that files are those of the manifest root, where there is one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from steelyard.attest import files_root
+from steelyard.kernel.errors import BrokenSeal
 from steelyard.kernel.files import storage_errors
 from steelyard.weights.staging import SPACE_HINT, staged_folder
 
@@ -38,10 +41,11 @@ def restore(reader: TensorReader, out: Path, progress: Callable[[int, int], None
 
     Raises:
         ConfigurationError: `out` exists.
-        BrokenSeal: what is sealed was changed.
+        BrokenSeal: what is sealed was changed, or is not what its manifest root names.
         StorageError: the disk refused; nothing is left behind.
     """
-    files = reader.index.files
+    files, root = reader.index.files, reader.index.manifest_root
+    found: list[tuple[str, int, str]] = []
     with _stoppable(), staged_folder(out) as folder:
         for done, file in enumerate(files, start=1):
             data = reader.read(file.path)
@@ -52,7 +56,12 @@ def restore(reader: TensorReader, out: Path, progress: Callable[[int, int], None
                     stream.write(data)
                     stream.flush()
                     os.fsync(stream.fileno())
+            if root is not None:
+                found.append((file.path, len(data), hashlib.sha256(data).hexdigest()))
             progress(done, len(files))
+        if root is not None and files_root(found) != root:
+            message = "the files are not those of the manifest root that the publisher committed to"
+            raise BrokenSeal(message, where=reader.header.core.model)
     return len(files)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from steelyard.attest import generate_key
+from steelyard.attest import generate_key, manifest_root
 from steelyard.attest.recipients import generate_identity
-from steelyard.kernel.errors import ConfigurationError
+from steelyard.kernel.errors import BrokenSeal, ConfigurationError
 from steelyard.weights.sealed import Sealing, TensorReader, seal_model
 from steelyard.weights.sealed.restore import restore
 
@@ -33,6 +33,23 @@ def test_files_come_back_and_only_their_owner_reads_them(original: Scene, tmp_pa
             assert path.read_bytes() == plain.read_bytes()
     with pytest.raises(ConfigurationError, match="this exists; nothing is written over it"):
         restore(reader, tmp_path / "out", lambda _done, _total: None)
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_files_are_held_against_their_manifest_root(
+    original: Scene, tmp_path: Path, *, honest: bool
+) -> None:
+    root = manifest_root(original.plain) if honest else "ab" * 32
+    sealing = Sealing("mini", 1, [original.identity.recipient], manifest_root=root)
+    seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
+    reader = TensorReader(tmp_path / "s", original.identity, expect=original.expect)
+    if honest:
+        assert restore(reader, tmp_path / "out", lambda _done, _total: None) == 4
+        assert manifest_root(tmp_path / "out") == root
+        return
+    with pytest.raises(BrokenSeal, match="the files are not those of the manifest root"):
+        restore(reader, tmp_path / "out", lambda _done, _total: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
