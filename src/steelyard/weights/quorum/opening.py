@@ -73,7 +73,10 @@ class QuorumOpening:
         """
         if self.request.subject.sha256 != core.hex():
             raise BrokenSeal("the request is for another model, or another release of it")
-        if bool(custody.broker_half) != (len(self.half) == HALF_BYTES):
+        if self.half and not custody.broker_half:
+            message = "these weights have no broker, and a half was given"
+            raise NotSatisfied(message, hint="leave out --half")
+        if custody.broker_half and len(self.half) != HALF_BYTES:
             message = "this model needs the broker's half as well"
             raise NotSatisfied(message, hint="ask the broker: steelyard weights release")
         if self.identity.recipient.key_id != self.request.recipient.key_id:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steelyard.kernel.errors import BrokenSeal
+from steelyard.kernel.errors import BrokenSeal, NotSatisfied
 from steelyard.weights.quorum.custody import HALF_BYTES, half_info, release_info
 from steelyard.weights.quorum.opening import count_approvals
 
@@ -33,10 +33,14 @@ def release_half(
         now: The present.
 
     Raises:
-        NotSatisfied: too few custodians of different organizations approved.
+        NotSatisfied: no broker holds a half, or too few custodians of different
+            organizations approved.
         Expired: the request is over.
         BrokenSeal: this is not the broker of these weights.
     """
+    if not custody.broker_half:
+        message = "these weights have no broker, so there is no half to release"
+        raise NotSatisfied(message, hint="approvals suffice: steelyard weights open")
     count_approvals(custody, request, approvals, now).require(custody.threshold)
     core = bytes.fromhex(request.subject.sha256)
     half = broker.decrypt(custody.broker_half, half_info(core))

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, cast
 from steelyard.attest import (
     Statement,
     Subject,
-    claimed_key_id,
     open_envelope,
     predicate_type,
     sign_statement,
@@ -120,7 +119,7 @@ def open_request(envelope: bytes, key: PublicKey) -> Request:
     predicate = cast("dict[str, str]", statement.predicate)
     request = Request(
         subject=statement.subjects[0],
-        requester=claimed_key_id(envelope),
+        requester=key.key_id,
         purpose=predicate["purpose"],
         recipient=parse_recipient(predicate["recipient"].encode(), where=REQUEST_KIND),
         nonce=predicate["nonce"],

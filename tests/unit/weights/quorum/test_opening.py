@@ -252,6 +252,19 @@ def test_a_broker_adds_its_half_or_nothing_opens(make_room: Callable[..., Room])
     assert SUBJECT.sha256 == CORE.hex()
 
 
+def test_where_there_is_no_broker_no_half_is_given_or_taken(room: Room) -> None:
+    request = room.request()
+    approvals = [room.approve(number, request) for number in (0, 1)]
+    with pytest.raises(NotSatisfied) as caught:
+        room.open(request, *approvals, half=bytes(32))
+    assert caught.value.message == "these weights have no broker, and a half was given"
+    broker = generate_identity(hybrid=True)
+    with pytest.raises(NotSatisfied) as caught:
+        release_half(room.custody, request, approvals, broker, NOW)
+    assert caught.value.message == "these weights have no broker, so there is no half to release"
+    assert caught.value.hint == "approvals suffice: steelyard weights open"
+
+
 @pytest.mark.parametrize(
     "instant",
     [
