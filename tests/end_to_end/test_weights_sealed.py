@@ -279,6 +279,10 @@ def test_a_wrong_passphrase_is_said(home: Path, capsys: pytest.CaptureFixture[st
          "latin: not UTF-8 text"),
         (["seal", "model", "--out", "x", "--name", "m", "--release", "1", "--to-age", "age1\udcff"],
          2, "is no age recipient"),
+        (["open", "sealed", "--signer", "publisher.pub", "--identity", "ada.key", "--purpose",
+          "x" * 4097], 2, "a purpose is printable text of at most 4096 characters"),
+        (["seal", "odd", "--out", "x", "--name", "m", "--release", "1", "--to", "ada.key.pub",
+          "--manifest"], 3, "is no portable file name"),
         (["open", "x" * 300, "--signer", "publisher.pub", "--identity", "ada.key"], 3,
          "File name too long"),
         (["seal", "model", "--out", "x", "--name", "", "--release", "1", "--to", "ada.key.pub"], 2,
@@ -298,6 +302,8 @@ def test_odd_input_is_told_and_never_an_internal_error(
 ) -> None:
     small_model(home / "model")
     (home / "latin").write_bytes(b"caf\xe9\n")
+    (home / "odd").mkdir()
+    (home / "odd" / os.fsdecode(b"caf\xe9.bin")).write_bytes(b"weights")
     seal = ["seal", "model", "--out", "sealed", "--name", "mini", "--release", "1"]
     assert steelyard(*seal, "--to", "ada.key.pub", "--key", "publisher") == 0
     capsys.readouterr()
@@ -332,6 +338,30 @@ def test_a_custodian_looks_before_approving(home: Path, capsys: pytest.CaptureFi
     assert steelyard(*look, "--requester", str(own), "--key", "ada.sign") == 2
 
 
+def test_custodians_are_not_asked_about_an_older_header(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_model(home / "model")
+    seal = ["seal", "model", "--out", "sealed", "--name", "mini", "--release", "1"]
+    both = ["--quorum", "quorum.yaml", "--to", "ada.key.pub", "--key", "publisher"]
+    assert steelyard(*seal, *both) == 0
+    old = (home / "sealed/sealed.json").read_bytes()
+    ask()
+    ada = ["sealed", "--signer", "publisher.pub", "--identity", "ada.key"]
+    assert steelyard("rewrap", *ada, *both) == 0
+    (home / "sealed/sealed.json").write_bytes(old)
+    ask_anew = ["request", "sealed", "--signer", "publisher.pub", "--purpose", "x"]
+    capsys.readouterr()
+    assert steelyard(*ask_anew, "--identity", "mine.pub", "--out", "anew") == 3
+    told = "release 1, edition 1 of mini; release 1, edition 2 was opened before"
+    assert told in capsys.readouterr().err
+    assert steelyard("rewrap", *ada, *both) == 3
+    assert told in capsys.readouterr().err
+    assert steelyard("log") == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[2] for line in shown] == ["rewrapped", "refused"]
+
+
 def test_a_broker_releases_its_half_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small_model(home / "model")
     assert steelyard("keygen", "broker.key") == 0
@@ -347,6 +377,7 @@ def test_a_broker_releases_its_half_once(home: Path, capsys: pytest.CaptureFixtu
     release = ["release", "sealed", "--signer", "publisher.pub", "--request", "ask"]
     release += ["--requester", str(own), "--approval", "ada.ok", "--approval", "ben.ok"]
     release += ["--identity", "broker.key", "--log", "broker.jsonl"]
+    assert steelyard(*release, "--out", "mine") == 2
     assert steelyard(*release, "--out", "half") == 0
     assert steelyard("open", *opening, "--half", "half") == 0
     assert steelyard(*release, "--out", "again") == 1

@@ -39,8 +39,8 @@ HEAD_KIND: Final = "access-log-head"
 _START: Final = "0" * 64
 _HINT: Final = "what needs a record does not happen without it; free space, or give another --log"
 _NAME: Final = re.compile(r"[a-z][a-z-]{0,63}")
+TEXT_LIMIT: Final = 4096
 _DETAILS: Final = 32
-_TEXT_LIMIT: Final = 4096
 _LINE_LIMIT_BYTES: Final = 256 * 1024
 _TAIL_BYTES: Final = _LINE_LIMIT_BYTES + 1
 
@@ -79,8 +79,8 @@ class Event:
         if not _NAME.fullmatch(self.name):
             raise MalformedEvidence(f"{self.name!r:.80} is no event", where="access log")
         texts = [*self.detail, *self.detail.values()]
-        if len(self.detail) > _DETAILS or any(len(text) > _TEXT_LIMIT for text in texts):
-            message = f"at most {_DETAILS} details of {_TEXT_LIMIT} characters"
+        if len(self.detail) > _DETAILS or any(len(text) > TEXT_LIMIT for text in texts):
+            message = f"at most {_DETAILS} details of {TEXT_LIMIT} characters"
             raise MalformedEvidence(message, where="access log")
 
 

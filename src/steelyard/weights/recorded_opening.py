@@ -1,42 +1,83 @@
-"""Opening sealed weights so that it leaves a record, and a request opens once.
+"""What is done with sealed weights so that it leaves a record, and a request serves once.
 
 Decides the order (spec/weights-quorum.md, section 5; spec/access-log.md): what was decided is
-on disk before a caller gets a reader, also where the answer is no.
+on disk before a caller gets a reader, a header is replaced or an answer is written, also where
+the answer is no.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from steelyard.attest.recipients import Identity
-from steelyard.kernel.errors import NotSatisfied, SteelyardError
-from steelyard.weights.access_log import AccessLog, Event, read_log
+from steelyard.kernel import write_atomically
+from steelyard.kernel.errors import NotSatisfied, SteelyardError, UsageError
+from steelyard.weights.access_log import TEXT_LIMIT, AccessLog, Event, read_log
 from steelyard.weights.quorum import QuorumOpening
 from steelyard.weights.sealed import AgeIdentity, TensorReader
+from steelyard.weights.sealed.freshness import remember_release, require_fresh
 from steelyard.weights.sealed.header import read_header
 from steelyard.weights.sealed.recipients import ReleasedKey, identity_name
+from steelyard.weights.sealed.rewrap import replace_header, rewrapped
+from steelyard.weights.staging import SPACE_HINT, require_absent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
     from steelyard.weights.quorum import Request
     from steelyard.weights.sealed import Expect, Opening, SealedHeader
+    from steelyard.weights.sealed.rewrap import Rewrapping
 
 Opener = Identity | AgeIdentity | QuorumOpening
+Result = TypeVar("Result")
 OPENED: Final = "opened"
+REWRAPPED: Final = "rewrapped"
+APPROVED: Final = "approved"
+RELEASED: Final = "released"
 REFUSED: Final = "refused"
 _REASON_LIMIT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Where an opening is recorded, when, and for what purpose people gave."""
+    """Where something is recorded, when, and for what purpose people gave."""
 
     log: Path
     now: datetime
     purpose: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a purpose that no entry can hold.
+
+        Raises:
+            UsageError: too long, or unprintable.
+        """
+        if len(self.purpose) > TEXT_LIMIT or not self.purpose.isprintable():
+            message = f"a purpose is printable text of at most {TEXT_LIMIT} characters"
+            raise UsageError(message, where="--purpose")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a custodian or a broker gives to a requester.
+
+    Attributes:
+        name: `approved`, or `released`, which a request can be once.
+        header: Of the sealed weights, verified.
+        request: Verified.
+        who: Key id of whoever answers.
+        make: The content of the answer, or a refusal.
+    """
+
+    name: str
+    header: SealedHeader
+    request: Request
+    who: str
+    make: Callable[[], bytes]
 
 
 def open_recorded(
@@ -52,24 +93,90 @@ def open_recorded(
         StorageError: the record cannot be kept; nothing is opened.
     """
     header = read_header(path, expect)
-    core = header.core
+
+    def decide() -> TensorReader:
+        key = _released(identity, header)
+        return TensorReader(path, key, expect=expect, how=how, header=header)
+
     who, detail = _detail(identity, record.purpose)
-    log = AccessLog(record.log)
-    try:
+    once = identity.request if isinstance(identity, QuorumOpening) else None
+    return _recorded(_event(OPENED, header, who, detail), record, decide, once)
+
+
+def rewrap_recorded(
+    path: Path, identity: Identity | AgeIdentity, expect: Expect, change: Rewrapping,
+    marks: Path | None, record: Record,
+) -> SealedHeader:  # fmt: skip
+    """Change who can open sealed weights, after a record of it; or record why not.
+
+    Args:
+        path: Folder of sealed weights.
+        identity: Opens them now.
+        expect: The publisher, who signs again.
+        change: Who can open from now on.
+        marks: File of the highest releases opened so far; None to keep none.
+        record: Where this is recorded.
+
+    Raises:
+        SteelyardError: as `rewrap`, or an older release than one opened before.
+        StorageError: the record cannot be kept, or the disk refused; the old header is kept.
+    """
+    header = read_header(path, expect)
+
+    def decide() -> tuple[SealedHeader, bytes]:
+        require_fresh(marks, header, expect)
+        return rewrapped(header, identity, expect, change)
+
+    detail = {"edition": str(header.edition + 1)}
+    if record.purpose:
+        detail["purpose"] = record.purpose
+    event = _event(REWRAPPED, header, identity_name(identity), detail)
+    changed, envelope = _recorded(event, record, decide)
+    replace_header(path, envelope)
+    remember_release(marks, changed, expect)
+    return changed
+
+
+def answer_recorded(answer: Answer, out: Path, record: Record) -> None:
+    """Write an answer to a request into the new file `out`, after a record of it.
+
+    Raises:
+        ConfigurationError: `out` exists; nothing is recorded.
+        NotSatisfied: the answer is no, or was given before where it is given once.
+        CannotVerify: what it is made from was changed, or is over.
+        StorageError: the record cannot be kept; nothing is written.
+    """
+    require_absent(out)
+    request = answer.request
+    detail = _request_detail(request) | {"requester": request.requester}
+    event = _event(answer.name, answer.header, answer.who, detail)
+    once = request if answer.name == RELEASED else None
+    data = _recorded(event, record, answer.make, once)
+    require_absent(out)
+    write_atomically(out, data, hint=SPACE_HINT)
+
+
+def _recorded(
+    event: Event, record: Record, decide: Callable[[], Result], once: Request | None = None
+) -> Result:
+    """Decide, and have what was decided on disk; a request that serves once is looked up twice."""
+    with closing(AccessLog(record.log)) as log:
         try:
-            if isinstance(identity, QuorumOpening):
-                require_unused(record.log, identity.request, OPENED)
-            reader = TensorReader(path, _released(identity, header), expect=expect, how=how)
+            if once is not None:
+                _require_unused(record.log, once, event.name)
+            result = decide()
         except SteelyardError as error:
-            why = detail | {"reason": str(error)[:_REASON_LIMIT]}
-            log.append(Event(REFUSED, core.model, core.digest, who, why), record.now)
+            why = {**event.detail, "act": event.name, "reason": str(error)[:_REASON_LIMIT]}
+            log.append(replace(event, name=REFUSED, detail=why), record.now)
             raise
-        head = log.append(Event(OPENED, core.model, core.digest, who, detail), record.now)
-        if isinstance(identity, QuorumOpening):
-            require_unused(record.log, identity.request, OPENED, before=head.entries - 1)
-    finally:
-        log.close()
-    return reader
+        head = log.append(event, record.now)
+        if once is not None:
+            _require_unused(record.log, once, event.name, before=head.entries - 1)
+    return result
+
+
+def _event(name: str, header: SealedHeader, who: str, detail: dict[str, str]) -> Event:
+    return Event(name, header.core.model, header.core.digest, who, detail)
 
 
 def _released(identity: Opener, header: SealedHeader) -> Identity | AgeIdentity | ReleasedKey:
@@ -84,17 +191,16 @@ def _released(identity: Opener, header: SealedHeader) -> Identity | AgeIdentity 
 
 def _detail(identity: Opener, purpose: str) -> tuple[str, dict[str, str]]:
     if isinstance(identity, QuorumOpening):
-        request = identity.request
-        return request.requester, {
-            "purpose": request.purpose,
-            "request": request.digest,
-            "nonce": request.nonce,
-            "approvals": str(len(identity.approvals)),
-        }
+        approvals = {"approvals": str(len(identity.approvals))}
+        return identity.request.requester, _request_detail(identity.request) | approvals
     return identity_name(identity), {"purpose": purpose} if purpose else {}
 
 
-def require_unused(log: Path, request: Request, event: str, before: int | None = None) -> None:
+def _request_detail(request: Request) -> dict[str, str]:
+    return {"purpose": request.purpose, "request": request.digest, "nonce": request.nonce}
+
+
+def _require_unused(log: Path, request: Request, event: str, before: int | None = None) -> None:
     """Refuse a request whose nonce served before; two at once are told apart by their entries.
 
     Args:

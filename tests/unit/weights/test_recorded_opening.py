@@ -9,11 +9,20 @@ import pytest
 
 from steelyard.attest import PrivateKey
 from steelyard.attest.recipients import generate_identity
-from steelyard.kernel.errors import BrokenSeal, NotSatisfied, StorageError
+from steelyard.kernel.errors import BrokenSeal, NotSatisfied, StorageError, UsageError
+from steelyard.weights import recorded_opening
 from steelyard.weights.access_log import AccessLog, Event, read_log
 from steelyard.weights.quorum import Member, QuorumOpening, approve, open_request, sign_request
 from steelyard.weights.recorded_opening import Record, open_recorded
-from steelyard.weights.sealed import Expect, Opening, Quorum, Sealing, read_header, seal_model
+from steelyard.weights.sealed import (
+    Expect,
+    Opening,
+    Quorum,
+    SealedHeader,
+    Sealing,
+    read_header,
+    seal_model,
+)
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 PUBLISHER, ASKER = PrivateKey.from_seed(b"p" * 32), PrivateKey.from_seed(b"a" * 32)
@@ -115,3 +124,27 @@ def test_without_a_record_nothing_opens(sealed: Path, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"cannot write: (Not a directory|File exists)"):
         open_recorded(sealed, OWN, EXPECT, Opening(), Record(tmp_path / "file" / "log", NOW))
     assert not (tmp_path / "log").exists()
+
+
+def test_what_is_logged_is_what_opens(
+    sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody exchanges the header after it was read."""
+
+    def then_exchanged(folder: Path, expect: Expect) -> SealedHeader:
+        header = read_header(folder, expect)
+        (folder / "sealed.json").write_bytes(b"{}")
+        return header
+
+    monkeypatch.setattr(recorded_opening, "read_header", then_exchanged)
+    reader = open_recorded(sealed, OWN, EXPECT, Opening(), Record(tmp_path / "log", NOW))
+    (entry,), _ = read_log(tmp_path / "log")
+    assert entry.event.artifact == reader.header.core.digest
+
+
+@pytest.mark.parametrize("purpose", ["x" * 4097, "two\nlines", "\udcff"])
+def test_a_purpose_that_no_entry_holds_is_refused_first(tmp_path: Path, purpose: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Record(tmp_path / "log", NOW, purpose)
+    assert caught.value.message == "a purpose is printable text of at most 4096 characters"
+    assert Record(tmp_path / "log", NOW, "x" * 4096).purpose

@@ -82,6 +82,7 @@ def approve(
     from steelyard.kernel import format_instant, utc_now
     from steelyard.kernel.errors import UsageError
     from steelyard.weights.quorum import approve as release_share
+    from steelyard.weights.recorded_opening import APPROVED, Answer, Record, answer_recorded
     from steelyard.weights.sealed import harden_process
 
     harden_process()
@@ -96,9 +97,13 @@ def approve(
     if key is None or identity is None or out is None:
         raise UsageError("approving takes --key, --identity and --out together")
     own, now = load_private_key(key), utc_now()
-    envelope = release_share(custody, asked, own, read_identity(identity, passphrase_file), now)
-    _record(log, "approved", header, asked, own.public_key.key_id)
-    write_new(out, envelope)
+    opener = read_identity(identity, passphrase_file)
+
+    def make() -> bytes:
+        return release_share(custody, asked, own, opener, now)
+
+    answer = Answer(APPROVED, header, asked, own.public_key.key_id, make)
+    answer_recorded(answer, out, Record(_log(log), now))
     write(f"  approved: {out}")
 
 
@@ -116,7 +121,7 @@ def release(
     """Release the broker's half of a key for an approved request, once."""
     from steelyard.kernel import read_bytes, utc_now
     from steelyard.weights.quorum import release_half
-    from steelyard.weights.recorded_opening import require_unused
+    from steelyard.weights.recorded_opening import RELEASED, Answer, Record, answer_recorded
     from steelyard.weights.sealed import harden_process
 
     harden_process()
@@ -124,31 +129,18 @@ def release(
     asked = read_request(request, requester)
     _require_this(asked, header)
     envelopes = [read_bytes(path, limit_bytes=ENVELOPE_LIMIT_BYTES) for path in approval]
-    broker = read_identity(identity, passphrase_file)
-    half = release_half(custody, asked, envelopes, broker, utc_now())
-    place = log or state_file("weights-access.jsonl")
-    entry = _record(log, "released", header, asked, broker.recipient.key_id)
-    require_unused(place, asked, "released", before=entry)
-    write_new(out, half)
+    broker, now = read_identity(identity, passphrase_file), utc_now()
+
+    def make() -> bytes:
+        return release_half(custody, asked, envelopes, broker, now)
+
+    answer = Answer(RELEASED, header, asked, broker.recipient.key_id, make)
+    answer_recorded(answer, out, Record(_log(log), now))
     write(f"released for {asked.requester}: {asked.purpose}")
 
 
-def _record(log: Path | None, name: str, header: SealedHeader, request: Request, who: str) -> int:
-    """Put what is about to happen on disk; returns the number of the entry."""
-    from steelyard.kernel import utc_now
-    from steelyard.weights.access_log import AccessLog, Event
-
-    detail = {
-        "purpose": request.purpose,
-        "request": request.digest,
-        "nonce": request.nonce,
-        "requester": request.requester,
-    }
-    journal = AccessLog(log or state_file("weights-access.jsonl"))
-    event = Event(name, header.core.model, header.core.digest, who, detail)
-    head = journal.append(event, utc_now())
-    journal.close()
-    return head.entries - 1
+def _log(log: Path | None) -> Path:
+    return log or state_file("weights-access.jsonl")
 
 
 def read_request(path: Path, requester: Path | None = None) -> Request:

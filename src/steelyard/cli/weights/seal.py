@@ -28,7 +28,7 @@ from steelyard.cli.weights.quorum import read_request
 if TYPE_CHECKING:
     from steelyard.attest.recipients import Identity
     from steelyard.weights.quorum import QuorumOpening, Request
-    from steelyard.weights.sealed import AgeIdentity, Opening, SealedHeader, TensorReader
+    from steelyard.weights.sealed import Opening, SealedHeader, TensorReader
 
 To = Annotated[list[Path] | None, typer.Option(help="Public key of who can open; repeat.")]
 ToAge = Annotated[list[str] | None, typer.Option("--to-age", help="age recipient; repeat.")]
@@ -59,7 +59,6 @@ def seal(
     as_json: AsJson = False,
 ) -> None:
     """Encrypt a model for recipients, or for custodians who must open together."""
-    from steelyard.attest import manifest_root
     from steelyard.cli.places import signing_key
     from steelyard.kernel import utc_now
     from steelyard.weights.sealed import Sealing, seal_model
@@ -69,7 +68,7 @@ def seal(
         release=release,
         recipients=read_recipients(to, to_age),
         quorum=read_quorum(quorum),
-        manifest_root=manifest_root(model) if manifest else None,
+        manifest_root=_manifest_root(model) if manifest else None,
     )
     with progress_bar(f"sealing {name}") as progress:
         header = seal_model(model, out, sealing, signing_key(key), utc_now(), progress)
@@ -138,20 +137,16 @@ def rewrap(
 ) -> None:
     """Change who can open. Who could before may have kept the key: `rekey` revokes."""
     from steelyard.cli.places import signing_key
-    from steelyard.weights.sealed import harden_process, read_header
-    from steelyard.weights.sealed import rewrap as rewrap_header
-    from steelyard.weights.sealed.freshness import remember_release, require_fresh
+    from steelyard.kernel import utc_now
+    from steelyard.weights.recorded_opening import Record, rewrap_recorded
+    from steelyard.weights.sealed import Rewrapping, harden_process
 
     harden_process()
-    expect, marks = read_expect(signer), state_file("weights-releases.json")
-    require_fresh(marks, read_header(folder, expect), expect)
     opener = read_any_identity(identity, age_identity, passphrase_file)
-    header = rewrap_header(
-        folder, opener, expect, read_recipients(to, to_age), read_quorum(quorum),
-        signing_key(key),
-    )  # fmt: skip
-    remember_release(marks, header, expect)
-    _record_change(log, "rewrapped", header, opener)
+    change = Rewrapping(read_recipients(to, to_age), read_quorum(quorum), signing_key(key))
+    marks = state_file("weights-releases.json")
+    record = Record(log or state_file("weights-access.jsonl"), utc_now())
+    header = rewrap_recorded(folder, opener, read_expect(signer), change, marks, record)
     _show(header, folder, as_json=as_json)
 
 
@@ -209,17 +204,13 @@ def _check(reader: TensorReader) -> int:
     return len(reader.index.files)
 
 
-def _record_change(
-    log: Path | None, name: str, header: SealedHeader, identity: Identity | AgeIdentity
-) -> None:
-    from steelyard.kernel import utc_now
-    from steelyard.weights.access_log import AccessLog, Event
+def _manifest_root(model: Path) -> str:
+    """The root of a model that can be sealed; what cannot is refused before it is hashed."""
+    from steelyard.attest import manifest_root
+    from steelyard.weights import regular_files
 
-    journal = AccessLog(log or state_file("weights-access.jsonl"))
-    detail = {"edition": str(header.edition)}
-    who = identity.recipient.key_id
-    journal.append(Event(name, header.core.model, header.core.digest, who, detail), utc_now())
-    journal.close()
+    regular_files(model)
+    return manifest_root(model)
 
 
 def _restore(reader: TensorReader, out: Path) -> int:

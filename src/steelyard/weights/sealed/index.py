@@ -66,8 +66,9 @@ def parse_index(data: bytes, core: Core, streams: int) -> Index:
     paths = [f.path for f in files]
     if paths != sorted(set(paths)):
         raise MalformedEvidence("paths are not distinct and sorted", where="index")
+    distinct = set(paths)
     for path in paths:
-        _require_inside(path, set(paths))
+        _require_inside(path, distinct)
     for file in files:
         if file.kind != kind_of(file.path):
             raise MalformedEvidence(

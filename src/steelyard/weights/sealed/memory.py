@@ -16,7 +16,6 @@ from steelyard.kernel.errors import StorageError
 
 _HUGE_PAGE_BYTES: Final = 2 << 20
 _SET_DUMPABLE: Final = 4
-_LOCK_FUTURE: Final = 2
 
 
 def secret_memory(size_bytes: int) -> memoryview:
@@ -43,19 +42,16 @@ def secret_memory(size_bytes: int) -> memoryview:
     return memoryview(region)[:size_bytes]
 
 
-def harden_process(*, lock_memory: bool = False) -> None:
-    """Keep this process out of core dumps and debuggers, and with `lock_memory` out of swap.
+def harden_process() -> None:
+    """Keep this process out of core dumps and debuggers.
 
     Raises:
-        StorageError: the kernel refused; `lock_memory` needs RLIMIT_MEMLOCK or CAP_IPC_LOCK.
+        StorageError: the kernel refused.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     library = ctypes.CDLL(None, use_errno=True)
     if library.prctl(_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise StorageError("the kernel refused to make this process undumpable")
-    if lock_memory and library.mlockall(_LOCK_FUTURE) != 0:
-        message = "the kernel refused to keep memory out of swap"
-        raise StorageError(message, hint="raise the limit: ulimit -l unlimited")
 
 
 def _advise(region: mmap.mmap, advice: int) -> None:

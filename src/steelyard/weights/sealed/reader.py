@@ -60,19 +60,31 @@ class TensorReader:
     """Sealed weights, unlocked: tensors and files come one by one."""
 
     def __init__(
-        self, path: Path, identity: AnyIdentity, *, expect: Expect, how: Opening | None = None
-    ) -> None:
+        self, path: Path, identity: AnyIdentity, *, expect: Expect, how: Opening | None = None,
+        header: SealedHeader | None = None,
+    ) -> None:  # fmt: skip
+        """Unlock a folder; see `open_sealed`.
+
+        Args:
+            path: Folder of sealed weights.
+            identity: Who opens.
+            expect: The publisher's key, and the model and release where known.
+            how: Assurance, high-water marks, threads.
+            header: Of this folder, verified as expected; None to read it here.
+        """
         how = how or Opening()
-        header = read_header(path, expect)
+        header = header or read_header(path, expect)
         require_fresh(how.marks, header, expect)
         key = unwrap(header, identity)
         self._folder = unlock(path, header, key, publisher=how.publisher, threads=how.threads)
         self._index = self._read_index()
+        self._files = {file.path: file for file in self._index.files}
         self._headers = {
             file.path: self._read_header(file)
             for file in self._index.files
             if file.kind == "tensors"
         }
+        self._places = {path: tensor_places(header) for path, header in self._headers.items()}
         self._tensors = self._by_name()
         remember_release(how.marks, header, expect)
 
@@ -110,7 +122,7 @@ class TensorReader:
         """
         file, tensor = self._find(name)
         first, stop = self._rows(tensor, rows)
-        place = tensor_places(self._headers[file.path])[name]
+        place = self._places[file.path][name]
         length = tensor.size_bytes // tensor.shape[0] if rows and tensor.shape[0] else 0
         low, high = (first * length, stop * length) if rows else (0, tensor.size_bytes)
         data = self._folder.decrypt(file.stream, place + low, place + high)
@@ -119,12 +131,11 @@ class TensorReader:
     def all(self, path: str) -> dict[str, NDArray[np.generic]]:
         """Every tensor of one safetensors file, over one block of memory."""
         file = self._file(path)
-        header = self._headers[file.path]
-        places = tensor_places(header)
+        places = self._places[path]
         data = self._folder.decrypt(file.stream)
         return {
             t.name: as_array(data[places[t.name] : places[t.name] + t.size_bytes], t)
-            for t in header.tensors
+            for t in self._headers[path].tensors
         }
 
     def read(self, path: str) -> memoryview:
@@ -178,10 +189,9 @@ class TensorReader:
         return self._tensors[name]
 
     def _file(self, path: str) -> FileEntry:
-        for file in self._index.files:
-            if file.path == path:
-                return file
-        raise UnknownName(f"no file {path!r:.80} among {len(self._index.files)}")
+        if path not in self._files:
+            raise UnknownName(f"no file {path!r:.80} among {len(self._files)}")
+        return self._files[path]
 
     @staticmethod
     def _rows(tensor: TensorInfo, rows: tuple[int, int] | None) -> tuple[int, int]:
@@ -190,7 +200,9 @@ class TensorReader:
         if DTYPE_BITS[tensor.dtype] % 8:
             message = f"{tensor.name} is {tensor.dtype}: rows of a type below a byte are not cut"
             raise UsageError(message, hint="read the whole tensor")
-        extent = tensor.shape[0] if tensor.shape else 0
+        if not tensor.shape:
+            raise UsageError(f"{tensor.name} is one number and has no rows")
+        extent = tensor.shape[0]
         if not 0 <= rows[0] <= rows[1] <= extent:
             message = f"{tensor.name} has {extent} rows, asked for {rows[0]} to {rows[1]}"
             raise UsageError(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from steelyard.kernel import write_atomically
@@ -23,11 +23,23 @@ if TYPE_CHECKING:
     from steelyard.weights.sealed.stream_writer import Quorum
 
 
-def rewrap(
-    path: Path, identity: AnyIdentity, expect: Expect, recipients: Sequence[AnyRecipient],
-    quorum: Quorum | None, key: PrivateKey,
-) -> SealedHeader:  # fmt: skip
-    """Write a header with exactly these recipients and this quorum, as the next edition.
+@dataclass(frozen=True, slots=True)
+class Rewrapping:
+    """Exactly who can open from now on.
+
+    Attributes:
+        recipients: Who can open alone.
+        quorum: Who can open together; None for nobody.
+        key: Of the publisher; signs the new header.
+    """
+
+    recipients: Sequence[AnyRecipient]
+    quorum: Quorum | None
+    key: PrivateKey
+
+
+def rewrap(path: Path, identity: AnyIdentity, expect: Expect, change: Rewrapping) -> SealedHeader:
+    """Write a header with other recipients, as the next edition.
 
     It revokes nobody who has seen the content key, nor anybody who keeps a copy of the old
     header: to revoke, seal anew.
@@ -36,32 +48,52 @@ def rewrap(
         path: Folder of sealed weights.
         identity: Opens them now.
         expect: The publisher, who signs again.
-        recipients: Who can open from now on.
-        quorum: Who can open together; None for nobody.
-        key: Signs the new header.
+        change: Who can open from now on.
 
     Raises:
-        UsageError: the key is not the publisher's.
-        BrokenSeal: header or content key do not belong to the streams.
-        NotSatisfied: this identity may not open.
+        ConfigurationError, UsageError, BrokenSeal, NotSatisfied: as `rewrapped`.
         StorageError: the disk refused; the old header is kept.
     """
-    if not recipients and quorum is None:
-        raise ConfigurationError("nobody could open", hint="name a --recipient or a --quorum")
-    if key.public_key != expect.signer:
+    changed, envelope = rewrapped(read_header(path, expect), identity, expect, change)
+    replace_header(path, envelope)
+    return changed
+
+
+def rewrapped(
+    header: SealedHeader, identity: AnyIdentity, expect: Expect, change: Rewrapping
+) -> tuple[SealedHeader, bytes]:
+    """The next edition of a verified header, and its envelope. The streams are not looked at.
+
+    Raises:
+        ConfigurationError: nobody could open.
+        UsageError: the key is not the publisher's.
+        BrokenSeal: the content key is not that of the streams that the header names.
+        NotSatisfied: this identity may not open.
+    """
+    if not change.recipients and change.quorum is None:
+        hint = "name a recipient with --to, or custodians with --quorum"
+        raise ConfigurationError("nobody could open", hint=hint)
+    if change.key.public_key != expect.signer:
         message = f"the header must stay signed by {expect.signer.key_id[:16]}"
         hint = "give the publisher's key with --key; another publisher seals anew"
         raise UsageError(message, hint=hint)
-    header = read_header(path, expect)
     content_key = unwrap(header, identity)
     for number, stream in enumerate(header.streams):
         associated = header.core.associated(number, stream.plain_bytes)
         start_decryption(content_key, associated, stream.header, PARAMETERS)
     changed = replace(
         header,
-        recipients=tuple(wrap(content_key, header.core, r) for r in recipients),
-        custody=quorum and quorum.take(content_key, header.core),
+        recipients=tuple(wrap(content_key, header.core, r) for r in change.recipients),
+        custody=change.quorum and change.quorum.take(content_key, header.core),
         edition=header.edition + 1,
     )
-    write_atomically(path / HEADER_NAME, checked_envelope(changed, key), hint=SPACE_HINT)
-    return changed
+    return changed, checked_envelope(changed, change.key)
+
+
+def replace_header(path: Path, envelope: bytes) -> None:
+    """Put another header over the streams of a folder, whole or not at all.
+
+    Raises:
+        StorageError: the disk refused; the old header is kept.
+    """
+    write_atomically(path / HEADER_NAME, envelope, hint=SPACE_HINT)

@@ -21,7 +21,7 @@ import pytest
 from steelyard.attest import PrivateKey
 from steelyard.attest.recipients import generate_identity
 from steelyard.kernel.errors import ConfigurationError, StorageError
-from steelyard.weights.sealed import Expect, Sealing, open_sealed, rewrap, seal_model
+from steelyard.weights.sealed import Expect, Rewrapping, Sealing, open_sealed, rewrap, seal_model
 from steelyard.weights.sealed.stream_writer import StreamWriter
 
 from .conftest import NOW, Scene, make_model
@@ -32,7 +32,8 @@ DYING = textwrap.dedent("""
     from datetime import UTC, datetime
     from steelyard.attest import PrivateKey
     from steelyard.attest.recipients import load_identity
-    from steelyard.weights.sealed import Expect, Sealing, TensorReader, rewrap, seal_model
+    from steelyard.weights.sealed import Expect, Rewrapping, Sealing, TensorReader
+    from steelyard.weights.sealed import rewrap, seal_model
 
     what, plain, out, identity_file = sys.argv[1:5]
     key = PrivateKey.from_seed(bytes(32))
@@ -46,7 +47,8 @@ DYING = textwrap.dedent("""
             sealing = Sealing("m", 1, [identity.recipient], threads=1)
             seal_model(pathlib.Path(plain), out, sealing, key, now)
         else:
-            rewrap(out, identity, expect, [identity.recipient, identity.recipient], None, key)
+            twice = [identity.recipient, identity.recipient]
+            rewrap(out, identity, expect, Rewrapping(twice, None, key))
 
     def dying(function, left):
         def call(*arguments, **options):
@@ -307,10 +309,9 @@ def test_a_refused_rewrap_keeps_the_old_header(
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    change = Rewrapping([scene.identity.recipient], None, scene.key)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match="No space left on device"):
-        rewrap(
-            scene.sealed, scene.identity, scene.expect, [scene.identity.recipient], None, scene.key
-        )
+        rewrap(scene.sealed, scene.identity, scene.expect, change)
     assert (scene.sealed / "sealed.json").read_bytes() == before
     assert not [path for path in scene.sealed.iterdir() if path.name.startswith(".")]

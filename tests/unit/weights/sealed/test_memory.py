@@ -152,47 +152,6 @@ def test_too_much_memory_is_refused() -> None:
     assert caught.value.hint == "read single tensors, or rows of them"
 
 
-def test_locked_memory_cannot_be_swapped(tmp_path: Path) -> None:
-    code = textwrap.dedent("""
-        import pathlib, re
-        from steelyard.weights.sealed.memory import harden_process, secret_memory
-        harden_process(lock_memory=True)
-        region = secret_memory(8 << 20)
-        for text in re.split(r"\\n(?=[0-9a-f]+-)", pathlib.Path("/proc/self/smaps").read_text()):
-            size, locked = (
-                int(re.search(rf"^{name}: +(\\d+)", text, re.M)[1]) for name in ("Size", "Locked")
-            )
-            if size == 8192 and " dd" in text:
-                print(size, locked)
-    """)
-    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[1] != resource.RLIM_INFINITY and os.getuid():
-        pytest.skip("this user may not lock memory")
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    assert "8192 8192" in done.stdout
-
-
-def test_locked_memory_is_refused_where_the_limit_is_too_low() -> None:
-    code = textwrap.dedent("""
-        import os, resource
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
-        if os.getuid() == 0:
-            os.setuid(65534)
-        from steelyard.weights.sealed.memory import harden_process
-        try:
-            harden_process(lock_memory=True)
-        except Exception as error:
-            print(type(error).__name__, error.message)
-    """)
-    # Read before the change of user, which may not reach the checkout.
-    warm = "import steelyard.weights.sealed.memory\n"
-    done = subprocess.run(
-        [sys.executable, "-c", warm + code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "StorageError the kernel refused to keep memory out of swap\n"
-
-
 def test_a_hardened_process_cannot_be_read_by_others() -> None:
     """PR_GET_DUMPABLE is 3 (prctl(2)); 0 keeps debuggers of the same user out as well."""
     code = (

@@ -27,6 +27,7 @@ from steelyard.weights.sealed import (
     AgeRecipient,
     Expect,
     Opening,
+    Rewrapping,
     Sealing,
     TensorReader,
     open_sealed,
@@ -74,8 +75,8 @@ def test_a_rewrapped_header_put_back_is_refused_by_its_edition(
 ) -> None:
     how = Opening(marks=tmp_path / "marks.json")
     before = (scene.sealed / "sealed.json").read_bytes()
-    recipients = [scene.identity.recipient]
-    changed = rewrap(scene.sealed, scene.identity, scene.expect, recipients, None, scene.key)
+    change = Rewrapping([scene.identity.recipient], None, scene.key)
+    changed = rewrap(scene.sealed, scene.identity, scene.expect, change)
     assert changed.edition == 2
     open_sealed(scene.sealed, scene.identity, expect=scene.expect, how=how)
     (scene.sealed / "sealed.json").write_bytes(before)
@@ -86,7 +87,7 @@ def test_a_rewrapped_header_put_back_is_refused_by_its_edition(
 def test_only_the_publisher_rewraps(scene: Scene) -> None:
     before = (scene.sealed / "sealed.json").read_bytes()
     with pytest.raises(UsageError) as caught:
-        rewrap(scene.sealed, scene.identity, scene.expect, [OWN.recipient], None, KEY)
+        rewrap(scene.sealed, scene.identity, scene.expect, Rewrapping([OWN.recipient], None, KEY))
     assert caught.value.hint == "give the publisher's key with --key; another publisher seals anew"
     assert (scene.sealed / "sealed.json").read_bytes() == before
 
