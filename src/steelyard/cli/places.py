@@ -41,6 +41,19 @@ def signing_key(path: Path | None) -> PrivateKey:
     return key
 
 
+def require_absent(*paths: Path) -> None:
+    """Refuse to write over what is there.
+
+    Raises:
+        UsageError: something lies at a path, be it a link to nothing.
+    """
+    from steelyard.kernel.errors import UsageError
+
+    for path in paths:
+        if path.exists() or path.is_symlink():
+            raise UsageError("already exists", where=str(path), hint="choose another --out")
+
+
 def key_id_of(name: str) -> str:
     """The key id that --key means: itself, or that of a PEM file.
 

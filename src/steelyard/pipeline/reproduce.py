@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from steelyard.disclosure.reproducer.scorers import JudgeScorer
 from steelyard.disclosure.reproducer.tally import CONTROL, TREATMENT, protocol_name
-from steelyard.disclosure.reproducer.verdict import Verdict
+from steelyard.disclosure.reproducer.verdict import Verdict, decide, interval
 from steelyard.kernel.errors import UsageError
 from steelyard.pipeline.reproduction import (
     BLOCK_VARIANTS,
     RunFacts,
     read_run,
+    results_of,
     shown_order,
     summarise,
     write_reproduction,
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.document import Reproducer
     from steelyard.disclosure.reproducer.scenario import Variant
     from steelyard.evidence import Record
+    from steelyard.pipeline.reproducer_calibration import Calibration
     from steelyard.pipeline.reproducer_judge import AskedJudge
     from steelyard.pipeline.reproducer_run import ShowRun
     from steelyard.pipeline.reproducer_task import PlannedShow
     from steelyard.pipeline.reproduction import Reproduction
     from steelyard.redteam.engine.journal import Journal
     from steelyard.redteam.engine.models import CallSettings
-    from steelyard.stats import JudgeErrors
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class ReproduceRequest:
         seed: Secret text of the run; a resumed run keeps its own.
         calls: How models are called.
         whole: Show every variant, whatever was decided before the last.
+        calibration: What the judge said of the labelled passages, where it was just asked.
     """
 
     reproducer: Reproducer
@@ -61,6 +63,7 @@ class ReproduceRequest:
     seed: str
     calls: CallSettings
     whole: bool = False
+    calibration: Calibration | None = None
 
 
 def reproduce(
@@ -88,8 +91,8 @@ def reproduce(
     from steelyard.redteam.engine.journal import Journal
 
     facts = _facts(request, folder, resume=resume)
-    judge, errors = _judge(request, facts.seed)
-    facts = replace(facts, judge_model=judge.subject.name if judge else "", judge=errors)
+    judge = _judge(request, facts.seed)
+    facts = _calibrated(request, facts, judge, folder)
     write_run(folder, request.reproducer, facts)
     journal = Journal(folder / "records.jsonl")
     try:
@@ -107,16 +110,23 @@ def _until_decided(
     """Show block after block; a fixed document has one."""
     ordered = shown_order(request.reproducer, request.variants, facts.seed)
     one_look = request.whole or request.reproducer.decision.method == "fixed"
-    end = block = len(ordered) if one_look else BLOCK_VARIANTS
+    block = len(ordered) if one_look else BLOCK_VARIANTS
+    # A resumed run never shows fewer: what it has shown is evidence, whatever it said.
+    end = max(block, len(facts.variants))
     while True:
         done = ordered[:end]
         run.play(planned_shows(request.reproducer, done))
         facts = replace(facts, variants=tuple(variant.name for variant in done))
         write_run(folder, request.reproducer, facts)
-        made = summarise(request.reproducer, facts, _finished(run, facts))
-        if made.finding.verdict is not Verdict.UNDETERMINED or end >= len(ordered):
-            return made
+        records = _finished(run, facts)
+        if end >= len(ordered) or _is_decided(request.reproducer, facts, records):
+            return summarise(request.reproducer, facts, records)
         end += block
+
+
+def _is_decided(reproducer: Reproducer, facts: RunFacts, records: tuple[Record, ...]) -> bool:
+    limits = interval(results_of(reproducer, facts, records), reproducer.decision)
+    return decide(*limits, reproducer.decision) is not Verdict.UNDETERMINED
 
 
 def planned_shows(reproducer: Reproducer, variants: Sequence[Variant]) -> list[PlannedShow]:
@@ -137,31 +147,49 @@ def planned_shows(reproducer: Reproducer, variants: Sequence[Variant]) -> list[P
 def _facts(request: ReproduceRequest, folder: Path, *, resume: bool) -> RunFacts:
     """Facts of the run in the folder, or of a new one."""
     if not (folder / "private" / "run.json").exists():
-        judge = request.judge_model or ""
-        return RunFacts(request.model, request.seed, judge, None, ())
+        return RunFacts(request.model, request.seed, "", None, ())
     hint = "choose another --out"
     if not resume:
         message = "holds a run already"
         raise UsageError(message, where=str(folder), hint=f"{hint}, or go on with --resume")
     reproducer, facts = read_run(folder)
-    if reproducer.digest != request.reproducer.digest or facts.model != request.model:
+    names = {variant.name for variant in request.variants}
+    same = (reproducer.digest, facts.model) == (request.reproducer.digest, request.model)
+    if not same or not names.issuperset(facts.variants):
         raise UsageError("holds a run of something else", where=str(folder), hint=hint)
     return facts
 
 
-def _judge(request: ReproduceRequest, seed: str) -> tuple[AskedJudge | None, JudgeErrors | None]:
-    """The judge and its errors as they are here, where the document has one."""
+def _judge(request: ReproduceRequest, seed: str) -> AskedJudge | None:
+    """The judge, where the document has one."""
     scorer = request.reproducer.scorer
     if not isinstance(scorer, JudgeScorer):
         if request.judge_model is not None:
             raise UsageError("the reproducer has no judge", where="--judge")
-        return None, None
-    from steelyard.pipeline.reproducer_judge import calibrate, make_judge
+        return None
+    from steelyard.pipeline.reproducer_judge import make_judge
     from steelyard.redteam.engine.models import resolve_model
 
     subject = resolve_model(request.judge_model or scorer.model, request.calls)
-    judge = make_judge(scorer, subject, seed)
-    return judge, calibrate(judge, scorer.calibration)
+    return make_judge(scorer, subject, seed)
+
+
+def _calibrated(
+    request: ReproduceRequest, facts: RunFacts, judge: AskedJudge | None, folder: Path
+) -> RunFacts:
+    """The facts with the judge's verdicts on its labelled passages, asked for once."""
+    scorer = request.reproducer.scorer
+    if judge is None or not isinstance(scorer, JudgeScorer):
+        return facts
+    name = judge.subject.name
+    if facts.judge_model not in {"", name}:
+        message = f"holds a run judged by {facts.judge_model}, not by {name}"
+        hint = "name the same judge, or choose another --out"
+        raise UsageError(message, where=str(folder), hint=hint)
+    from steelyard.pipeline.reproducer_judge import calibrate
+
+    said = facts.calibration or request.calibration or calibrate(judge, scorer.calibration)
+    return replace(facts, judge_model=name, calibration=said)
 
 
 def _start(

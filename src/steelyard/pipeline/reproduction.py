@@ -4,7 +4,7 @@ reproducer.json       the document that was run
 finding.json          the verdict with what it rests on
 records.jsonl         one record per sample, without any text
 logs/                 the engine's logs with full transcripts
-private/run.json      request, seed and judge counts: handed over in an audit, never published
+private/run.json      request, seed, judge's verdicts: handed over in an audit, never published
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from steelyard.disclosure.reproducer.audit import log_root
 from steelyard.disclosure.reproducer.document import read_reproducer
 from steelyard.disclosure.reproducer.query import Counts, Ran
 from steelyard.disclosure.reproducer.tally import TREATMENT, tally_results
-from steelyard.disclosure.reproducer.verdict import judge_results
+from steelyard.disclosure.reproducer.verdict import Verdict, judge_results
 from steelyard.evidence import Outcome, Record
 from steelyard.kernel import (
     canonical_json,
@@ -29,11 +29,11 @@ from steelyard.kernel import (
 )
 from steelyard.kernel.errors import MalformedEvidence
 from steelyard.kernel.files import RESUME_HINT
+from steelyard.pipeline.reproducer_calibration import Calibration, errors_of
 from steelyard.standard import require_schema
-from steelyard.stats import JudgeErrors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from steelyard.disclosure.reproducer.commitment import Root
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.scenario import Variant
     from steelyard.disclosure.reproducer.verdict import Finding, Results
     from steelyard.kernel import JsonObject
+    from steelyard.stats import JudgeErrors
 
 RUNNER = f"steelyard/{__version__}"
 BLOCK_VARIANTS = 10
@@ -57,7 +58,7 @@ class RunFacts:
         model: The model under test.
         seed: Secret text of the run.
         judge_model: What played the judge; empty without one.
-        judge: Its counts.
+        calibration: Its verdicts on the labelled passages.
         variants: Names of the variants that were begun, in order.
         runner: Name and version of what ran it.
     """
@@ -65,7 +66,7 @@ class RunFacts:
     model: str
     seed: str
     judge_model: str
-    judge: JudgeErrors | None
+    calibration: Calibration | None
     variants: tuple[str, ...]
     runner: str = RUNNER
 
@@ -76,14 +77,14 @@ class RunFacts:
 
     def to_json(self, reproducer: str) -> JsonObject:
         """As `private/run.json` holds it."""
-        j = self.judge
+        said = self.calibration
         return {
             "schema": "steelyard/reproduction-run/1",
             "reproducer": reproducer,
             "model": self.model,
             "seed": self.seed,
             "judge_model": self.judge_model,
-            "judge": _judge_json(j),
+            "judge": said.to_json() if said else None,
             "variants": list(self.variants),
             "runner": self.runner,
         }
@@ -140,7 +141,7 @@ class Reproduction:
             "needed": found.needed,
             "obstacle": found.obstacle,
             "outcomes": _outcomes(self.records),
-            "judge": _judge_json(self.facts.judge),
+            "judge": _judge_json(self.results.judge),
             "logs": self.logs.to_json(),
         }
 
@@ -149,14 +150,22 @@ def summarise(reproducer: Reproducer, facts: RunFacts, records: tuple[Record, ..
     """All that follows from a run's records, alike for whoever has them.
 
     Raises:
-        MalformedEvidence: a record of another reproducer or of no planned sample.
+        MalformedEvidence: a record of another reproducer or of no planned sample, or verdicts
+            of the judge that do not go with the document.
         DuplicateRecord: two records of one sample.
     """
     ordered = tuple(sorted(records, key=lambda r: (r.arm, r.item, r.epoch)))
-    results = tally_results(reproducer, ordered, facts.variants, facts.judge)
+    results = results_of(reproducer, facts, ordered)
     finding = judge_results(results, reproducer.decision)
-    logs = log_root(ordered, facts.secret)
+    said = facts.calibration
+    logs = log_root(ordered, facts.secret, said.to_json() if said else None)
     return Reproduction(reproducer, facts, ordered, results, finding, logs)
+
+
+def results_of(reproducer: Reproducer, facts: RunFacts, records: Iterable[Record]) -> Results:
+    """What a run's records show; raises as `summarise` does."""
+    judge = errors_of(reproducer, facts.calibration)
+    return tally_results(reproducer, records, facts.variants, judge)
 
 
 def shown_order(
@@ -172,19 +181,26 @@ def shown_order(
 
 
 def require_whole(made: Reproduction, where: str) -> Reproduction:
-    """Refuse a run whose variants were chosen; return it otherwise.
+    """Refuse a run that was cut, or whose variants were chosen; return it otherwise.
 
     Raises:
         MalformedEvidence: of a fixed document not every visible variant in order, of a
-            sequential one not a prefix of the order that the seed draws.
+            sequential one not a prefix of the order that the seed draws, or one that ends
+            before a verdict.
     """
     reproducer, shown = made.reproducer, made.facts.variants
     order = shown_order(reproducer, reproducer.variants, made.facts.seed)
     names = tuple(variant.name for variant in order)
+    if shown == names:
+        return made
+    hint = "run the whole reproducer: --resume"
     partial = reproducer.decision.method == "sequential" and not len(shown) % BLOCK_VARIANTS
-    if shown != names and not (partial and shown == names[: len(shown)]):
+    if not (partial and shown == names[: len(shown)]):
         message = f"the run shows {len(shown)} of {len(names)} variants, which were chosen"
-        raise MalformedEvidence(message, where=where, hint="run the whole reproducer: --resume")
+        raise MalformedEvidence(message, where=where, hint=hint)
+    if made.finding.verdict is Verdict.UNDETERMINED:
+        message = f"the run was cut after {len(shown)} of {len(names)} variants, undecided"
+        raise MalformedEvidence(message, where=where, hint=hint)
     return made
 
 
@@ -227,9 +243,10 @@ def read_run(folder: Path) -> tuple[Reproducer, RunFacts]:
     if fields["reproducer"] != reproducer.digest:
         message = "the run is of another document than the one beside it"
         raise MalformedEvidence(message, where=str(path))
-    judge = JudgeErrors(**fields["judge"]) if fields["judge"] else None
+    said = fields["judge"]
     facts = RunFacts(
-        fields["model"], fields["seed"], fields["judge_model"], judge,
+        fields["model"], fields["seed"], fields["judge_model"],
+        Calibration(tuple(said["plain"]), tuple(said["argued"])) if said else None,
         tuple(fields["variants"]), fields["runner"],
     )  # fmt: skip
     return reproducer, facts
@@ -244,15 +261,22 @@ def read_reproduction(folder: Path) -> Reproduction:
     """
     reproducer, facts = read_run(folder)
     if not facts.variants:
-        hint = "go on with `steelyard disclose reproduce --resume`"
-        raise MalformedEvidence("the run is not finished", where=str(folder), hint=hint)
+        raise _not_finished(folder)
     path = folder / "records.jsonl"
     lines = read_bytes(path, limit_bytes=_LIMIT_BYTES).splitlines()
     records = [
         Record.from_json(parse_json_object(line, where=f"{path}:{number}"), where=str(path))
         for number, line in enumerate(lines, 1)
     ]
+    if {record.item for record in records}.difference(facts.variants):
+        # A block that was begun, and of which nobody has looked at the results.
+        raise _not_finished(folder)
     return summarise(reproducer, facts, _last_of_each(records))
+
+
+def _not_finished(folder: Path) -> MalformedEvidence:
+    hint = "go on with `steelyard disclose reproduce --resume`"
+    return MalformedEvidence("the run is not finished", where=str(folder), hint=hint)
 
 
 def _last_of_each(records: list[Record]) -> tuple[Record, ...]:

@@ -31,6 +31,8 @@ def verify_fix(
     before: str,
     sealed: tuple[Variant, ...],
     folder: Path,
+    *,
+    resume: bool,
     progress: Callable[[int, int], None],
 ) -> Mitigated:
     """Run all that a verification needs, and judge it.
@@ -39,20 +41,24 @@ def verify_fix(
         request: The document on the mitigated model.
         before: The model without the mitigation, asked benign requests only.
         sealed: All sealed variants, opened and checked.
-        folder: A new folder.
+        folder: Where the runs lie.
+        resume: Go on with what is there; without it the folder must hold no run.
         progress: Called with samples finished and planned, anew for each part.
 
     Raises:
-        UsageError: the document has no benign requests, or the folder is in use.
+        UsageError: the document has no benign requests, or the folder is in use or holds runs
+            of something else.
         TargetUnreachable: a model cannot be called, or stopped answering.
     """
     benign = request.reproducer.benign
     if benign is None:
         message = "the reproducer has no benign requests"
         raise UsageError(message, hint="without them a model that refuses everything would pass")
-    visible = reproduce(request, folder / "visible", resume=False, progress=progress)
+    visible = reproduce(request, folder / "visible", resume=resume, progress=progress)
+    # A resumed verification goes on with the seed and the judge that it began with.
+    request = replace(request, seed=visible.facts.seed, calibration=visible.facts.calibration)
     held = replace(request, variants=sealed, whole=True)
-    kept_back = reproduce(held, folder / "sealed", resume=False, progress=progress)
+    kept_back = reproduce(held, folder / "sealed", resume=resume, progress=progress)
     asked = [
         _ask_benign(replace(request, model=model), benign, folder / name, progress)
         for name, model in (("before", before), ("after", request.model))
@@ -78,6 +84,9 @@ def _ask_benign(
     name = f"benign/{request.reproducer.name}"
     settings = ShowSettings(name, request.model, request.seed, None)
     journal = Journal(folder / "records.jsonl")
+    if {record.model for record in journal.records.values()} - {request.model}:
+        hint = "choose another --out"
+        raise UsageError("holds a run of something else", where=str(folder), hint=hint)
     try:
         run = ShowRun(
             request.reproducer, settings, resolve_model(request.model, request.calls), journal,

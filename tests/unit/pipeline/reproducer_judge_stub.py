@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
@@ -22,15 +23,23 @@ def verdict(passage: str, *, gullible: bool) -> str:
 
 
 @contextmanager
-def judge_stub(*, gullible: bool) -> Iterator[str]:
-    """Serve a judge; yields the MODEL that names it."""
+def judge_stub(*, gullible: bool, after: int = 1 << 30, then: str = "") -> Iterator[str]:
+    """Serve a judge; yields the MODEL that names it.
+
+    After so many calls it says `then` instead of a verdict, or breaks where that is empty.
+    """
+    served = itertools.count(1)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            late = next(served) > after
+            if late and not then:
+                self.send_error(400)
+                return
             body: Any = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             content = body["messages"][-1]["content"]
             text = content if isinstance(content, str) else content[0]["text"]
-            said = {"verdict": verdict(text, gullible=gullible)}
+            said = {"verdict": then if late else verdict(text, gullible=gullible)}
             call = {
                 "id": "c",
                 "type": "function",

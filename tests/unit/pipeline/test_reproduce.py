@@ -188,8 +188,8 @@ def test_a_judge_that_reads_gives_the_verdict(tmp_path: Path) -> None:
     with judge_stub(gullible=False) as judge:
         found = ran(judged(), "steelyard/keeper?p=0.7", tmp_path, judge)
     assert found.finding.verdict is Verdict.AFFECTED
-    assert found.facts.judge is not None
-    assert (found.facts.judge.sensitivity, found.facts.judge.specificity) == (1.0, 1.0)
+    assert found.results.judge is not None
+    assert (found.results.judge.sensitivity, found.results.judge.specificity) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("target", ["keeper", "keeper?p=0.4"])
@@ -197,8 +197,8 @@ def test_a_judge_that_obeys_its_passages_clears_nobody(target: str, tmp_path: Pa
     """It agrees with every plain label, and is found out on the passages that argue."""
     with judge_stub(gullible=True) as judge:
         found = ran(judged(), f"steelyard/{target}", tmp_path, judge)
-    assert found.facts.judge is not None
-    assert (found.facts.judge.detected, found.facts.judge.cleared) == (0, 0)
+    assert found.results.judge is not None
+    assert (found.results.judge.detected, found.results.judge.cleared) == (0, 0)
     assert found.finding.verdict is not Verdict.NOT_AFFECTED
     assert found.finding.upper == 1.0
 
@@ -223,9 +223,9 @@ def test_the_judge_organism_has_the_errors_that_it_says(tmp_path: Path) -> None:
         scorer=scorer,
     )
     found = ran(made, "steelyard/keeper?p=0.7", tmp_path, "steelyard/judge?se=0.9&sp=0.95")
-    assert found.facts.judge is not None
-    assert found.facts.judge.sensitivity == pytest.approx(0.9, abs=0.1)
-    assert found.facts.judge.specificity == pytest.approx(0.95, abs=0.07)
+    assert found.results.judge is not None
+    assert found.results.judge.sensitivity == pytest.approx(0.9, abs=0.1)
+    assert found.results.judge.specificity == pytest.approx(0.95, abs=0.07)
     assert found.finding.verdict is Verdict.AFFECTED
     assert found.finding.lower <= 0.7 <= found.finding.upper
 

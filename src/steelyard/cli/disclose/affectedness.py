@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelyard.cli.output import say, write, write_json
+from steelyard.cli.places import require_absent, signing_key
 
 if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.audit import Audit
@@ -33,13 +34,12 @@ def ask(
     """Ask, signed, whether a target is affected."""
     import secrets
 
-    from steelyard.cli.places import signing_key
     from steelyard.disclosure.reproducer.document import SIZE_LIMIT_BYTES, read_reproducer
     from steelyard.disclosure.reproducer.query import Query, sign_query
     from steelyard.kernel import check_label, days_after, read_bytes, utc_now, write_atomically
     from steelyard.kernel.errors import UsageError
 
-    _require_absent(out)
+    require_absent(out)
     _require_level(level)
     try:
         check_label(case)
@@ -64,12 +64,11 @@ def answer(
 ) -> None:
     """Answer a query from a finished run, telling no more than the level says."""
     from steelyard.attest import load_public_key
-    from steelyard.cli.places import signing_key
     from steelyard.disclosure.reproducer.query import make_answer, open_query, sign_answer
     from steelyard.kernel import read_bytes, utc_now, write_atomically
     from steelyard.pipeline.reproduction import read_reproduction, require_whole
 
-    _require_absent(out)
+    require_absent(out)
     _require_level(level)
     public, now = load_public_key(asker), utc_now()
     data = read_bytes(query, limit_bytes=_LIMIT_BYTES)
@@ -109,7 +108,7 @@ def audit(
         if run.reproducer.digest != found.reproducer:
             message = f"the run is of {run.reproducer.digest[:16]}, not {found.reproducer[:16]}"
             raise BrokenSeal(message, where=name)
-    require_logs(found.logs, first.records, first.facts.secret)
+    require_logs(found.logs, first.logs)
     require_answer(found, first.finding, first.counts)
     made = compare_runs(first.results, second.results, first.reproducer.decision, error)
     if as_json:
@@ -163,10 +162,3 @@ def _require_level(level: str) -> None:
     if level not in LEVELS:
         message = f"{level!r} is none of: {', '.join(LEVELS)}"
         raise UsageError(message, where="--level")
-
-
-def _require_absent(path: Path) -> None:
-    from steelyard.kernel.errors import UsageError
-
-    if path.exists() or path.is_symlink():
-        raise UsageError("already exists", where=str(path), hint="choose another --out")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelyard.cli.output import progress_bar, say, write, write_json
+from steelyard.cli.places import require_absent
 
 if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.document import Reproducer
@@ -26,6 +27,7 @@ OutFolder = Annotated[Path, typer.Option(help="Folder for the run.")]
 JudgeModel = Annotated[
     str | None, typer.Option("--judge", help="Model that plays the judge; the document's own.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was cut short.")]
 SealedPath = Annotated[Path | None, typer.Option(help="Sealed variants with their secret.")]
 Timeout = Annotated[int, typer.Option(min=1, help="Seconds that one model call may take.")]
 Retries = Annotated[int, typer.Option(min=0, help="Further tries of a failed call.")]
@@ -38,7 +40,8 @@ def check(reproducer: ReproducerFile, as_json: AsJson = False) -> None:
     from steelyard.disclosure.reproducer.preview import preview, summary
 
     document = _read(reproducer)
-    found = summary(document)
+    seen = preview(document)
+    found = summary(document, seen)
     if as_json:
         write_json(found)
         return
@@ -51,7 +54,7 @@ def check(reproducer: ReproducerFile, as_json: AsJson = False) -> None:
     write(f"  samples   {found['samples']}")
     write(f"  needs     {_or_never(found['least_affected'])} variants to say affected,")
     write(f"            {_or_never(found['least_not_affected'])} to say not affected")
-    for note in preview(document).notes:
+    for note in seen.notes:
         say(f"note: {note}")
 
 
@@ -61,9 +64,7 @@ def reproduce(
     out: OutFolder,
     judge: JudgeModel = None,
     sealed: SealedPath = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with what was cut short.")
-    ] = False,
+    resume: Resume = False,
     call_timeout: Timeout = 120,
     retries: Retries = 3,
     connections: Connections = 10,
@@ -105,10 +106,8 @@ def seal_variants(
 
     from steelyard.disclosure.reproducer.sealed_file import SealedFile
     from steelyard.kernel import write_atomically
-    from steelyard.kernel.errors import UsageError
 
-    if out.exists() or out.is_symlink():
-        raise UsageError("already exists", where=str(out), hint="choose another --out")
+    require_absent(out)
     document, found = _read(reproducer), _read_variants(variants)
     document.require_variants([*document.variants, *found], str(variants))
     file = SealedFile(found, secrets.token_bytes(_SECRET_BYTES))
@@ -127,6 +126,7 @@ def verify_fix(
     sealed: Annotated[Path, typer.Option(help="Sealed variants with their secret.")],
     out: OutFolder,
     judge: JudgeModel = None,
+    resume: Resume = False,
     call_timeout: Timeout = 120,
     retries: Retries = 3,
     connections: Connections = 10,
@@ -140,7 +140,7 @@ def verify_fix(
     models, calls = (model, judge), (call_timeout, retries, connections)
     request = _request(document, document.variants, models, calls)
     with progress_bar(f"verifying {document.name}") as progress:
-        found = verify(request, before, opened, out, progress)
+        found = verify(request, before, opened, out, resume=resume, progress=progress)
     if as_json:
         write_json(_mitigation_json(document, found, (before, model)))
     else:
@@ -165,22 +165,10 @@ def _opened(document: Reproducer, path: Path) -> tuple[Variant, ...]:
 
 
 def _read_variants(path: Path) -> tuple[Variant, ...]:
-    """Variants of a file that has no secret yet."""
-    from steelyard.disclosure.reproducer.sealed_file import read_sealed
-    from steelyard.kernel import canonical_json, parse_json_object, parse_yaml, read_bytes
-    from steelyard.kernel.errors import MalformedEvidence
+    from steelyard.disclosure.reproducer.sealed_file import read_variants
+    from steelyard.kernel import read_bytes
 
-    data = read_bytes(path, limit_bytes=_LIMIT_BYTES)
-    if data.lstrip()[:1] == b"{":
-        value = parse_json_object(data, where=str(path))
-    else:
-        try:
-            value = parse_yaml(data.decode("utf-8"), where=str(path))
-        except UnicodeDecodeError as error:
-            raise MalformedEvidence("is not UTF-8", where=str(path)) from error
-    # The same form as a sealed file, so the same rules; the secret is made afterwards.
-    whole = {"schema": "steelyard/sealed-variants/1", "secret": "0" * 64, **value}
-    return read_sealed(canonical_json(whole), where=str(path)).variants
+    return read_variants(read_bytes(path, limit_bytes=_LIMIT_BYTES), where=str(path))
 
 
 def _request(
@@ -209,8 +197,8 @@ def _show(made: Reproduction) -> None:
     write(f"  tolerable {decision.p_tolerable:g}, affected from {decision.p_affected:g}")
     if found.missing:
         write(f"  missing   {found.missing:.1%} of the tries, counted as either")
-    if made.facts.judge is not None:
-        judge = made.facts.judge
+    if made.results.judge is not None:
+        judge = made.results.judge
         write(
             f"  judge     sensitivity {judge.sensitivity:.2f}, specificity {judge.specificity:.2f}"
         )

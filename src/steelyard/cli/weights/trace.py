@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelyard.cli.output import progress_bar, say, write, write_json
+from steelyard.cli.places import require_absent
 
 if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
@@ -54,7 +55,7 @@ def commit(
     from steelyard.weights.trace.carriers import EXCLUDED, CarrierRule
     from steelyard.weights.trace.delivery import Terms, commit_model, read_recipients
 
-    _require_absent(out / "commitment.json", out / "register.json")
+    require_absent(out / "commitment.json", out / "register.json")
     text = _text(read_bytes(recipients, limit_bytes=_FILE_LIMIT_BYTES), str(recipients))
     rule = CarrierRule(exclude=EXCLUDED) if embeddings else CarrierRule()
     terms = Terms(name or model.resolve().name, alpha, family_error, rule)
@@ -95,7 +96,7 @@ def mark(
     from steelyard.weights.trace import deliver, open_commitment, read_register
 
     statement = out.with_name(f"{out.name}.derivation.json")
-    _require_absent(statement)
+    require_absent(statement)
     signer, now = signing_key(key), utc_now()
     found = open_commitment(
         read_bytes(commitment, limit_bytes=_FILE_LIMIT_BYTES), signer.public_key,
@@ -124,7 +125,7 @@ def reveal(
     from steelyard.kernel import read_bytes, write_atomically
     from steelyard.weights.trace import read_register
 
-    _require_absent(out)
+    require_absent(out)
     data = read_bytes(register, limit_bytes=_FILE_LIMIT_BYTES)
     owner = read_register(data, where=str(register))
     write_atomically(out, owner.evidence(recipient).to_bytes(), mode=_PRIVATE_MODE)
@@ -300,14 +301,6 @@ def _evidence(register: Path | None, opening: Path | None) -> Evidence:
         data = read_bytes(opening, limit_bytes=_FILE_LIMIT_BYTES)
         return read_opening(data, where=str(opening))
     raise UsageError("need either --register or --opening", hint="an owner has the register")
-
-
-def _require_absent(*paths: Path) -> None:
-    from steelyard.kernel.errors import UsageError
-
-    for path in paths:
-        if path.exists() or path.is_symlink():
-            raise UsageError("already exists", where=str(path), hint="choose another --out")
 
 
 def _text(data: bytes, where: str) -> str:

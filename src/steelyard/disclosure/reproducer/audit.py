@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.document import Decision
     from steelyard.disclosure.reproducer.query import Answer, Counts
     from steelyard.evidence import Record
+    from steelyard.kernel import JsonObject
 
 
 class AuditVerdict(StrEnum):
@@ -53,23 +54,23 @@ class Audit:
     neutral_interval: tuple[float, float]
 
 
-def require_logs(root: Root, records: Sequence[Record], secret: bytes) -> tuple[Record, ...]:
-    """Check opened logs against the root of an answer; return them.
+def require_logs(stated: str, opened: Root) -> Root:
+    """Check opened logs against the root of an answer; return theirs.
 
     Raises:
-        BrokenSeal: not the records that were committed to, in their order and number.
+        BrokenSeal: not the records and verdicts that were committed to, in order and number.
     """
-    found = log_root(records, secret)
-    if found != root:
-        message = f"the logs have root {found.root[:16]} over {found.size} samples"
-        hint = f"the answer committed to {root.root[:16]} over {root.size}"
+    if opened.root != stated:
+        message = f"the logs have root {opened.root[:16]} over {opened.size} leaves"
+        hint = f"the answer committed to {stated[:16]}"
         raise BrokenSeal(message, where="logs", hint=hint)
-    return tuple(records)
+    return opened
 
 
-def log_root(records: Sequence[Record], secret: bytes) -> Root:
-    """The salted root over a run's records."""
-    return commit([record.to_json() for record in records], secret, SAMPLE)
+def log_root(records: Sequence[Record], secret: bytes, judge: JsonObject | None = None) -> Root:
+    """The salted root over a run's records, and over what the judge said of labelled passages."""
+    last = [judge] if judge is not None else []
+    return commit([*(record.to_json() for record in records), *last], secret, SAMPLE)
 
 
 def require_answer(answer: Answer, finding: Finding, counts: Counts) -> Answer:

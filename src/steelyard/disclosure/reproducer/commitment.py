@@ -1,6 +1,6 @@
 """Salted commitments: to variants that are kept back, and to the logs behind an answer.
 
-Decides the leaves and the root that are published, and that an opening lies under one
+Decides the leaves and the root that are published, and that a set is the one under a root
 (spec/reproducer.md, section Commitments). Variants are short and samples have few outcomes,
 so every leaf has a salt of 32 bytes. Who may ask for an opening is for the case.
 """
@@ -8,12 +8,11 @@ so every leaf has a salt of 32 bytes. Who may ask for an opening is for the case
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from steelyard.attest import derive_salt, inclusion_proof, merkle_root, verify_inclusion
-from steelyard.attest.commitment import require_salt
+from steelyard.attest import derive_salt, merkle_root
 from steelyard.kernel import canonical_json
-from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
+from steelyard.kernel.errors import BrokenSeal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,30 +41,6 @@ class Root:
         return {"root": self.root, "size": self.size}
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """One document under a root.
-
-    Attributes:
-        index: Its place, from 0.
-        salt: 32 bytes.
-        value: The document.
-        proof: Sibling hashes from leaf to root.
-    """
-
-    index: int
-    salt: bytes
-    value: JsonObject
-    proof: tuple[bytes, ...]
-
-    def to_json(self) -> JsonObject:
-        """As it is handed over."""
-        proof: list[Any] = [node.hex() for node in self.proof]
-        return {
-            "index": self.index, "salt": self.salt.hex(), "value": self.value, "proof": proof,
-        }  # fmt: skip
-
-
 def commit(values: Sequence[JsonObject], secret: bytes, use: str) -> Root:
     """Commit to documents in order.
 
@@ -78,48 +53,6 @@ def commit(values: Sequence[JsonObject], secret: bytes, use: str) -> Root:
         ConfigurationError: a shorter secret.
     """
     return Root(merkle_root(_leaves(values, secret, use)), len(values))
-
-
-def open_at(values: Sequence[JsonObject], secret: bytes, use: str, index: int) -> Opening:
-    """The opening of one document.
-
-    Raises:
-        IndexError: no such document.
-    """
-    leaves = _leaves(values, secret, use)
-    proof = inclusion_proof(leaves, index)
-    return Opening(index, derive_salt(secret, use, index), values[index], proof)
-
-
-def verify_opening(root: Root, opening: Opening, use: str) -> JsonObject:
-    """Check an opening; return the document that was committed to.
-
-    Raises:
-        BrokenSeal: it does not lie under the root.
-        ConfigurationError: the salt has not 32 bytes.
-    """
-    leaf = _leaf(opening.salt, opening.value, use)
-    verify_inclusion(leaf, opening.index, root.size, opening.proof, root.root)
-    return opening.value
-
-
-def read_opening(value: object, *, where: str) -> Opening:
-    """An opening from its JSON.
-
-    Raises:
-        MalformedEvidence: other fields or types.
-    """
-    fields = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-    match fields:
-        case {"index": int(index), "salt": str(salt), "value": dict(), "proof": list()}:
-            try:
-                nodes = tuple(bytes.fromhex(node) for node in fields["proof"])
-                return Opening(index, bytes.fromhex(salt), fields["value"], nodes)
-            except (ValueError, TypeError) as error:
-                raise MalformedEvidence("salt and proof are hex", where=where) from error
-        case _:
-            message = "an opening has index, salt, value and proof"
-            raise MalformedEvidence(message, where=where)
 
 
 def open_variants(root: Root, variants: Sequence[Variant], secret: bytes) -> tuple[Variant, ...]:
@@ -144,5 +77,4 @@ def _leaves(values: Sequence[JsonObject], secret: bytes, use: str) -> list[bytes
 
 
 def _leaf(salt: bytes, value: JsonObject, use: str) -> bytes:
-    require_salt(salt)
     return use.encode() + b"\x00" + salt + canonical_json(value)

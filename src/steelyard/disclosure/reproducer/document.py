@@ -167,13 +167,22 @@ def read_reproducer(data: bytes, *, where: str) -> Reproducer:
     if len(data) > SIZE_LIMIT_BYTES:
         message = f"a reproducer has at most {SIZE_LIMIT_BYTES} bytes, found {len(data)}"
         raise MalformedEvidence(message, where=where)
-    if data.lstrip()[:1] == b"{":
-        return parse_reproducer(parse_json_object(data, where=where), where=where)
+    is_json = data.lstrip()[:1] == b"{"
+    value = (parse_json_object if is_json else parse_reproducer_yaml)(data, where=where)
+    return parse_reproducer(value, where=where)
+
+
+def parse_reproducer_yaml(data: bytes, *, where: str) -> JsonObject:
+    """The document in strict YAML of bounded size.
+
+    Raises:
+        MalformedEvidence: too large, or no strict YAML with a mapping.
+    """
     if len(data) > YAML_LIMIT_BYTES:
         message = f"YAML has at most {YAML_LIMIT_BYTES} bytes, found {len(data)}"
-        raise MalformedEvidence(message, where=where, hint="write a large reproducer as JSON")
+        raise MalformedEvidence(message, where=where, hint="write it as JSON")
     try:
-        return parse_reproducer(parse_yaml(data.decode("utf-8"), where=where), where=where)
+        return parse_yaml(data.decode("utf-8"), where=where)
     except UnicodeDecodeError as error:
         raise MalformedEvidence("is not UTF-8", where=where) from error
     except ConfigurationError as error:

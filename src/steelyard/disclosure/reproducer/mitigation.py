@@ -9,17 +9,22 @@ document's whole `beta` (an intersection-union test: Berger, Technometrics 24, 1
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from steelyard.disclosure.reproducer.limits import make_arm
 from steelyard.disclosure.reproducer.verdict import Results, interval
 from steelyard.evidence import Outcome
 from steelyard.kernel.errors import MalformedEvidence
-from steelyard.stats import required_trials, upper_limit
+from steelyard.stats import upper_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from steelyard.disclosure.reproducer.document import Decision
+    from steelyard.disclosure.reproducer.limits import Arm
+    from steelyard.stats import JudgeErrors
+
+MOST_SEALED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ class Mitigated:
         visible_rate: Observed rate on visible variants, for comparison.
         refusals: What became of the benign requests.
         reasons: What did not pass; empty where all did.
-        sealed_needed: Sealed variants of which none may fail for a pass to be possible.
+        sealed_needed: Sealed variants of which none may fail for a pass to be possible; None
+            where the judge's errors leave none.
     """
 
     verified: bool
@@ -61,7 +67,7 @@ class Mitigated:
     visible_rate: float
     refusals: Refusals
     reasons: tuple[str, ...]
-    sealed_needed: int
+    sealed_needed: int | None
 
 
 def verify_mitigation(
@@ -82,10 +88,7 @@ def verify_mitigation(
         visible: The same on the visible ones.
         refusals: From `compare_refusals` at the same `beta`.
     """
-    alone = Results(sealed.treatment, None, sealed.judge)
-    # All sealed variants are shown, whatever the document's own method.
-    upper = interval(alone, replace(decision, method="fixed"))[1]
-    needed = required_trials(decision.p_tolerable, decision.beta)
+    upper = _upper(sealed.treatment, sealed.judge, decision)
     reasons: list[str] = []
     if upper >= decision.p_tolerable:
         reasons.append(
@@ -100,8 +103,37 @@ def verify_mitigation(
         visible_rate=_rate(visible),
         refusals=refusals,
         reasons=tuple(reasons),
-        sealed_needed=needed,
+        sealed_needed=sealed_needed(decision, sealed.judge),
     )
+
+
+def sealed_needed(decision: Decision, judge: JudgeErrors | None) -> int | None:
+    """Fewest sealed variants that verify a mitigation if none shows the flaw.
+
+    Args:
+        decision: The document's.
+        judge: Counts of its judge, None without one.
+
+    Returns:
+        None where a judge's errors leave no number up to 10,000.
+    """
+
+    def passes(variants: int) -> bool:
+        none = [0] * variants
+        return _upper(make_arm(none, none, decision.tries), judge, decision) < decision.p_tolerable
+
+    if not passes(MOST_SEALED):
+        return None
+    low, high = 0, MOST_SEALED
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if passes(middle) else (middle, high)
+    return high
+
+
+def _upper(arm: Arm, judge: JudgeErrors | None, decision: Decision) -> float:
+    """Upper limit of the whole rate; all sealed variants are shown, whatever the method."""
+    return interval(Results(arm, None, judge), replace(decision, method="fixed"))[1]
 
 
 def compare_refusals(

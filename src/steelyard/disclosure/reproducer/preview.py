@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.reproducer.limits import make_arm
+from steelyard.disclosure.reproducer.mitigation import MOST_SEALED, sealed_needed
 from steelyard.disclosure.reproducer.scorers import Exact, JudgeScorer, Pattern
 from steelyard.disclosure.reproducer.verdict import Results, Verdict, decide, interval
-from steelyard.stats import JudgeErrors, required_trials
+from steelyard.stats import JudgeErrors
 
 if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.document import Reproducer
@@ -29,14 +30,15 @@ class Preview:
         samples: Samples of a run that goes to its end.
         least_affected: Fewest variants that can give `affected`, None for more than 1,000.
         least_not_affected: Fewest that can give `not_affected`.
-        least_sealed: Fewest sealed variants that can verify a mitigation.
+        least_sealed: Fewest sealed variants that can verify a mitigation, None for more
+            than 10,000.
         notes: What the author may not have meant.
     """
 
     samples: int
     least_affected: int | None
     least_not_affected: int | None
-    least_sealed: int
+    least_sealed: int | None
     notes: tuple[str, ...]
 
 
@@ -46,7 +48,7 @@ def preview(reproducer: Reproducer) -> Preview:
     arms = 1 if reproducer.control is None else 2
     affected = _least(reproducer, Verdict.AFFECTED)
     cleared = _least(reproducer, Verdict.NOT_AFFECTED)
-    sealed = required_trials(decision.p_tolerable, decision.beta)
+    sealed = sealed_needed(decision, faultless(reproducer))
     return Preview(
         len(reproducer.variants) * decision.tries * arms,
         affected,
@@ -56,9 +58,8 @@ def preview(reproducer: Reproducer) -> Preview:
     )
 
 
-def summary(reproducer: Reproducer) -> JsonObject:
-    """The document `disclose check --json` prints."""
-    seen = preview(reproducer)
+def summary(reproducer: Reproducer, seen: Preview) -> JsonObject:
+    """The document `disclose check --json` prints, from a reproducer and its preview."""
     sealed = reproducer.sealed
     return {
         "schema": "steelyard/reproducer-summary/1",
@@ -114,11 +115,11 @@ def _possible(reproducer: Reproducer, verdict: Verdict, variants: int) -> bool:
     tries = decision.tries
     every = [tries] * variants if verdict is Verdict.AFFECTED else none
     quiet = make_arm(none, none, tries) if reproducer.control is not None else None
-    results = Results(make_arm(every, none, tries), quiet, _faultless(reproducer))
+    results = Results(make_arm(every, none, tries), quiet, faultless(reproducer))
     return decide(*interval(results, decision), decision) is verdict
 
 
-def _faultless(reproducer: Reproducer) -> JudgeErrors | None:
+def faultless(reproducer: Reproducer) -> JudgeErrors | None:
     """A judge that makes no error on the labelled set: the best that it can be shown to be."""
     scorer = reproducer.scorer
     if not isinstance(scorer, JudgeScorer):
@@ -129,7 +130,7 @@ def _faultless(reproducer: Reproducer) -> JudgeErrors | None:
 
 
 def _notes(
-    reproducer: Reproducer, affected: int | None, cleared: int | None, sealed: int
+    reproducer: Reproducer, affected: int | None, cleared: int | None, sealed: int | None
 ) -> list[str]:
     count, notes = len(reproducer.variants), list[str]()
     for verdict, least in (("affected", affected), ("not affected", cleared)):
@@ -141,6 +142,9 @@ def _notes(
         notes.append("without a control arm the rate is not compared with anything")
     if reproducer.sealed is None:
         notes.append("without sealed variants no mitigation can be verified")
+    elif sealed is None:
+        most = f"{MOST_SEALED:,}"
+        notes.append(f"no number of sealed variants up to {most} can verify a mitigation")
     elif reproducer.sealed.size < sealed:
         notes.append(
             f"{reproducer.sealed.size} sealed variants can never verify a mitigation: "

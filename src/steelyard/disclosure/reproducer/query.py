@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from steelyard.attest import Statement, Subject, open_envelope, predicate_type, sign_statement
-from steelyard.disclosure.reproducer.commitment import Root
 from steelyard.disclosure.reproducer.verdict import Verdict
 from steelyard.kernel import check_label, digest_json, exact_instant, format_instant
 from steelyard.kernel.errors import BrokenSeal, ConfigurationError, Expired, MalformedEvidence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from steelyard.attest import PrivateKey, PublicKey
+    from steelyard.disclosure.reproducer.commitment import Root
     from steelyard.disclosure.reproducer.verdict import Finding
     from steelyard.kernel import JsonObject
 
@@ -95,7 +95,8 @@ class Answer:
         band: Band of the lower and of the upper limit, from level `band` on.
         counts: Counts, at level `counts`.
         interval: Limits, at level `counts`.
-        logs: Salted root over the records, for a later audit.
+        logs: Salted root over the records, for a later audit; their number would tell when a
+            sequential run stopped.
         answered: When.
     """
 
@@ -108,7 +109,7 @@ class Answer:
     band: tuple[str, str] | None
     counts: Counts | None
     interval: tuple[float, float] | None
-    logs: Root
+    logs: str
     answered: datetime
 
     def to_json(self) -> JsonObject:
@@ -126,7 +127,7 @@ class Answer:
             if counts
             else None,
             "interval": list(self.interval) if self.interval else None,
-            "logs": self.logs.to_json(),
+            "logs": self.logs,
             "answered": format_instant(self.answered),
         }
 
@@ -206,7 +207,7 @@ def make_answer(query: Query, ran: Ran, *, level: str, now: datetime) -> Answer:
         band=None if level == "verdict" else (band_of(found.lower), band_of(found.upper)),
         counts=ran.counts if whole else None,
         interval=(found.lower, found.upper) if whole else None,
-        logs=ran.logs,
+        logs=ran.logs.root,
         answered=now,
     )
 
@@ -272,7 +273,6 @@ def _answer(fields: dict[str, Any]) -> Answer:
         "band": tuple(band) if band else None,
         "counts": Counts(**counts) if counts else None,
         "interval": tuple(interval) if interval else None,
-        "logs": Root(**fields["logs"]),
         "answered": exact_instant(fields["answered"], where=ANSWER_KIND),
     }
     return Answer(**{**fields, **read})

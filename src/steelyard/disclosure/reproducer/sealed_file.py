@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from steelyard.disclosure.reproducer.commitment import VARIANT, Root, commit, open_variants
+from steelyard.disclosure.reproducer.document import parse_reproducer_yaml
 from steelyard.disclosure.reproducer.scenario import Variant
 from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import MalformedEvidence, UsageError
@@ -58,6 +59,21 @@ def read_sealed(data: bytes, *, where: str) -> SealedFile:
     fields: dict[str, Any] = value
     variants = tuple(Variant(v["id"], v["values"]) for v in fields["variants"])
     return SealedFile(variants, bytes.fromhex(fields["secret"]))
+
+
+def read_variants(data: bytes, *, where: str) -> tuple[Variant, ...]:
+    """Variants of a file that has no secret yet: strict JSON, or strict YAML.
+
+    Raises:
+        MalformedEvidence: too large, unreadable, or breaks the rules of a sealed file.
+    """
+    if data.lstrip()[:1] == b"{":
+        value = parse_json_object(data, where=where)
+    else:
+        value = parse_reproducer_yaml(data, where=where)
+    # The same form as a sealed file, so the same rules; the secret is made afterwards.
+    whole = {"schema": "steelyard/sealed-variants/1", "secret": "0" * 64, **value}
+    return read_sealed(canonical_json(whole), where=where).variants
 
 
 def open_sealed(reproducer: Reproducer, file: SealedFile) -> tuple[Variant, ...]:

@@ -15,12 +15,12 @@ from steelyard.disclosure.reproducer.audit import (
     require_answer,
     require_logs,
 )
-from steelyard.disclosure.reproducer.commitment import Root
 from steelyard.disclosure.reproducer.document import Decision
 from steelyard.disclosure.reproducer.limits import make_arm
 from steelyard.disclosure.reproducer.query import Answer, Counts, band_of
 from steelyard.disclosure.reproducer.verdict import Results, Verdict, judge_results
 from steelyard.evidence import Outcome, Record
+from steelyard.kernel import JsonObject
 from steelyard.kernel.errors import BrokenSeal
 
 DECISION = Decision(0.05, 0.2, 0.05, 0.05, "fixed", 1, "absence")
@@ -43,13 +43,21 @@ RECORDS = [
 
 def test_opened_logs_are_those_that_were_committed_to() -> None:
     root = log_root(RECORDS, SECRET)
-    assert require_logs(root, RECORDS, SECRET) == tuple(RECORDS)
+    assert require_logs(root.root, root) is root
     changed = replace(RECORDS[0], outcome=Outcome.REFUSAL, score=None)
     for forged in (RECORDS[:3], RECORDS[::-1], [changed, *RECORDS[1:]]):
         with pytest.raises(BrokenSeal, match="the logs have root"):
-            require_logs(root, forged, SECRET)
+            require_logs(root.root, log_root(forged, SECRET))
     with pytest.raises(BrokenSeal):
-        require_logs(root, RECORDS, bytes(31) + b"\x01")
+        require_logs(root.root, log_root(RECORDS, bytes(31) + b"\x01"))
+
+
+def test_what_the_judge_said_is_committed_to() -> None:
+    said: JsonObject = {"plain": [True, False], "argued": [True, None]}
+    root = log_root(RECORDS, SECRET, said)
+    for forged in (None, {**said, "argued": [True, False]}):
+        with pytest.raises(BrokenSeal, match="the logs have root"):
+            require_logs(root.root, log_root(RECORDS, SECRET, forged))
 
 
 FOUND = judge_results(results([1] * 8 + [0] * 12), DECISION)
@@ -57,7 +65,7 @@ COUNTS = Counts(8, 20, 20)
 ANSWER = Answer(
     "q" * 64, "a" * 64, "t", "r", "counts", FOUND.verdict,
     (band_of(FOUND.lower), band_of(FOUND.upper)), COUNTS, (FOUND.lower, FOUND.upper),
-    Root("b" * 64, 20), datetime(2026, 5, 4, tzinfo=UTC),
+    "b" * 64, datetime(2026, 5, 4, tzinfo=UTC),
 )  # fmt: skip
 
 

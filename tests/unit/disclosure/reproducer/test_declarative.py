@@ -102,4 +102,4 @@ def test_a_large_yaml_is_refused_and_its_json_is_not() -> None:
     assert read_reproducer(data, where="d").digest
     with pytest.raises(MalformedEvidence) as refusal:
         read_reproducer(b"# as YAML\n" + data, where="d")
-    assert refusal.value.hint == "write a large reproducer as JSON"
+    assert refusal.value.hint == "write it as JSON"

@@ -45,7 +45,31 @@ def test_notes_say_what_a_document_cannot_do() -> None:
     )
 
 
+@pytest.mark.parametrize(("labels", "needed"), [(10, 105), (100, 75), (200, 74)])
+def test_a_judge_costs_sealed_variants(labels: int, needed: int) -> None:
+    """1 - 0.025^(1/n) < 0.05 * 0.025^(1/labels): half the error is the judge's."""
+    passages = [{"passage": f"passage {n}", "label": n < labels} for n in range(2 * labels)]
+    sealed = {"root": "a" * 64, "size": 60}
+    made = toy_reproducer(
+        scorer={**JUDGE, "calibration": passages}, sealed_variants_commitment=sealed
+    )
+    found = preview(made)
+    assert found.least_sealed == needed
+    reason = f"60 sealed variants can never verify a mitigation: {needed} are needed"
+    assert found.notes[-1] == reason
+    check_schema(summary(made, found), "reproducer-summary", where="summary")
+
+
+def test_a_rate_that_no_number_of_sealed_variants_bounds() -> None:
+    sealed = {"root": "a" * 64, "size": 60}
+    strict = decision(p_tolerable=0.0002)
+    found = preview(toy_reproducer(sealed_variants_commitment=sealed, decision=strict))
+    assert found.least_sealed is None
+    assert found.notes[-1] == ("no number of sealed variants up to 10,000 can verify a mitigation")
+
+
 def test_the_summary_follows_its_schema() -> None:
-    found = summary(toy_reproducer(decision=decision(tries=3)))
+    made = toy_reproducer(decision=decision(tries=3))
+    found = summary(made, preview(made))
     check_schema(found, "reproducer-summary", where="summary")
     assert (found["samples"], found["scorer"], found["control"]) == (120, "regex", True)
