@@ -169,6 +169,47 @@ def test_a_grant_loads_the_sealed_folder_bit_for_bit(
     assert run(bob) == 3
 
 
+def test_an_approval_overwrites_no_file_and_agrees_to_what_is_there(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    approve = [
+        "weights", "broker", "grant", str(site.sealed), "--key", site.path("one.pem"),
+        "--publisher", site.path("publisher.pem.pub"),
+    ]  # fmt: skip
+    alice = ["--principal", site.path("alice.pem.pub")]
+    key = Path(site.path("two.pem")).read_bytes()
+    assert run([*approve, *alice, "--out", site.path("two.pem")]) == 2
+    assert "this exists; nothing is written over it" in capsys.readouterr().err
+    assert Path(site.path("two.pem")).read_bytes() == key
+    first = tmp_path / "first.json"
+    assert run([*approve, *alice, "--out", str(first)]) == 0
+    capsys.readouterr()
+    agree = [*approve, "--like", str(first), "--out", str(tmp_path / "second.json")]
+    for more in (alice, ["--days", "1"], ["--purpose", "review"], ["--purpose", "full-load"]):
+        assert run([*agree, *more]) == 2
+        assert capsys.readouterr().err == (
+            "error: --like agrees to what is there: no --purpose, --principal, --days\n"
+        )
+    assert not (tmp_path / "second.json").exists()
+    assert run([*approve, "--purpose", "review", *alice, "--out", str(tmp_path / "x")]) == 2
+
+
+def test_a_host_that_is_none_is_a_mistake_of_usage(
+    site: Site, ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve_at = [
+        "weights", "broker", "serve", str(site.sealed), "--policy", site.path("policy.yaml"),
+        "--publisher", site.path("publisher.pem.pub"), "--ledger", str(ledger), "--host",
+    ]  # fmt: skip
+    for host in ("é" * 70, "192.0.2.1"):
+        assert run([*serve_at, host]) == 2
+        assert "cannot listen: " in capsys.readouterr().err
+    assert run([*serve_at, "127.0.0.1", "--client-roots", site.path("policy.yaml")]) == 2
+    assert capsys.readouterr().err == (
+        "error: --client-roots belongs to TLS\nhint: add --tls-certificate FILE\n"
+    )
+
+
 def test_a_budget_is_printed_by_the_formula(capsys: pytest.CaptureFixture[str]) -> None:
     budget = ["weights", "broker", "budget", "--parameters", str(10**12)]
     assert run([*budget, "--json"]) == 0
@@ -205,14 +246,15 @@ def test_a_policy_that_is_none_is_refused(
         "--publisher", site.path("publisher.pem.pub"), "--ledger", str(tmp_path / "l"),
     ]  # fmt: skip
     absolute = POLICY.replace("key: ", f"key: {site.folder}/")
-    for text, message in (
-        (POLICY, "cannot read: No such file or directory"),
-        (absolute.replace("  parameters: 40000000\n", ""), "parameters"),
-        (absolute.replace("parameters: 40000000", "parameters: 1000"), "a segment has 1048608"),
-        (absolute.replace("bob.pem.pub", "alice.pem.pub"), "the key of 'inference-2' is named"),
+    for text, status, message in (
+        (POLICY, 3, "cannot read: No such file or directory"),
+        (absolute.replace("  parameters: 40000000\n", ""), 2, "parameters"),
+        (absolute.replace("parameters: 40000000", "parameters: 1000"), 2, "a segment has 1048608"),
+        (absolute.replace("bob.pem.pub", "alice.pem.pub"), 2, "the key of 'inference-2' is named"),
+        (absolute.replace("Example Lab", "Ex\udcffample"), 2, "not UTF-8 text"),
     ):
-        policy.write_text(text, "utf-8")
-        assert run(arguments) in {2, 3}
+        policy.write_bytes(text.encode("utf-8", "surrogateescape"))
+        assert run(arguments) == status
         assert message in capsys.readouterr().err
 
 

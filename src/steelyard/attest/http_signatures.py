@@ -31,6 +31,7 @@ _INPUT: Final = re.compile(
 )
 _SIGNATURE: Final = re.compile(re.escape(f"{_LABEL}=:") + r"([A-Za-z0-9+/]{86}==):")
 _NONCE_LIMIT: Final = 1_000_000
+_OWN_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,16 @@ class ReplayGuard:
         self._seen = {key: created for key, created in self._seen.items() if created >= oldest}
         if len(self._seen) >= _NONCE_LIMIT:
             raise BrokenSeal("too many requests to remember")
+
+
+def normal_authority(authority: str, scheme: str) -> str:
+    """An authority as it is signed: lower case, without the scheme's own port (section 2.2.3).
+
+    Args:
+        authority: Host, in brackets where it is an IPv6 address, and port.
+        scheme: `http` or `https`.
+    """
+    return authority.lower().removesuffix(f":{_OWN_PORTS[scheme]}")
 
 
 def signature_base(components: Iterable[tuple[str, str]], parameters: str) -> bytes:

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelyard.cli.output import say, write, write_json
-from steelyard.cli.weights.keys import ENVELOPE_LIMIT_BYTES
+from steelyard.cli.weights.keys import ENVELOPE_LIMIT_BYTES, write_new
 
 if TYPE_CHECKING:
-    import ssl
-
     from steelyard.weights.access_log import Head
     from steelyard.weights.broker import Outcome, Terms
 
@@ -82,8 +80,12 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8766,
     authority: Annotated[
         str | None,
-        typer.Option(help="Host and port that clients sign, where a proxy stands before."),
+        typer.Option(help="Host and port that clients ask for.", show_default="where it listens"),
     ] = None,
+    behind_proxy: Annotated[
+        bool,
+        typer.Option("--behind-proxy", help="A proxy ends TLS, and limits connections."),
+    ] = False,
     tls_certificate: Annotated[
         Path | None, typer.Option(help="Certificate of this server and its key, PEM.")
     ] = None,
@@ -99,20 +101,23 @@ def serve(
 ) -> None:
     """Serve the segments of sealed weights under budgets; it never has a key to them."""
     from steelyard.attest import load_public_key
-    from steelyard.kernel.errors import StorageError
+    from steelyard.kernel.errors import UsageError
     from steelyard.weights.broker import Broker, BrokerServer, FolderStore, Limits, read_policy
+    from steelyard.weights.broker.tls import server_context
 
+    if client_roots is not None and tls_certificate is None:
+        raise UsageError("--client-roots belongs to TLS", hint="add --tls-certificate FILE")
     rules = read_policy(policy)
     store = FolderStore.open(folder, load_public_key(publisher))
-    tls = _tls(tls_certificate, client_roots)
+    tls = server_context(tls_certificate, client_roots) if tls_certificate else None
     broker = Broker(store, rules, ledger, time.time, _kept(checkpoint, signer))
     # Behind a proxy everybody comes from one address.
-    limits = Limits(address_connections=0) if authority else Limits()
+    limits = Limits(address_connections=0) if behind_proxy else Limits()
     try:
         server = BrokerServer((host, port), broker, limits, tls, authority or "")
-    except OSError as error:
-        message = f"cannot listen: {error.strerror or error}"
-        raise StorageError(message, where=f"{host}:{port}") from error
+    except UsageError:
+        broker.close()
+        raise
     if tls is None and host not in {"127.0.0.1", "::1", "localhost"}:
         say("warning: plain HTTP; requests are signed, but who listens sees the ciphertext")
     _tell_ledger(ledger, broker.remembered, is_held=checkpoint is not None)
@@ -132,12 +137,17 @@ def grant(
     key: Annotated[Path, typer.Option(help="Private key of the approver, PEM.")],
     out: Annotated[Path, typer.Option(help="File for the approval.")],
     purpose: Annotated[
-        GrantPurpose, typer.Option(help="Load a whole model once, or lift alarms.")
-    ] = GrantPurpose.FULL_LOAD,
+        GrantPurpose | None,
+        typer.Option(help="Load a whole model, or lift alarms.", show_default="full-load"),
+    ] = None,
     principal: Annotated[Path | None, typer.Option(help="Public key of who may load, PEM.")] = None,
-    days: Annotated[float, typer.Option(min=0.01, max=7.0, help="How long it holds.")] = 1.0,
+    days: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=7.0, help="How long it holds.", show_default="1.0"),
+    ] = None,
     like: Annotated[
-        Path | None, typer.Option(help="Approval by somebody else to agree to.")
+        Path | None,
+        typer.Option(help="Approval by somebody else to agree to, all of it as it is."),
     ] = None,
 ) -> None:
     """Approve a full load, or that budgets begin anew; two organizations must."""
@@ -145,26 +155,29 @@ def grant(
     from datetime import timedelta
 
     from steelyard.attest import load_private_key, load_public_key
-    from steelyard.kernel import read_bytes, utc_now, write_atomically
+    from steelyard.kernel import read_bytes, utc_now
     from steelyard.kernel.errors import UsageError
     from steelyard.weights.broker import FolderStore, Grant
     from steelyard.weights.broker.grants import read_unverified
 
     store = FolderStore.open(folder, load_public_key(publisher))
     if like is not None:
+        if (purpose, principal, days) != (None, None, None):
+            raise UsageError("--like agrees to what is there: no --purpose, --principal, --days")
         wanted = read_unverified(read_bytes(like, limit_bytes=64 * 1024), where=str(like))
         if (wanted.model, wanted.artifact) != (store.model, store.artifact):
             raise UsageError("that approval is of another model", where=str(like))
     else:
-        if (principal is None) == (purpose is GrantPurpose.FULL_LOAD):
+        chosen = purpose or GrantPurpose.FULL_LOAD
+        if (principal is None) == (chosen is GrantPurpose.FULL_LOAD):
             raise UsageError("a full load names its --principal, a review does not")
         holder = load_public_key(principal).key_id if principal else ""
         now = utc_now()
         wanted = Grant(
-            purpose.value, store.model, store.artifact, holder, now,
-            now + timedelta(days=days), secrets.token_hex(16),
+            chosen.value, store.model, store.artifact, holder, now,
+            now + timedelta(days=days or 1.0), secrets.token_hex(16),
         )  # fmt: skip
-    write_atomically(out, wanted.approve(load_private_key(key)))
+    write_new(out, wanted.approve(load_private_key(key)))
     write(wanted.digest)
     say(f"approved: {wanted.purpose} of {wanted.model} by {wanted.principal or 'review'}")
     say(f"until {wanted.expires:%Y-%m-%dT%H:%M:%SZ}; wrote {out}")
@@ -299,25 +312,3 @@ def _tell_ledger(ledger: Path, remembered: int, *, is_held: bool) -> None:
     else:
         say(f"ledger {ledger}: {remembered} entries")
         say("warning: no --checkpoint: a ledger whose end was cut off looks like a whole one")
-
-
-def _tls(certificate: Path | None, roots: Path | None) -> ssl.SSLContext | None:
-    import ssl
-
-    from steelyard.kernel.errors import ConfigurationError, UsageError
-
-    if certificate is None:
-        if roots is not None:
-            raise UsageError("--client-roots belongs to TLS", hint="add --tls-certificate FILE")
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    try:
-        context.load_cert_chain(certificate)
-        if roots is not None:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(roots)
-    except OSError as error:
-        message = f"cannot use for TLS: {error.strerror or error}"
-        raise ConfigurationError(message, where=str(certificate)) from error
-    return context

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from steelyard.attest.http_signatures import ReplayGuard, verify_request
-from steelyard.kernel.errors import BrokenSeal, ConfigurationError, Expired, NotSatisfied
+from steelyard.kernel.errors import BrokenSeal, ConfigurationError, Expired
 from steelyard.weights.broker.grants import open_grant
 from steelyard.weights.broker.ledger import Ledger
-from steelyard.weights.broker.meter import REQUEST_SEGMENTS, Meter
+from steelyard.weights.broker.meter import REQUEST_SEGMENTS, Decision, Meter
 from steelyard.weights.broker.store import span_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from steelyard.weights.access_log import Head
     from steelyard.weights.broker.budget import Terms
     from steelyard.weights.broker.grants import Approver, Grant
-    from steelyard.weights.broker.meter import Decision, Principal, Span
+    from steelyard.weights.broker.meter import Principal, Span
     from steelyard.weights.broker.store import Store
 
 
@@ -116,20 +116,18 @@ class Broker:
 
         Raises:
             UnknownName: no such segments.
-            NotSatisfied: too many in one request.
             BrokenSeal: no such grant for this principal.
             Expired: the grant is over.
-            StorageError: it could not be recorded; nothing was handed out.
+            StorageError: it could not be recorded, or read; nothing was handed out.
         """
         span = span_of(self.store, stream, first, count)
         if count > REQUEST_SEGMENTS:
-            raise NotSatisfied(f"at most {REQUEST_SEGMENTS} segments a request")
+            return Decision("too_much", "request")
         with self._lock:
             now = self._now_s()
             if grant:
                 self._require_grant(grant, principal, now)
                 self._ledger.segments(principal, span, grant, now)
-                self._meter.record_granted(grant, span)
             else:
                 decision = self._spend(principal, span, now)
                 if decision.verdict != "granted":
@@ -140,8 +138,8 @@ class Broker:
         """Take in a grant; a review lifts every alarm.
 
         Raises:
-            BrokenSeal, Expired, NotSatisfied: as `open_grant`; or of another model, or handed
-                in before.
+            BrokenSeal, Expired, NotSatisfied: as `open_grant`; or of another model.
+            DuplicateRecord: handed in before.
         """
         organizations = {
             key_id: one.organization for key_id, (one, _) in self.policy.principals.items()

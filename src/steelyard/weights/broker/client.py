@@ -10,7 +10,12 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from steelyard.attest.http_signatures import NONCE_BYTES, HttpRequest, sign_request
+from steelyard.attest.http_signatures import (
+    NONCE_BYTES,
+    HttpRequest,
+    normal_authority,
+    sign_request,
+)
 from steelyard.kernel import parse_json_object
 from steelyard.kernel.errors import (
     CannotVerify,
@@ -29,7 +34,7 @@ ANSWER_LIMIT_BYTES: Final = 80 << 20
 _OK: Final = 200
 _ADDRESS: Final = re.compile(
     r"https?://(?:(?=[^/]{1,253}\Z)(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?"
-    r"|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+    r"|\[[0-9A-Fa-f:.]{2,45}\])(?::(?:0|[1-9][0-9]{0,4}))?"
 )
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LAST_PORT: Final = 65535
@@ -122,7 +127,7 @@ class BrokerClient:
         Raises:
             TargetUnreachable: no answer, or none that is bounded.
         """
-        request = HttpRequest(method, self._authority, path, query, body)
+        request = HttpRequest(method, self.authority, path, query, body)
         fields = sign_request(
             request, self.key, created=int(self.clock()), nonce=secrets.token_bytes(NONCE_BYTES)
         )
@@ -153,8 +158,10 @@ class BrokerClient:
         return Answer(response.status, data, float(wait) if wait.isdecimal() else None)
 
     @property
-    def _authority(self) -> str:
-        return urlsplit(self.url).netloc.lower()
+    def authority(self) -> str:
+        """Whom its requests are signed for."""
+        place = urlsplit(self.url)
+        return normal_authority(place.netloc, place.scheme)
 
 
 def approvals_body(approvals: Sequence[bytes]) -> bytes:

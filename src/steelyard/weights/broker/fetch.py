@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from steelyard.weights.sealed import SealedHeader
 
 _EARLY: Final = 425
-_FORBIDDEN: Final = 403
+_CONFLICT: Final = 409
 _TRIES: Final = 5
 _LONGEST_WAIT_S: Final = 60.0
 """A broker remembers seconds, not minutes: one that names a longer wait is not waited for."""
@@ -101,7 +101,7 @@ def hand_in_once(client: BrokerClient, approvals: Sequence[bytes]) -> str:
     """
     body = approvals_body(approvals)
     answer = _patiently(lambda: client.ask("POST", "/v1/grants", "", body))
-    if answer.status == _FORBIDDEN and b"was handed in before" in answer.body:
+    if answer.status == _CONFLICT:
         return read_unverified(approvals[0], where="approval").digest
     return grant_of(answer)
 

@@ -1,4 +1,4 @@
-"""Grants: two approvers of two organizations let one principal load a whole model, once.
+"""Grants: two approvers of two organizations let one principal load a whole model.
 
 Decides whether signed statements make a grant (spec/broker.md, section 4), and whether they are
 a review that lifts an alarm. Nobody approves their own request, or that of their organization.

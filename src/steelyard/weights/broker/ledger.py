@@ -10,16 +10,24 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel import exact_instant, format_instant
-from steelyard.kernel.errors import BrokenSeal, StorageError, UsageError
+from steelyard.kernel.errors import (
+    BrokenSeal,
+    DuplicateRecord,
+    MalformedEvidence,
+    StorageError,
+    UsageError,
+)
 from steelyard.kernel.files import storage_errors
 from steelyard.weights.access_log import AccessLog, Event, read_log
 from steelyard.weights.broker.meter import Meter, Principal, Span
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from steelyard.weights.access_log import Head, LoggedEvent
@@ -29,6 +37,8 @@ SEGMENTS: Final = "segments"
 ALARM: Final = "alarm"
 GRANTED: Final = "granted"
 REVIEWED: Final = "reviewed"
+_COUNTED: Final = (SEGMENTS, ALARM, GRANTED, REVIEWED)
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
 class Ledger:
@@ -78,7 +88,7 @@ class Ledger:
         Raises:
             BrokenSeal: the chain is broken, is not the one that the kept head is of, or the
                 log is of another model.
-            MalformedEvidence: a line that is no entry.
+            MalformedEvidence: a line that is no entry, or none that a broker writes.
         """
         known, head = read_log(self._path, kept, allow_cut=True)
         for logged in known:
@@ -105,9 +115,14 @@ class Ledger:
         self._append(event, now_s)
 
     def granted(self, grant: Grant, now_s: float) -> None:
-        """Record a grant, once; a review lifts all alarms."""
+        """Record a grant; a review lifts all alarms.
+
+        Raises:
+            DuplicateRecord: it was handed in before.
+            StorageError: it could not be recorded.
+        """
         if grant.digest in self.grants:
-            raise BrokenSeal("this grant was handed in before", where="grant")
+            raise DuplicateRecord("this grant was handed in before", where="grant")
         detail = {"grant": grant.digest, "expires": format_instant(grant.expires)}
         name = REVIEWED if grant.purpose == "review" else GRANTED
         self._append(Event(name, self._model, self._artifact, grant.principal, detail), now_s)
@@ -140,25 +155,40 @@ class Ledger:
             return False
 
     def _repeat(self, logged: LoggedEvent, meter: Meter) -> None:
-        event = logged.event
+        event, where = logged.event, f"{self._path}:{logged.seq + 1}"
         if event.artifact != self._artifact:
             message = f"the log is of {event.model!r} {event.artifact[:16]}"
             raise BrokenSeal(message, where=str(self._path), hint="give this model its own log")
-        if event.name == SEGMENTS:
-            detail = event.detail
-            principal = Principal(event.who, detail["name"], detail["organization"])
-            span = Span(int(detail["first"]), int(detail["count"]))
-            if "grant" in detail:
-                meter.record_granted(detail["grant"], span)
-            else:
-                meter.record(principal, span)
-        elif event.name == ALARM:
-            meter.alarm(event.detail["scope"])
-        elif event.name in {GRANTED, REVIEWED}:
-            expires = exact_instant(event.detail["expires"], where=str(self._path))
-            self.grants[event.detail["grant"]] = (event.who, expires)
-            if event.name == REVIEWED:
-                meter.review(self.latest_s)
+        match event.name, dict(event.detail):
+            case "segments", {"name": name, "organization": organization, **rest}:
+                span = _span(rest, meter.segments, where)
+                if "grant" not in rest:
+                    meter.record(Principal(event.who, name, organization), span)
+            case "alarm", {"scope": scope}:
+                meter.alarm(scope)
+            case (("granted" | "reviewed"), {"grant": grant, "expires": expires}):
+                self.grants[grant] = (event.who, exact_instant(expires, where=where))
+                if event.name == REVIEWED:
+                    meter.review(self.latest_s)
+            case name, _ if name in _COUNTED:
+                raise MalformedEvidence(f"this is no entry {name!r} of a broker", where=where)
+            case _:
+                pass
+
+
+def _span(detail: Mapping[str, str], segments: int, where: str) -> Span:
+    """The segments that an entry says have left.
+
+    Raises:
+        MalformedEvidence: no numbers, or segments that the model does not have.
+    """
+    texts = [detail.get(name, "") for name in ("first", "count")]
+    if all(_NUMBER.fullmatch(text) for text in texts):
+        first, count = map(int, texts)
+        if count > 0 and first + count <= segments:
+            return Span(first, count)
+    message = f"{str(texts)[:80]} are no segments of this model"
+    raise MalformedEvidence(message, where=where)
 
 
 def _locked(path: Path) -> int:

@@ -100,7 +100,6 @@ class Meter:
     segment_bytes: int
     started_s: float
     _scopes: dict[str, _Scope] = field(default_factory=dict[str, _Scope])
-    _granted: dict[str, bytearray] = field(default_factory=dict[str, bytearray])
 
     def decide(self, principal: Principal, span: Span, now_s: float) -> Decision:
         """Whether a span may leave under the budgets; changes no count."""
@@ -150,14 +149,6 @@ class Meter:
         """Begin to count anew, after people have looked; buckets begin empty."""
         self._scopes.clear()
         self.started_s = now_s
-
-    def record_granted(self, grant: str, span: Span) -> None:
-        """Count a span as gone under a grant."""
-        _mark(self._granted.setdefault(grant, bytearray(self.segments)), span)
-
-    def new_under_grant(self, grant: str, span: Span) -> int:
-        """How many segments of a span the grant has not been used for yet."""
-        return _new(self._granted.setdefault(grant, bytearray(self.segments)), span)
 
     @property
     def coverage(self) -> Mapping[str, int]:

@@ -29,7 +29,10 @@ def read_policy(path: Path) -> Policy:
         ConfigurationError: not the schema, an unreadable key, or one key named twice.
     """
     where = str(path)
-    text = read_bytes(path, limit_bytes=_LIMIT_BYTES).decode("utf-8", "replace")
+    try:
+        text = read_bytes(path, limit_bytes=_LIMIT_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("not UTF-8 text", where=where) from error
     parsed: object = parse_yaml(text, where=where)
     check_schema(parsed, "broker-policy", where=where)
     value = cast("dict[str, Any]", parsed)

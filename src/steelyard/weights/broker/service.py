@@ -17,15 +17,17 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from steelyard.attest.http_signatures import HttpRequest
+from steelyard.attest.http_signatures import HttpRequest, normal_authority
 from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import (
     CannotVerify,
+    DuplicateRecord,
     Expired,
     NotSatisfied,
     SteelyardError,
     StorageError,
     UnknownName,
+    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -83,6 +85,9 @@ class BrokerServer(ThreadingHTTPServer):
         tls: Where given, every connection is TLS.
         authority: Host and port that requests are signed for; its own address by default, so
             that a request to one broker is none to another.
+
+    Raises:
+        UsageError: no such address here, or it is taken.
     """
 
     daemon_threads = True
@@ -100,14 +105,29 @@ class BrokerServer(ThreadingHTTPServer):
         self.limits = limits or Limits()
         self._tls = tls
         self._doors = _Doors(self.limits)
-        super().__init__(address, _Handler)
+        # A proxy that stands before ends TLS.
+        self.scheme = "https" if tls or not self.limits.address_connections else "http"
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        try:
+            # As the system encodes it, which would say of a name that is none that a type is wrong.
+            address[0].encode("idna")
+            super().__init__(address, _Handler)
+        except (OSError, UnicodeError) as error:
+            detail = error.strerror or error if isinstance(error, OSError) else "no name of a host"
+            message = f"cannot listen: {detail}"
+            where = f"{address[0][:80]}:{address[1]}"
+            raise UsageError(
+                message, where=where, hint="choose another --host or --port"
+            ) from error
         host, port = self.server_address[:2]
-        self.authority = authority.lower() or f"{host!s}:{port}"
+        own = f"[{host!s}]:{port}" if ":" in str(host) else f"{host!s}:{port}"
+        self.authority = normal_authority(authority or own, self.scheme)
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"{'https' if self._tls else 'http'}://{self.authority}"
+        return f"{self.scheme}://{self.authority}"
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Start a thread for a connection, or turn it away."""
@@ -222,10 +242,14 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         try:
             fields = self._fields()
-            if fields.get("host", "").lower() != self._server.authority:
+            host = normal_authority(fields.get("host", ""), self._server.scheme)
+            if host != self._server.authority:
                 raise CannotVerify("the request is for another server", where="host")
             request = HttpRequest(self.command, self._server.authority, path, query, body)
             reply = _reply(self._server.broker, request, fields)
+        except StorageError as error:
+            # Where it lies is for who runs this, not for who asks.
+            reply = _problem(HTTPStatus.SERVICE_UNAVAILABLE, error.message)
         except SteelyardError as error:
             reply = _problem(_status(error), str(error))
         self._send(reply)
@@ -298,7 +322,7 @@ def _refusal(decision: Decision) -> Reply:
         seconds = int(decision.wait_s) + 1
         return _problem(HTTPStatus.TOO_MANY_REQUESTS, "new segments are slowed", seconds)
     if decision.verdict == "too_much":
-        return _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "ask for fewer new segments")
+        return _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "ask for fewer segments")
     return _problem(HTTPStatus.FORBIDDEN, "no new segments until people have looked")
 
 
@@ -316,8 +340,8 @@ def _problem(status: HTTPStatus, detail: str, retry_after_s: int | None = None) 
 def _status(error: SteelyardError) -> HTTPStatus:
     if isinstance(error, UnknownName):
         return HTTPStatus.NOT_FOUND
-    if isinstance(error, StorageError):
-        return HTTPStatus.SERVICE_UNAVAILABLE
+    if isinstance(error, DuplicateRecord):
+        return HTTPStatus.CONFLICT
     if isinstance(error, NotSatisfied | Expired | CannotVerify):
         return HTTPStatus.FORBIDDEN
     return HTTPStatus.BAD_REQUEST

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from steelyard.kernel import read_bytes
-from steelyard.kernel.errors import BrokenSeal, UnknownName
+from steelyard.kernel.errors import MalformedEvidence, StorageError, UnknownName
 from steelyard.weights.broker.meter import Span
 from steelyard.weights.sealed import Expect, SealedHeader, read_header
 from steelyard.weights.sealed.floe import HEADER_BYTES
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from steelyard.attest import PublicKey
+
+
+_GONE: Final = "the sealed weights cannot be read any more"
 
 
 class Store(Protocol):
@@ -83,8 +86,16 @@ class FolderStore:
 
     @property
     def leaves(self) -> bytes:
-        """The file of digests; whoever fetches it holds it against the header."""
-        return read_bytes(self.folder / LEAVES_NAME)
+        """The file of digests; whoever fetches it holds it against the header.
+
+        Raises:
+            StorageError: it cannot be read any more.
+        """
+        path = self.folder / LEAVES_NAME
+        try:
+            return read_bytes(path)
+        except MalformedEvidence as error:
+            raise StorageError(_GONE, where=str(path)) from error
 
     @property
     def stream_segments(self) -> tuple[int, ...]:
@@ -100,16 +111,19 @@ class FolderStore:
         """Encrypted segments of one stream, as they lie there.
 
         Raises:
-            BrokenSeal: the file is shorter than the header says.
+            StorageError: the file cannot be read, or is shorter than the header says.
         """
         info = self.sealed.streams[stream]
         start = HEADER_BYTES + first * PARAMETERS.segment_bytes
         stop = min(start + count * PARAMETERS.segment_bytes, info.cipher_bytes)
         path = self.folder / stream_name(stream)
-        with path.open("rb") as file:
-            data = os.pread(file.fileno(), stop - start, start)
+        try:
+            with path.open("rb") as file:
+                data = os.pread(file.fileno(), stop - start, start)
+        except OSError as error:
+            raise StorageError(_GONE, where=str(path)) from error
         if len(data) != stop - start:
-            raise BrokenSeal("the stream is shorter than it was sealed", where=str(path))
+            raise StorageError(_GONE, where=str(path))
         return data
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from steelyard.kernel import digest_json
 from steelyard.kernel.errors import (
     BrokenSeal,
     CannotVerify,
+    DuplicateRecord,
     Expired,
     NotSatisfied,
     StorageError,
@@ -206,6 +208,40 @@ def test_a_grant_outside_its_time_is_refused(tmp_path: Path, days: float, later_
         broker.accept_grant([grant.approve(key) for key in CUSTODIANS[1:]])
 
 
+def test_a_grant_names_its_principal_in_its_digest(tmp_path: Path) -> None:
+    broker, clock = make_broker(tmp_path)
+    grant = make_grant(clock)
+    predicate = {
+        "purpose": "full-load",
+        "principal": ALICE.public_key.key_id,
+        "issued": "2027-01-15T08:00:00Z",
+        "expires": "2027-01-16T08:00:00Z",
+        "nonce": "ab" * 16,
+    }
+    assert grant.to_json() == predicate
+    assert grant.digest == digest_json(
+        {"model": STORE.model, "artifact": STORE.artifact, **predicate}
+    )
+    for_bob = replace(grant, principal=BOB.public_key.key_id)
+    broker.accept_grant([for_bob.approve(key) for key in CUSTODIANS[1:]])
+    with pytest.raises(BrokenSeal, match="no such grant for this principal"):
+        broker.hand_out(A, 0, 0, 1, grant.digest)
+
+
+def test_more_segments_than_one_request_may_have_are_too_much(tmp_path: Path) -> None:
+    clock = Clock()
+    broker = Broker(replace(STORE, segments=65), POLICY, tmp_path / "ledger.jsonl", clock)
+    grant = make_grant(clock)
+    broker.accept_grant([grant.approve(key) for key in CUSTODIANS[1:]])
+    for name in ("", grant.digest):
+        assert broker.hand_out(A, 0, 0, 65, name) == Decision("too_much", "request")
+    whole = broker.hand_out(A, 0, 0, 64, grant.digest)
+    assert isinstance(whole, bytes)
+    assert len(whole) == 64 * STORE.segment_bytes
+    # What was loaded once may be loaded again, where the first try broke off.
+    assert broker.hand_out(A, 0, 0, 64, grant.digest) == whole
+
+
 def test_a_review_lifts_an_alarm_once(tmp_path: Path) -> None:
     broker, clock = make_broker(tmp_path)
     for number in range(5):
@@ -216,7 +252,7 @@ def test_a_review_lifts_an_alarm_once(tmp_path: Path) -> None:
     broker.accept_grant(approvals)
     assert broker.alarms == ()
     assert patient(broker, clock, 5) == STORE.read(0, 5, 1)
-    with pytest.raises(BrokenSeal, match="this grant was handed in before"):
+    with pytest.raises(DuplicateRecord, match="this grant was handed in before"):
         broker.accept_grant(approvals)
     broker.close()
     again, _ = make_broker(tmp_path, clock)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from steelyard.attest.http_signatures import HttpRequest, sign_request
-from steelyard.cli.weights.broker import _tls
 from steelyard.weights.broker import BrokerClient, BrokerServer, Limits
 from steelyard.weights.broker.drill import Clock
+from steelyard.weights.broker.tls import server_context
 
 from .brokers import ALICE, STORE, make_broker
 from .certificates import certified
@@ -74,7 +74,7 @@ def reset(connection: socket.socket) -> None:
 
 def test_connections_that_end_before_tls_begins_take_no_place_for_ever(tmp_path: Path) -> None:
     certified(tmp_path, "server", certified(tmp_path, "root", None))
-    tls = _tls(tmp_path / "server.pem", None)
+    tls = server_context(tmp_path / "server.pem")
     limits = Limits(connections=4, idle_s=0.5, request_s=0.8, connection_s=2.0)
     with running(tmp_path, limits, tls) as (server, clock):
         for number in range(200):
@@ -154,7 +154,7 @@ def test_a_request_that_does_not_come_in_time_is_cut_however_it_drips(
 
 def test_a_tls_handshake_that_drips_is_cut(tmp_path: Path) -> None:
     certified(tmp_path, "server", certified(tmp_path, "root", None))
-    with running(tmp_path, LIMITS, _tls(tmp_path / "server.pem", None)) as (server, _):
+    with running(tmp_path, LIMITS, server_context(tmp_path / "server.pem")) as (server, _):
         began = time.monotonic()
         with connected(server) as connection:
             try:

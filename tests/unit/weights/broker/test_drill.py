@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from steelyard.attest.http_signatures import ReplayGuard, SignedRequest
+from steelyard.kernel.errors import UsageError
 from steelyard.weights.broker import STRATEGIES, Terms, run_drill
 from steelyard.weights.broker.meter import Decision, Meter
 
@@ -39,8 +40,14 @@ def test_the_drill_fails_on_a_broker_that_does_not_meter(
     monkeypatch.setattr(Meter, "decide", lambda *_: Decision("granted"))
     outcome = run_drill("greedy", Terms(100_000_000), tmp_path / "drill")
     assert not outcome.is_held
-    assert outcome.model_share == 1.0
+    assert outcome.leaked_bytes > outcome.budget_bytes
     assert not outcome.alarmed
+
+
+def test_a_budget_that_no_drill_reaches_is_refused_and_not_cut_short(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        run_drill("greedy", Terms(10**12), tmp_path / "drill")
+    assert caught.value.message == ("the budget is 47683 segments, a drill asks for 20000 at most")
 
 
 def test_the_drill_fails_on_a_broker_that_forgets_at_a_restart(

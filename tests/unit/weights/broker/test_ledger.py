@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from steelyard.kernel.errors import BrokenSeal, StorageError, UsageError
+from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, StorageError, UsageError
 from steelyard.weights.access_log import (
     AccessLog,
     Event,
@@ -136,6 +136,43 @@ def test_a_ledger_begun_anew_by_its_keeper_is_refused_by_a_checkpoint(tmp_path: 
     fresh.close()
     with pytest.raises(BrokenSeal, match="entry 1 is not the one that was kept"):
         Broker(STORE, POLICY, tmp_path / "ledger.jsonl", clock, kept)
+
+
+SEGMENT = {"name": "n", "organization": "o", "first": "0", "count": "1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "detail", "message"),
+    [
+        ("segments", {}, "this is no entry 'segments' of a broker"),
+        ("segments", {"name": "n", "organization": "o"}, "['', ''] are no segments of this model"),
+        ("segments", SEGMENT | {"first": "x"}, "['x', '1'] are no segments of this model"),
+        ("segments", SEGMENT | {"first": "-1"}, "['-1', '1'] are no segments of this model"),
+        ("segments", SEGMENT | {"count": "0"}, "['0', '0'] are no segments of this model"),
+        ("segments", SEGMENT | {"first": "64"}, "['64', '1'] are no segments of this model"),
+        (
+            "segments",
+            SEGMENT | {"count": "9" * 30},
+            f"{str(['0', '9' * 30])[:80]} are no segments of this model",
+        ),
+        ("alarm", {}, "this is no entry 'alarm' of a broker"),
+        ("granted", {"grant": "a"}, "this is no entry 'granted' of a broker"),
+        ("reviewed", {"expires": "2027-01-15T00:00:00Z"}, "this is no entry 'reviewed' of a"),
+        ("granted", {"grant": "a", "expires": "soon"}, "'soon' is no date"),
+    ],
+)
+def test_an_entry_that_no_broker_writes_is_refused(
+    tmp_path: Path, name: str, detail: dict[str, str], message: str
+) -> None:
+    path = tmp_path / "ledger.jsonl"
+    log = AccessLog(path)
+    event = Event(name, STORE.model, STORE.artifact, A.key_id, detail)
+    log.append(event, datetime(2027, 1, 15, tzinfo=UTC))
+    log.close()
+    with pytest.raises(MalformedEvidence) as caught:
+        make_broker(tmp_path)
+    assert caught.value.message.startswith(message)
+    assert caught.value.where == f"{path}:1"
 
 
 def test_a_line_that_a_crash_cut_is_removed_and_counting_goes_on(tmp_path: Path) -> None:

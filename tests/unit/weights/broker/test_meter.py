@@ -119,14 +119,6 @@ def test_a_review_lets_counting_begin_anew() -> None:
     assert counts.decide(A1, Span(9, 1), LATE + 200).verdict == "granted"
 
 
-def test_a_grant_has_counts_of_its_own() -> None:
-    counts = meter()
-    counts.record_granted("g", Span(0, SEGMENTS))
-    assert counts.new_under_grant("g", Span(0, SEGMENTS)) == 0
-    assert counts.new_under_grant("h", Span(0, 2)) == 2
-    assert counts.coverage == {}
-
-
 PEOPLE = [Principal(f"p{i}", "x", f"o{i % 5}") for i in range(12)]
 ASKS = st.lists(
     st.tuples(

@@ -6,18 +6,29 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 
 from steelyard.attest import PrivateKey
 from steelyard.attest.http_signatures import HttpRequest, sign_request
-from steelyard.cli.weights.broker import _tls
-from steelyard.kernel.errors import CannotVerify, TargetUnreachable
-from steelyard.weights.broker import BrokerClient, BrokerServer, Limits
-from steelyard.weights.broker.client import Answer
-from steelyard.weights.broker.drill import Clock
+from steelyard.kernel.errors import (
+    CannotVerify,
+    ConfigurationError,
+    StorageError,
+    TargetUnreachable,
+    UsageError,
+)
+from steelyard.standard import check_schema
+from steelyard.weights.broker import BrokerClient, BrokerServer, FolderStore, Limits
+from steelyard.weights.broker.client import Answer, approvals_body
+from steelyard.weights.broker.drill import Clock, MadeUpStore
+from steelyard.weights.broker.fetch import hand_in_once
+from steelyard.weights.broker.tls import server_context
+from steelyard.weights.sealed.header import stream_name
 
 from .brokers import ALICE, BOB, CUSTODIANS, STORE, make_broker, make_grant
 from .certificates import certified
@@ -78,7 +89,7 @@ def test_a_refusal_says_how_long_to_wait_and_nothing_of_others(
     assert detail(answer) == (429, "new segments are slowed")
     assert answer.retry_after_s is not None
     # A minute at a principal's rate is one segment here.
-    assert detail(alice.segments(0, 1, 40)) == (413, "ask for fewer new segments")
+    assert detail(alice.segments(0, 1, 40)) == (413, "ask for fewer segments")
     for number in range(1, 5):
         served[1].now_s += 10_000.0
         answer = alice.segments(0, number, number)
@@ -98,6 +109,136 @@ def test_a_grant_is_handed_in_and_used(served: tuple[BrokerServer, Clock]) -> No
         answer = alice.segments(0, first, first + 31, digest)
         assert answer.body == STORE.read(0, first, 32)
     assert client(served, BOB).segments(0, 0, 0, digest).status == 403
+
+
+def test_a_grant_is_taken_once_and_a_second_time_said_to_be_there(
+    served: tuple[BrokerServer, Clock],
+) -> None:
+    alice = client(served)
+    grant = make_grant(served[1])
+    approvals = [grant.approve(key) for key in CUSTODIANS[1:]]
+    assert [hand_in_once(alice, approvals) for _ in range(2)] == [grant.digest] * 2
+    again = alice.ask("POST", "/v1/grants", "", approvals_body(approvals))
+    assert detail(again) == (409, "grant: this grant was handed in before")
+
+
+def test_more_than_a_request_may_have_is_too_much(served: tuple[BrokerServer, Clock]) -> None:
+    alice = client(served)
+    assert detail(alice.segments(0, 0, 63)) == (413, "ask for fewer segments")
+
+
+def test_a_status_follows_its_schema(served: tuple[BrokerServer, Clock]) -> None:
+    status = client(served).status()
+    check_schema(status, "broker-status", where="status")
+    assert status == {
+        "schema": "steelyard/broker-status/1",
+        "model": "drill",
+        "artifact": STORE.artifact,
+        "coverage_bytes": 0,
+        "coverage_limit_bytes": 4 << 20,
+        "alarmed": False,
+    }
+
+
+def test_what_cannot_be_read_or_recorded_is_503_and_names_no_place(
+    served: tuple[BrokerServer, Clock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> bytes:
+        raise StorageError("the sealed weights cannot be read any more", where=str(tmp_path))
+
+    monkeypatch.setattr(MadeUpStore, "read", gone)
+    message = "the sealed weights cannot be read any more"
+    assert detail(client(served).segments(0, 0, 0)) == (503, message)
+    monkeypatch.undo()
+    (tmp_path / "ledger.jsonl").unlink()
+    served[1].now_s += 10_000.0
+    answer = client(served).segments(0, 1, 1)
+    message = "the ledger was changed by somebody else while this broker runs"
+    assert detail(answer) == (503, message)
+    assert str(tmp_path).encode() not in answer.body
+
+
+def test_segments_that_are_gone_from_the_folder_are_a_storage_error(tmp_path: Path) -> None:
+    header = SimpleNamespace(streams=[SimpleNamespace(segments=1, cipher_bytes=100)])
+    store = FolderStore(tmp_path, header, b"")  # type: ignore[arg-type]
+    for content in (None, b"short"):
+        if content is not None:
+            (tmp_path / stream_name(0)).write_bytes(content)
+        with pytest.raises(StorageError) as caught:
+            store.read(0, 0, 1)
+        assert caught.value.message == "the sealed weights cannot be read any more"
+    with pytest.raises(StorageError, match="the sealed weights cannot be read any more"):
+        assert store.leaves
+
+
+def test_limits_are_those_of_the_specification() -> None:
+    assert Limits() == Limits(
+        connections=64, address_connections=16, idle_s=10.0, request_s=5.0,
+        connection_s=120.0, body_bytes=65536,
+    )  # fmt: skip
+
+
+@contextmanager
+def listening(
+    tmp_path: Path, host: str, authority: str = "", limits: Limits = LIMITS
+) -> Iterator[tuple[BrokerServer, Clock]]:
+    broker, clock = make_broker(tmp_path)
+    clock.now_s += 10_000.0
+    server = BrokerServer((host, 0), broker, limits, None, authority)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server, clock
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        broker.close()
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_a_broker_listens_on_an_address_of_ipv6(tmp_path: Path) -> None:
+    with listening(tmp_path, "::1") as (server, clock):
+        assert server.url.startswith("http://[::1]:")
+        assert BrokerClient(server.url, ALICE, clock).header() == STORE.header
+
+
+def test_the_own_port_of_a_scheme_is_no_part_of_an_authority(tmp_path: Path) -> None:
+    behind = Limits(address_connections=0)
+    with listening(tmp_path, "127.0.0.1", "Broker.Example:443", behind) as (server, clock):
+        assert (server.authority, server.url) == ("broker.example", "https://broker.example")
+        place = BrokerClient(f"http://127.0.0.1:{server.server_port}", ALICE, clock)
+        request = HttpRequest("GET", "broker.example", "/v1/header")
+        fields = sign_request(request, ALICE, created=int(clock.now_s), nonce=bytes(16))
+        assert place.send(request, fields | {"Host": "broker.example:443"}).status == 200
+
+
+def test_a_client_signs_what_it_asks_for() -> None:
+    for url, authority in (
+        ("http://Broker.example:80", "broker.example"),
+        ("https://broker.example:443", "broker.example"),
+        ("https://broker.example:80", "broker.example:80"),
+        ("http://[::1]:80", "[::1]"),
+        ("http://[::1]:8766", "[::1]:8766"),
+    ):
+        assert BrokerClient(url, ALICE, Clock()).authority == authority
+
+
+@pytest.mark.parametrize("host", ["é" * 70, "999.0.0.1", "192.0.2.1"])
+def test_a_host_that_is_none_here_is_a_mistake_of_usage(tmp_path: Path, host: str) -> None:
+    broker, _ = make_broker(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        BrokerServer((host, 0), broker)
+    assert caught.value.message.startswith("cannot listen: ")
+    assert caught.value.hint == "choose another --host or --port"
+    broker.close()
+
+
+def test_roots_that_are_none_are_named(tmp_path: Path) -> None:
+    certified(tmp_path, "server", certified(tmp_path, "root", None))
+    with pytest.raises(ConfigurationError) as caught:
+        server_context(tmp_path / "server.pem", tmp_path / "absent")
+    assert caught.value.where == str(tmp_path / "absent")
 
 
 def test_who_is_no_principal_gets_nothing(served: tuple[BrokerServer, Clock]) -> None:
@@ -188,7 +329,7 @@ def test_tls_asks_clients_for_a_certificate(tmp_path: Path) -> None:
     certified(tmp_path, "client", root)
     broker, clock = make_broker(tmp_path)
     clock.now_s += 10_000.0
-    tls = _tls(tmp_path / "server.pem", tmp_path / "root.crt")
+    tls = server_context(tmp_path / "server.pem", tmp_path / "root.crt")
     server = BrokerServer(("127.0.0.1", 0), broker, LIMITS, tls)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
