@@ -115,22 +115,22 @@ def start_of(rule: Rule, facts: Facts, at: datetime) -> datetime | None:
     started = (
         facts.first_submission(rule.follows, at)
         if rule.follows
-        else facts.events.get(rule.trigger_event)
+        else facts.began(rule.trigger_event)
     )
     if started is None or not rule.after_event:
         return started
-    after = facts.events.get(rule.after_event)
+    after = facts.began(rule.after_event)
     return max(started, after) if after else None
 
 
 def _reason_against(book: Rulebook, rule: Rule, facts: Facts, at: datetime) -> str:
     """Why a rule gives no deadline, or nothing where it does or may."""
-    untrue = [name for name in rule.applies_if if facts.conditions.get(name) is False]
-    if untrue:
+    if untrue := untrue_conditions(rule, facts):
         return f"not so: {', '.join(untrue)}"
     started = start_of(rule, facts, at)
-    if started is None and _unstated(rule, facts):
-        return f"nothing has started it, and nobody stated: {', '.join(_unstated(rule, facts))}"
+    if started is None and unstated_conditions(rule, facts):
+        unstated = ", ".join(unstated_conditions(rule, facts))
+        return f"nothing has started it, and nobody stated: {unstated}"
     if started is not None:
         day = started.astimezone(_zone(book, rule, facts)).date()
         if day < rule.in_force:
@@ -138,7 +138,13 @@ def _reason_against(book: Rulebook, rule: Rule, facts: Facts, at: datetime) -> s
     return ""
 
 
-def _unstated(rule: Rule, facts: Facts) -> tuple[str, ...]:
+def untrue_conditions(rule: Rule, facts: Facts) -> tuple[str, ...]:
+    """Conditions of a rule that were stated not to hold."""
+    return tuple(name for name in rule.applies_if if facts.conditions.get(name) is False)
+
+
+def unstated_conditions(rule: Rule, facts: Facts) -> tuple[str, ...]:
+    """Conditions of a rule that nobody stated."""
     return tuple(name for name in rule.applies_if if name not in facts.conditions)
 
 
@@ -156,7 +162,7 @@ def _deadlines(book: Rulebook, rule: Rule, facts: Facts, at: datetime) -> Iterat
     sent = [instant for instant in facts.submissions.get(rule.id, ()) if instant <= at]
     if started is None:
         # What was sent before it was due needs no waiting.
-        unstated, doubtful = _unstated(rule, facts), book.doubt(rule)
+        unstated, doubtful = unstated_conditions(rule, facts), book.doubt(rule)
         first = sent[0] if sent else None
         status: Status = "met" if sent else "waiting"
         yield Deadline(rule, 1, unstated, doubtful, status, submitted=first)
@@ -188,7 +194,7 @@ def _deadline(
     return Deadline(
         rule=rule,
         occurrence=occurrence,
-        unstated=_unstated(rule, facts),
+        unstated=unstated_conditions(rule, facts),
         doubtful=book.doubt(rule),
         status=_status(ends, sent, at),
         started=started,

@@ -7,7 +7,7 @@ looked up in the time zone database of the machine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -35,6 +35,8 @@ class Facts:
         conditions: What holds and what does not; what is absent is unknown.
         zones: Zone by calendar, where the calendar has none of its own.
         holidays: Declared public holidays by calendar.
+        recorded: Earliest instant that was said before, of an event, or of the first report
+            under a rule as `submitted:RULE`. What begins a period begins no later.
     """
 
     subject: str
@@ -43,11 +45,25 @@ class Facts:
     conditions: Mapping[str, bool]
     zones: Mapping[str, tzinfo]
     holidays: Mapping[str, frozenset[date]]
+    recorded: Mapping[str, datetime] = field(default_factory=dict[str, "datetime"])
+
+    def began(self, event: str) -> datetime | None:
+        """The earliest instant that was ever said of an event."""
+        said = (rows[event] for rows in (self.events, self.recorded) if event in rows)
+        return min(said, default=None)
 
     def first_submission(self, rules: Iterable[str], until: datetime) -> datetime | None:
         """When the first report under any of the rules was sent, not after an instant."""
-        sent = (at for name in rules for at in self.submissions.get(name, ()) if at <= until)
+        names = tuple(rules)
+        sent = [at for name in names for at in self.submissions.get(name, ()) if at <= until]
+        keys = [submitted(name) for name in names]
+        sent += [self.recorded[key] for key in keys if key in self.recorded]
         return min(sent, default=None)
+
+
+def submitted(rule: str) -> str:
+    """The name that the first report under a rule has among recorded instants."""
+    return f"submitted:{rule}"
 
 
 def read_facts(text: str, book: Rulebook, *, where: str) -> Facts:

@@ -2,8 +2,8 @@
 
 Decides what of an answer is kept, and how the next answer is held to it
 (spec/disclosure-deadlines.md, section Record): the latest instant ever asked about, when each
-deadline was first seen as missed, and when each event was said to have happened. Pure: a
-record in, a record out.
+deadline was first seen as missed, and the earliest instant said of each event and of each first
+report that starts another period. Pure: a record in, a record out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from steelyard.disclosure.deadlines.engine import evaluate
+from steelyard.disclosure.deadlines.engine import (
+    Deadline,
+    evaluate,
+    unstated_conditions,
+    untrue_conditions,
+)
+from steelyard.disclosure.deadlines.facts import submitted
 from steelyard.kernel import JsonObject, format_instant, parse_instant, parse_json_object
 from steelyard.kernel.errors import ConfigurationError, MalformedEvidence, UsageError
 from steelyard.standard import check_schema
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from steelyard.disclosure.deadlines.engine import Board, Deadline
+    from steelyard.disclosure.deadlines.engine import Board
     from steelyard.disclosure.deadlines.facts import Facts
     from steelyard.disclosure.deadlines.rules import Rulebook
 
@@ -35,7 +41,8 @@ class Record:
     Attributes:
         latest: The latest instant asked about.
         missed: When each deadline was first seen as missed, by its key.
-        events: When each event was said to have happened, the earliest that was ever said.
+        events: When each event was said to have happened, the earliest that was ever said; the
+            same of first reports, as `submitted:RULE`.
     """
 
     subject: str
@@ -83,8 +90,9 @@ def settle(
 ) -> tuple[Board, Record]:
     """The deadlines of a case, held to what was answered before, and the record to keep.
 
-    The instant asked about is never before the latest one on record. What was seen as missed
-    is missed, unless a report turns up that was sent in time.
+    The instant asked about is never before the latest one on record, and what begins a period
+    never later than it was said before. What was seen as missed is missed, unless a report
+    turns up that was sent in time, or a condition of the rule is stated not to hold.
 
     Raises:
         UsageError: the record is of another case.
@@ -96,8 +104,8 @@ def settle(
     if record.subject != facts.subject:
         message = f"the record is of {record.subject!r}, the facts are of {facts.subject!r}"
         raise UsageError(message, where="--record")
-    board = evaluate(book, facts, max(at, record.latest))
-    held = tuple(_held(item, record) for item in board.deadlines)
+    board = evaluate(book, replace(facts, recorded=record.events), max(at, record.latest))
+    held = (*(_held(item, record) for item in board.deadlines), *_lost(board, facts, record))
     warnings = (*board.warnings, *_warnings(board, facts, at, record))
     board = replace(board, deadlines=held, warnings=warnings)
     return board, _next(board, facts, record)
@@ -109,15 +117,30 @@ def _held(item: Deadline, record: Record) -> Deadline:
     return item
 
 
+def _lost(board: Board, facts: Facts, record: Record) -> Iterator[Deadline]:
+    """Missed deadlines that the facts no longer give, though their rules still apply."""
+    shown = {item.key for item in board.deadlines}
+    for rule in board.rulebook.rules:
+        if untrue_conditions(rule, facts):
+            continue
+        for key in sorted(record.missed.keys() - shown):
+            name, _, occurrence = key.rpartition("#")
+            if name == f"{rule.id}@{rule.version}" and occurrence.isdecimal():
+                unstated = unstated_conditions(rule, facts)
+                doubt = board.rulebook.doubt(rule)
+                yield Deadline(rule, int(occurrence), unstated, doubt, "missed")
+
+
 def _warnings(board: Board, facts: Facts, at: datetime, record: Record) -> Iterator[str]:
     if at < record.latest:
         was = format_instant(record.latest)
         yield f"the record was asked about {was} already, later than {format_instant(at)}"
+    said = _said(board, facts)
     for name, before in record.events.items():
-        now = facts.events.get(name)
+        now = said.get(name)
         if now is None or now > before:
-            said = f"now {format_instant(now)}" if now else "now not at all"
-            yield f"event {name} was dated {format_instant(before)} before, {said}"
+            since = f"now {format_instant(now)}" if now else "now not at all"
+            yield f"event {name} was dated {format_instant(before)} before, {since}"
     shown = {item.key: item for item in board.deadlines}
     for key, since in record.missed.items():
         if key not in shown:
@@ -132,6 +155,16 @@ def _next(board: Board, facts: Facts, record: Record | None) -> Record:
         if item.status == "missed" and not item.unstated:
             missed.setdefault(item.key, board.at)
     events = dict(record.events) if record else {}
-    for name, at in facts.events.items():
+    for name, at in _said(board, facts).items():
         events[name] = min(at, events.get(name, at))
     return Record(facts.subject, board.at, MappingProxyType(missed), MappingProxyType(events))
+
+
+def _said(board: Board, facts: Facts) -> dict[str, datetime]:
+    """What the facts say of events, and of first reports that start another period."""
+    said = dict(facts.events)
+    for name in {name for rule in board.rulebook.rules for name in rule.follows}:
+        first = facts.first_submission((name,), board.at)
+        if first is not None:
+            said[submitted(name)] = first
+    return said

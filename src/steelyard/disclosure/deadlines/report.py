@@ -21,7 +21,7 @@ SCHEMA = "steelyard/disclosure-deadlines/1"
 
 
 def lines(board: Board) -> Iterator[str]:
-    """The deadlines for people, those with a date first."""
+    """The deadlines for people, those with a date first, and the rules that give none."""
     yield f"{board.subject} at {format_instant(board.at)}"
     for item in board.deadlines:
         yield title(item)
@@ -36,6 +36,9 @@ def lines(board: Board) -> Iterator[str]:
             yield f"  applies only if: {', '.join(item.unstated)}"
         yield f"  {item.rule.artefact} to {item.rule.recipient}"
         yield f"  {item.rule.duration.text}; {item.rule.citation} ({item.rule.id})"
+    for row in board.set_aside:
+        yield f"{row.rule.title}: set aside"
+        yield f"  {row.reason} ({row.rule.id})"
 
 
 def _both(instant: datetime, item: Deadline) -> str:

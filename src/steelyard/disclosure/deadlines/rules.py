@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from steelyard.disclosure.deadlines.periods import Duration
 from steelyard.kernel import JsonObject, digest_json, parse_yaml
-from steelyard.kernel.errors import ConfigurationError, UnknownName
+from steelyard.kernel.errors import ConfigurationError
 from steelyard.standard import check_schema
 
 if TYPE_CHECKING:
@@ -101,17 +101,6 @@ class Rulebook:
     events: Mapping[str, str]
     rules: tuple[Rule, ...]
     digest: str
-
-    def rule(self, name: str) -> Rule:
-        """The rule of that id.
-
-        Raises:
-            UnknownName: there is none.
-        """
-        for rule in self.rules:
-            if rule.id == name:
-                return rule
-        raise UnknownName(f"no rule {name!r}", hint="steelyard disclose deadlines --rules")
 
     def doubt(self, rule: Rule) -> bool:
         """Whether the rule, or how its calendar counts, is unconfirmed."""

@@ -47,6 +47,16 @@ def test_deadlines_are_printed_with_both_instants(
     assert seen.err.endswith("1 open, 4 waiting, 1 met\n")
 
 
+def test_rules_that_were_set_aside_are_printed_with_the_reason(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(path, "2026-09-15T12:00:00Z") == 0
+    assert (
+        "AI Act death of a person: set aside\n"
+        "  nothing has started it, and nobody stated: eu-high-risk-provider, death (ai-act-73-4)\n"
+    ) in capsys.readouterr().out
+
+
 def test_what_was_missed_ends_with_one(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(path, "2026-09-17T09:00:00Z") == 1
     assert capsys.readouterr().err.endswith("not satisfied: 1 missed or late\n")

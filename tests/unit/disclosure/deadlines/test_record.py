@@ -142,3 +142,64 @@ def test_once_missed_always_missed_in_any_order_of_asking(hours: list[int]) -> N
     assert record is not None
     assert record.latest == start + timedelta(hours=max(hours))
     assert set(record.missed) == seen
+
+
+def test_a_trigger_moved_later_does_not_turn_late_into_met(facts: Read, cra: str) -> None:
+    """Sent ten hours late; dating the awareness a day later would excuse it."""
+    record = settle(load_rules(), facts(cra), LATE)[1]
+    sent = f'{cra}submissions:\n  - {{rules: [cra-14-2-a], at: "2026-09-15T19:00:00Z"}}\n'
+    moved = facts(sent.replace("09-14T10", "09-15T10"))
+    assert status(settle(load_rules(), moved, LATE)[0]) == "met"
+    board, _ = settle(load_rules(), moved, LATE, record)
+    assert status(board) == "late"
+    assert board.failed
+
+
+def test_a_trigger_moved_before_the_law_leaves_it_missed(facts: Read, cra: str) -> None:
+    record = settle(load_rules(), facts(cra), LATE)[1]
+    moved = facts(cra.replace("09-14T10", "09-01T10"))
+    board, kept = settle(load_rules(), moved, LATE, record)
+    assert [(item.key, item.status) for item in board.failed] == [("cra-14-2-a@1#1", "missed")]
+    again, _ = settle(load_rules(), moved, LATE, kept)
+    assert again.failed == board.failed
+
+
+INCIDENT = """\
+conditions: {gpai-code-signatory: true}
+events:
+  - {event: model-involvement-aware, at: "2026-09-14T10:20:00+02:00"}
+"""
+FIRST = '\nsubmissions:\n  - {rules: [gpai-9-3-other], at: "2026-09-15T08:00:00Z"}\n'
+RESOLVED = '  - {event: serious-incident-resolved, at: "2026-09-20T08:00:00Z"}'
+
+
+def test_an_end_said_afterwards_leaves_a_missed_repeat_missed(facts: Read) -> None:
+    at = parse_instant("2026-11-15T00:00:00Z")
+    board, record = settle(load_rules(), facts(INCIDENT + FIRST), at)
+    assert "gpai-9-3-interim@1#1" in {item.key for item in board.deadlines}
+    assert "gpai-9-3-interim@1#1" in record.missed
+    board, _ = settle(load_rules(), facts(INCIDENT + RESOLVED + FIRST), at, record)
+    assert status(board, "gpai-9-3-interim") == "missed"
+
+
+def test_an_end_that_was_taken_back_ends_nothing(facts: Read) -> None:
+    at = parse_instant("2026-10-01T00:00:00Z")
+    record = settle(load_rules(), facts(INCIDENT + RESOLVED + FIRST), at)[1]
+    later = at + timedelta(days=60)
+    board, _ = settle(load_rules(), facts(INCIDENT + FIRST), later, record)
+    assert status(board, "gpai-9-3-interim") == "missed"
+
+
+def test_a_first_report_moved_later_delays_nothing_that_follows_it(facts: Read) -> None:
+    at = parse_instant("2026-10-01T00:00:00Z")
+    record = settle(load_rules(), facts(INCIDENT + FIRST), at)[1]
+    assert format_instant(record.events["submitted:gpai-9-3-other"]) == "2026-09-15T08:00:00Z"
+    later = parse_instant("2026-10-20T00:00:00Z")
+    moved = facts(INCIDENT + FIRST.replace("09-15", "09-30"))
+    assert status(settle(load_rules(), moved, later)[0], "gpai-9-3-interim") == "open"
+    board, _ = settle(load_rules(), moved, later, record)
+    assert status(board, "gpai-9-3-interim") == "missed"
+    assert (
+        "event submitted:gpai-9-3-other was dated 2026-09-15T08:00:00Z before, "
+        "now 2026-09-30T08:00:00Z"
+    ) in board.warnings
