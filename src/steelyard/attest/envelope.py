@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from steelyard.attest.statement import Statement
@@ -46,6 +47,48 @@ def sign_statement(statement: Statement, key: PrivateKey) -> bytes:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An envelope taken apart; a claim until `verified` has accepted it.
+
+    Attributes:
+        payload: What was signed.
+        key_id: The key that is named.
+        signature: 64 bytes.
+    """
+
+    payload: bytes
+    key_id: str
+    signature: bytes
+
+    def verified(self, keys: Mapping[str, PublicKey], *, where: str = "envelope") -> bytes:
+        """The payload, if a key that the caller supplied signed it; see `open_envelope`."""
+        key = keys.get(self.key_id)
+        if key is None:
+            message = f"signed by key {self.key_id[:16]}, which is not among the keys given"
+            raise BrokenSeal(message, where=where, hint=_HINT)
+        if key.key_id != self.key_id:
+            message = f"the key given as {self.key_id[:16]} is {key.key_id[:16]}"
+            raise BrokenSeal(message, where=where, hint=_HINT)
+        try:
+            key.verify(self.signature, pre_authentication_encoding(PAYLOAD_TYPE, self.payload))
+        except BrokenSeal as error:
+            raise BrokenSeal(error.message, where=where, hint=_HINT) from error
+        return self.payload
+
+
+def read_envelope(data: bytes, *, where: str = "envelope") -> Envelope:
+    """Take an envelope apart, believing nothing.
+
+    Raises:
+        BrokenSeal: not exactly this envelope format.
+    """
+    try:
+        return _read(data, where)
+    except CannotVerify as error:
+        raise BrokenSeal(error.message, where=error.where or where, hint=_HINT) from error
+
+
 def open_envelope(
     data: bytes, keys: Mapping[str, PublicKey], *, where: str = "envelope"
 ) -> Statement:
@@ -61,17 +104,9 @@ def open_envelope(
         BrokenSeal: not exactly this envelope format, no such key, or a
             signature that the named key did not make.
     """
-    payload = open_payload(data, keys, where=where)
+    payload = read_envelope(data, where=where).verified(keys, where=where)
     try:
         return Statement.from_bytes(payload, where=where)
-    except CannotVerify as error:
-        raise BrokenSeal(error.message, where=error.where or where, hint=_HINT) from error
-
-
-def open_payload(data: bytes, keys: Mapping[str, PublicKey], *, where: str = "envelope") -> bytes:
-    """Verify an envelope and return the bytes that were signed; see `open_envelope`."""
-    try:
-        return _open(data, keys, where)
     except CannotVerify as error:
         raise BrokenSeal(error.message, where=error.where or where, hint=_HINT) from error
 
@@ -85,22 +120,13 @@ def claimed_key_id(data: bytes, *, where: str = "envelope") -> str:
     return _signature_of(parse_json_object(data, where=where), where)[0]
 
 
-def _open(data: bytes, keys: Mapping[str, PublicKey], where: str) -> bytes:
+def _read(data: bytes, where: str) -> Envelope:
     envelope = parse_json_object(data, where=where)
     key_id, signature = _signature_of(envelope, where)
     if envelope["payloadType"] != PAYLOAD_TYPE:
         message = f"payload type is {str(envelope['payloadType'])[:60]!r}, need {PAYLOAD_TYPE!r}"
         raise BrokenSeal(message, where=where)
-    payload = _decode(envelope["payload"], "payload", where)
-    key = keys.get(key_id)
-    if key is None:
-        message = f"signed by key {key_id[:16]}, which is not among the keys given"
-        raise BrokenSeal(message, where=where)
-    if key.key_id != key_id:
-        message = f"the key given as {key_id[:16]} is {key.key_id[:16]}"
-        raise BrokenSeal(message, where=where)
-    key.verify(signature, pre_authentication_encoding(PAYLOAD_TYPE, payload))
-    return payload
+    return Envelope(_decode(envelope["payload"], "payload", where), key_id, signature)
 
 
 def _signature_of(envelope: JsonObject, where: str) -> tuple[str, bytes]:

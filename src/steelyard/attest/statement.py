@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from steelyard.kernel import canonical_json, check_label, check_sha256, parse_json_object
+from steelyard.kernel.canonical import is_canonical
 from steelyard.kernel.errors import MalformedEvidence
 
 if TYPE_CHECKING:
@@ -49,14 +50,15 @@ class Statement:
 
     def to_bytes(self) -> bytes:
         """The statement's canonical JSON: the payload of its envelope."""
-        return canonical_json(
-            {
-                "_type": STATEMENT_TYPE,
-                "subject": [subject.to_json() for subject in self.subjects],
-                "predicateType": self.predicate_type,
-                "predicate": self.predicate,
-            }
-        )
+        return canonical_json(self._to_json())
+
+    def _to_json(self) -> JsonObject:
+        return {
+            "_type": STATEMENT_TYPE,
+            "subject": [subject.to_json() for subject in self.subjects],
+            "predicateType": self.predicate_type,
+            "predicate": self.predicate,
+        }
 
     @classmethod
     def from_bytes(cls, payload: bytes, *, where: str = "payload") -> Statement:
@@ -74,7 +76,7 @@ class Statement:
             _text(value["predicateType"], where),
             _predicate(value["predicate"], where),
         )
-        if statement.to_bytes() != payload:
+        if not is_canonical(payload, statement._to_json()):
             message = "the statement is not in canonical JSON (RFC 8785)"
             raise MalformedEvidence(message, where=where)
         return statement

@@ -25,6 +25,8 @@ _LARGEST_EXACT_INTEGER = 2**53 - 1
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
 )
+# Stands where a number could; also found in texts, which then take the longer way.
+_FRACTION = re.compile(rb"[:,\[]-?[0-9]+[.eE]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -44,6 +46,18 @@ def canonical_json(value: object) -> bytes:
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         message = f"value has no canonical JSON form: {error}"
         raise MalformedEvidence(message) from error
+
+
+def is_canonical(data: bytes, value: JsonValue) -> bool:
+    """Whether these bytes are the canonical form of a value that was parsed from them.
+
+    Args:
+        data: What was parsed.
+        value: What `parse_json` made of it, or a part of that.
+    """
+    if data.isascii() and not _FRACTION.search(data):
+        return _ENCODER.encode(value).encode("ascii", "replace") == data
+    return canonical_json(value) == data
 
 
 def parse_json(data: bytes | str, *, where: str = "") -> JsonValue:

@@ -1,0 +1,216 @@
+"""Signed notes and checkpoints: a short text under which several keys set their names.
+
+Decides the bytes of a note and of its signatures (C2SP signed-note), of a checkpoint
+(C2SP tlog-checkpoint: origin, size, root) and of a cosignature with its time (C2SP
+tlog-cosignature). What origin, size and root mean is for the format that uses it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from steelyard.attest.keys import PrivateKey, PublicKey
+
+_ED25519: Final = b"\x01"
+_COSIGNATURE: Final = b"\x04"
+_NAME: Final = re.compile(r"[^\s+]{1,200}")
+_LINE: Final = re.compile(r"\u2014 ([^\s+]{1,200}) ([A-Za-z0-9+/]{4,200}={0,2})")
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,14}")
+_NOTE_LIMIT_BYTES: Final = 64 * 1024
+_SIGNATURE_LIMIT: Final = 300
+_ID_BYTES: Final = 4
+_TIME_BYTES: Final = 8
+_CHECKPOINT_LINES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a log says of itself: so many entries, under this root.
+
+    Attributes:
+        origin: Which log.
+        root: 32 bytes.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+
+    def to_text(self) -> str:
+        """The body of its note."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text and its signature lines, not yet verified.
+
+    Attributes:
+        text: With its last line break.
+        signatures: Pairs of a name and the bytes of key hash and signature.
+    """
+
+    text: str
+    signatures: tuple[tuple[str, bytes], ...]
+
+    def to_bytes(self) -> bytes:
+        """The note as it is written."""
+        lines = (
+            f"\u2014 {name} {base64.b64encode(data).decode()}\n" for name, data in self.signatures
+        )
+        return f"{self.text}\n{''.join(lines)}".encode()
+
+    def joined(self, other: Note) -> Note:
+        """The same text with the signatures of both.
+
+        Raises:
+            BrokenSeal: they are of two texts.
+        """
+        if other.text != self.text:
+            raise BrokenSeal("the notes say different things")
+        added = tuple(line for line in other.signatures if line not in self.signatures)
+        return Note(self.text, (*self.signatures, *added))
+
+
+def sign_note(text: str, name: str, key: PrivateKey) -> Note:
+    """A note with one Ed25519 signature."""
+    _require_text(text)
+    signature = key.sign(text.encode())
+    return Note(text, ((name, _key_hash(name, _ED25519, key.public_key) + signature),))
+
+
+def cosign_note(note: Note, name: str, key: PrivateKey, *, at: int) -> Note:
+    """The note with a cosignature that says when it was made.
+
+    Args:
+        note: What is cosigned.
+        name: Of the cosigner.
+        key: The cosigner's.
+        at: Seconds since 1970.
+    """
+    time = at.to_bytes(_TIME_BYTES, "big")
+    signature = key.sign(_cosigned(note.text, at))
+    line = (name, _key_hash(name, _COSIGNATURE, key.public_key) + time + signature)
+    return note.joined(Note(note.text, (line,)))
+
+
+def read_note(data: bytes, *, where: str = "note") -> Note:
+    """Take a note apart, believing none of its signatures.
+
+    Raises:
+        MalformedEvidence: no note.
+    """
+    if len(data) > _NOTE_LIMIT_BYTES:
+        raise MalformedEvidence(f"a note has at most {_NOTE_LIMIT_BYTES} bytes", where=where)
+    try:
+        whole = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedEvidence("a note is UTF-8", where=where) from error
+    text, gap, lines = whole.rpartition("\n\n")
+    if not gap or not lines.endswith("\n"):
+        raise MalformedEvidence("a note ends in signature lines", where=where)
+    found = tuple(_line(line, where) for line in lines[:-1].split("\n"))
+    if len(found) > _SIGNATURE_LIMIT or len(set(found)) != len(found):
+        raise MalformedEvidence("too many signature lines, or one twice", where=where)
+    note = Note(text + "\n", found)
+    _require_text(note.text)
+    return note
+
+
+def verify_signature(note: Note, name: str, keys: Mapping[str, PublicKey]) -> PublicKey:
+    """The key among `keys` that signed the note in that name.
+
+    Args:
+        note: What was read.
+        name: The signer's.
+        keys: The signer's keys by any label.
+
+    Raises:
+        BrokenSeal: no signature in that name by any of the keys.
+    """
+    for key in keys.values():
+        mark = _key_hash(name, _ED25519, key)
+        for signer, data in note.signatures:
+            if signer == name and data[:_ID_BYTES] == mark:
+                key.verify(data[_ID_BYTES:], note.text.encode())
+                return key
+    raise BrokenSeal(f"not signed by {name[:80]} with a key of its own", where="note")
+
+
+def verify_cosignature(note: Note, name: str, keys: Mapping[str, PublicKey]) -> int:
+    """When the note was cosigned in that name, in seconds since 1970.
+
+    Raises:
+        BrokenSeal: no cosignature in that name by any of the keys.
+    """
+    for key in keys.values():
+        mark = _key_hash(name, _COSIGNATURE, key)
+        for signer, data in note.signatures:
+            if signer == name and data[:_ID_BYTES] == mark:
+                body = data[_ID_BYTES:]
+                at = int.from_bytes(body[:_TIME_BYTES], "big")
+                key.verify(body[_TIME_BYTES:], _cosigned(note.text, at))
+                return at
+    raise BrokenSeal(f"not cosigned by {name[:80]} with a key of its own", where="note")
+
+
+def read_checkpoint(note: Note, origin: str) -> Checkpoint:
+    """The checkpoint that a note carries; its signatures are for the caller.
+
+    Raises:
+        MalformedEvidence: no checkpoint.
+        BrokenSeal: of another log.
+    """
+    lines = note.text[:-1].split("\n")
+    if len(lines) != _CHECKPOINT_LINES or not _SIZE.fullmatch(lines[1]):
+        raise MalformedEvidence("a checkpoint has an origin, a size and a root", where="note")
+    if lines[0] != origin:
+        raise BrokenSeal(f"the checkpoint is of {lines[0][:80]}, not of {origin}", where="note")
+    root = _decoded(lines[2], "note")
+    if len(root) != hashlib.sha256().digest_size:
+        raise MalformedEvidence("the root has not 32 bytes", where="note")
+    return Checkpoint(origin, int(lines[1]), root)
+
+
+def _cosigned(text: str, at: int) -> bytes:
+    return f"cosignature/v1\ntime {at}\n{text}".encode()
+
+
+def _key_hash(name: str, kind: bytes, key: PublicKey) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + kind + key.raw).digest()[:_ID_BYTES]
+
+
+def _line(line: str, where: str) -> tuple[str, bytes]:
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise MalformedEvidence("a signature line is malformed", where=where)
+    data = _decoded(found[2], where)
+    if len(data) <= _ID_BYTES:
+        raise MalformedEvidence("a signature line is too short", where=where)
+    return found[1], data
+
+
+def _decoded(text: str, where: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MalformedEvidence("not base64", where=where) from error
+    if base64.b64encode(data).decode() != text:
+        raise MalformedEvidence("not canonical base64", where=where)
+    return data
+
+
+def _require_text(text: str) -> None:
+    if not text.endswith("\n") or _CONTROL.search(text):
+        raise MalformedEvidence("the text of a note is lines without control characters")

@@ -1,0 +1,193 @@
+"""The chain of a case: entries in the order that its host gave them, each bound to the last.
+
+Decides the hash of an entry, and takes entries one by one (spec/disclosure-case.md, section
+Chain). A host admits events and makes entries of them; everybody else accepts entries and
+checks all that the host had to check. Storing and sending them is for others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from steelyard.disclosure.case.event import FIRST, claimed_event, open_event
+from steelyard.disclosure.case.fold import Applied, apply_event, keys_of
+from steelyard.kernel.errors import BrokenSeal, CannotVerify, NotSatisfied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from steelyard.disclosure.case.event import Event
+    from steelyard.disclosure.case.view import View
+
+_DOMAIN: Final = b"steelyard/case-entry/1\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A place in a case.
+
+    Attributes:
+        index: 0, 1, 2, ...
+        previous: Hash of the entry before; the id of the case for the first.
+        ordered: When the host ordered it, whole seconds.
+        event: The signed event.
+    """
+
+    index: int
+    previous: str
+    ordered: datetime
+    event: bytes
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over domain, previous hash, index, time and the digest of the event."""
+        body = b"".join(
+            (
+                _DOMAIN,
+                bytes.fromhex(self.previous),
+                self.index.to_bytes(8, "big"),
+                int(self.ordered.timestamp()).to_bytes(8, "big"),
+                hashlib.sha256(self.event).digest(),
+            )
+        )
+        return hashlib.sha256(body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """An entry that was taken, its event, its hash, and what it did."""
+
+    entry: Entry
+    event: Event
+    hash: str
+    applied: Applied
+
+
+class Chain:
+    """A case as one participant holds it.
+
+    Args:
+        case: Its id.
+    """
+
+    def __init__(self, case: str) -> None:
+        self.case = case
+        self._ordered: list[Ordered] = []
+        self._digests: dict[str, int] = {}
+
+    @property
+    def size(self) -> int:
+        """How many entries it has."""
+        return len(self._ordered)
+
+    @property
+    def head(self) -> str:
+        """Hash of the last entry; the id of the case before the first."""
+        return self._ordered[-1].hash if self._ordered else self.case
+
+    @property
+    def view(self) -> View:
+        """Where the case stands.
+
+        Raises:
+            NotSatisfied: it has no entry.
+        """
+        if not self._ordered:
+            raise NotSatisfied("the case has no entry yet", where=self.case[:16])
+        return self._ordered[-1].applied.view
+
+    @property
+    def ordered(self) -> tuple[Ordered, ...]:
+        """Everything that was taken, in order."""
+        return tuple(self._ordered)
+
+    def head_at(self, size: int) -> str:
+        """The head after so many entries.
+
+        Raises:
+            IndexError: it has fewer.
+        """
+        return self._ordered[size - 1].hash if size else self.case
+
+    def index_of(self, digest: str) -> int | None:
+        """Where an event stands, by its digest; None where it does not."""
+        return self._digests.get(digest)
+
+    def admit(self, envelope: bytes, at: datetime) -> Ordered:
+        """As its host: order an event, or return the entry that it has.
+
+        Raises:
+            NotSatisfied: role, states or rules forbid it.
+            BrokenSeal: not signed by its author, or out of its author's order.
+            MalformedEvidence: no event.
+        """
+        known = self.index_of(claimed_event(envelope).digest)
+        if known is not None:
+            return self._ordered[known]
+        latest = self._ordered[-1].entry.ordered if self._ordered else at
+        # A clock set back must not stop the case: time stands still until it catches up.
+        return self._take(Entry(self.size, self.head, max(at, latest), envelope))
+
+    def accept(self, entry: Entry) -> Ordered:
+        """As a participant: take the next entry of the host.
+
+        Raises:
+            BrokenSeal: it does not follow, or the host had to refuse its event.
+            MalformedEvidence: no event.
+        """
+        if (entry.index, entry.previous) != (self.size, self.head):
+            message = f"entry {entry.index} does not follow entry {self.size - 1}"
+            raise BrokenSeal(message, where=self.case[:16])
+        try:
+            taken = self._take(entry)
+        except NotSatisfied as error:
+            message = f"entry {entry.index} had to be refused: {error.message}"
+            raise BrokenSeal(message, where=error.where, hint="the host broke the rules") from error
+        return taken
+
+    def _take(self, entry: Entry) -> Ordered:
+        view = self._ordered[-1].applied.view if self._ordered else None
+        at = entry.ordered
+        event = open_event(entry.event, lambda claimed: keys_of(view, claimed, at))
+        if event.digest in self._digests:
+            raise BrokenSeal("this event stands in the case already", where=event.kind)
+        self._require_seen(event)
+        hashed = entry.hash
+        ordered = Ordered(entry, event, hashed, apply_event(view, event, at, hashed))
+        self._digests[event.digest] = self.size
+        self._ordered.append(ordered)
+        return ordered
+
+    def _require_seen(self, event: Event) -> None:
+        """Refuse an event whose author was shown another history than this one."""
+        if event.case != self.case:
+            raise BrokenSeal("the event is of another case", where=event.kind)
+        shown = FIRST if event.seen_size == 0 else ""
+        if event.seen_size <= self.size:
+            expected = shown or self.head_at(event.seen_size)
+            if event.seen_head != expected:
+                raise BrokenSeal(
+                    f"the author saw head {event.seen_head[:16]} after {event.seen_size} entries, "
+                    f"here it is {expected[:16]}: one of the two histories is forged",
+                    where=event.kind,
+                    hint="compare checkpoints with the author",
+                )
+
+
+def replay(case: str, entries: Iterable[Entry]) -> Chain:
+    """A chain from entries, each verified.
+
+    Raises:
+        CannotVerify: as for `Chain.accept`, naming the entry.
+    """
+    chain = Chain(case)
+    for entry in entries:
+        try:
+            chain.accept(entry)
+        except CannotVerify as error:
+            where = f"{case[:16]} entry {entry.index}"
+            raise type(error)(error.message, where=where, hint=error.hint) from error
+    return chain
