@@ -13,7 +13,7 @@ from steelyard.weights.scan.part import Allowance
 from steelyard.weights.scan.pickles import walk
 from steelyard.weights.scan.source import MemorySource
 
-from .assembling import HARMLESS, MAGIC_NUMBER, onnx, zipped
+from .assembling import HARMLESS, MAGIC_NUMBER, onnx, wrapped, zipped
 from .hostile_archives import tarred
 from .hostile_readings import entry, records
 
@@ -61,6 +61,16 @@ def test_more_pickles_than_are_followed_are_told(monkeypatch: pytest.MonkeyPatch
     assert found(b"N." * 3, "notes.txt") == []
     assert found(b"N." * 3 + HARMLESS + b".", "notes.txt") == [
         ("pickle-broken", "read as a pickle, more than 3 stand one behind the other")
+    ]
+
+
+def test_more_pickles_than_are_followed_in_an_array_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(walk, "_PICKLE_LIMIT", 3)
+    assert found(wrapped("u1", b"0N.N."), "m.joblib") == []
+    assert found(wrapped("u1", b"0N." + b"N." * 2 + HARMLESS + b"."), "m.joblib") == [
+        ("pickle-broken", "its arrays, read as opcodes, give more than 3 pickles")
     ]
 
 

@@ -43,6 +43,9 @@ def read_pickle(part: Part) -> Iterator[Finding]:
     for reading in other_readings(part.source, found, part.allowance):
         for walk in reading.walks:
             yield from _of_reading(part, walk, max(walk.first_array, 0))
+        if reading.given_up:
+            text = f"its arrays, read as opcodes, give more than {len(reading.walks)} pickles"
+            yield part.finding("pickle-broken", text, reading.end)
 
 
 def _ending(part: Part, found: Pickles) -> Iterator[Finding]:
