@@ -6,41 +6,27 @@ whoever opens an attachment has been told what it is.
 
 from __future__ import annotations
 
-import io
-import stat
-import zipfile
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
 from steelyard.disclosure.advisory.escape import clean_line
+from steelyard.disclosure.intake.archives import SIGNATURES, zip_members
 from steelyard.kernel import sha256_hex
-from steelyard.kernel.errors import MalformedEvidence, UnsafeArchive
+from steelyard.kernel.errors import MalformedEvidence
 
 ATTACHMENT_LIMIT_BYTES: Final = 10 * 1024 * 1024
-_MOST_MEMBERS: Final = 1_000
-_MOST_UNPACKED_BYTES: Final = 64 * 1024 * 1024
-_HIGHEST_RATIO: Final = 100
 _NAME_LIMIT: Final = 200
-_CHUNK_BYTES: Final = 64 * 1024
-# What starts a file of a kind, wherever it stands: a second one makes a polyglot.
-_SIGNATURES: Final = (
-    ("PDF", b"%PDF-"),
-    ("ZIP", b"PK\x03\x04"),
-    ("ZIP", b"PK\x05\x06"),
-    ("RAR", b"Rar!\x1a\x07"),
-    ("7z", b"7z\xbc\xaf\x27\x1c"),
-    ("ELF", b"\x7fELF"),
-    ("gzip", b"\x1f\x8b\x08"),
-    ("xz", b"\xfd7zXZ\x00"),
-    ("OLE", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-)
 _ACTIVE: Final = (b"<script", b"<?php", b"<html", b"<iframe")
 # Shorter signatures occur in any compressed picture by chance.
 _RARE: Final = 4
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _JPEG: Final = b"\xff\xd8\xff"
-_PNG_END: Final = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+_END_OF_IMAGE: Final = 0xD9
+_START_OF_SCAN: Final = 0xDA
+# In compressed data FF stands before 00, a restart mark, or another FF that fills.
+_NEXT_MARKER: Final = re.compile(b"\xff+([^\x00\xd0-\xd7\xff])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +71,11 @@ def inspect_attachment(name: str, data: bytes) -> Attachment:
         raise MalformedEvidence(message, where=shown)
     members: tuple[str, ...] = ()
     if data.startswith(b"PK"):
-        kind, members = "zip", _zip_members(data, shown)
+        kind, members = "zip", zip_members(data, shown)
     elif data.startswith(_PNG):
         kind = _whole(data, "png", _png_end(data, shown), shown)
     elif data.startswith(_JPEG):
-        kind = _whole(data, "jpeg", data.rfind(b"\xff\xd9") + 2, shown)
+        kind = _whole(data, "jpeg", _jpeg_end(data, shown), shown)
     else:
         kind = _text_kind(data, shown)
     return Attachment(shown, kind, len(data), sha256_hex(data), members)
@@ -118,8 +104,22 @@ def _png_end(data: bytes, where: str) -> int:
     raise MalformedEvidence("the PNG is cut or its checksums are wrong", where=where)
 
 
+def _jpeg_end(data: bytes, where: str) -> int:
+    """Where the first picture of a JPEG ends (ITU-T T.81, annex B), by its segments."""
+    place = len(_JPEG) - 1
+    while found := _NEXT_MARKER.match(data, place):
+        kind, body = found[1][0], found.end()
+        if kind == _END_OF_IMAGE:
+            return body
+        place = body + int.from_bytes(data[body : body + 2], "big")
+        if kind == _START_OF_SCAN:
+            scan = _NEXT_MARKER.search(data, place)
+            place = scan.start() if scan else len(data)
+    raise MalformedEvidence("the JPEG is cut or its segments are wrong", where=where)
+
+
 def _text_kind(data: bytes, where: str) -> str:
-    for kind, signature in _SIGNATURES:
+    for kind, signature in SIGNATURES:
         if data.startswith(signature):
             message = f"a file of kind {kind} is not taken"
             hint = "send text, PNG, JPEG, or a zip of them"
@@ -137,75 +137,10 @@ def _text_kind(data: bytes, where: str) -> str:
 
 def _refuse_second_kind(data: bytes, kind: str, where: str) -> None:
     """A text that quotes a program's start is a text; in a picture it is a second file."""
-    found = [other for other, mark in _SIGNATURES if len(mark) >= _RARE and mark in data]
+    found = [other for other, mark in SIGNATURES if len(mark) >= _RARE and mark in data]
     if kind != "text":
         lowered = data.lower()
         found += [mark.decode() for mark in _ACTIVE if mark in lowered]
     if found:
         message = f"a {kind} that is also {found[0]}"
         raise MalformedEvidence(message, where=where, hint="send one file of one kind")
-
-
-def _zip_members(data: bytes, where: str) -> tuple[str, ...]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            _check_layout(data, archive, members, where)
-            unpacked = 0
-            for member in members:
-                _check_member(member, where)
-                unpacked += _unpacked_bytes(archive, member, _MOST_UNPACKED_BYTES - unpacked)
-                if unpacked >= _MOST_UNPACKED_BYTES:
-                    message = f"unpacks to more than {_MOST_UNPACKED_BYTES:,} bytes"
-                    raise UnsafeArchive(message, where=where)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise UnsafeArchive(f"no zip that can be read: {error}", where=where) from error
-    return tuple(clean_line(member.filename)[:_NAME_LIMIT] for member in members)
-
-
-def _check_layout(
-    data: bytes, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], where: str
-) -> None:
-    """A zip fills its file from the first byte to the last, without a word of its own."""
-    if len(members) > _MOST_MEMBERS:
-        message = f"{len(members):,} members, and at most {_MOST_MEMBERS:,} are taken"
-        raise UnsafeArchive(message, where=where)
-    names = [member.filename for member in members]
-    if len(set(names)) < len(names):
-        raise UnsafeArchive("two members have the same name", where=where)
-    starts = sorted(member.header_offset for member in members)
-    if archive.comment or data[-22:-18] != b"PK\x05\x06" or (starts and starts[0] != 0):
-        raise UnsafeArchive("bytes before, after or beside the zip", where=where)
-    packed = sum(member.compress_size for member in members)
-    if packed > len(data):
-        raise UnsafeArchive("members overlap", where=where)
-
-
-def _check_member(member: zipfile.ZipInfo, where: str) -> None:
-    name, mode = member.filename, member.external_attr >> 16
-    parts = name.replace("\\", "/").split("/")
-    if name.startswith(("/", "\\")) or ".." in parts or ":" in name or not name.isprintable():
-        raise UnsafeArchive(f"member name {name[:80]!r} is no plain relative path", where=where)
-    if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        raise UnsafeArchive(f"member {name[:80]!r} is no regular file", where=where)
-    if member.flag_bits & 0x1:
-        raise UnsafeArchive(f"member {name[:80]!r} is encrypted", where=where)
-    if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise UnsafeArchive(f"member {name[:80]!r} is packed by an unusual method", where=where)
-
-
-def _unpacked_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: int) -> int:
-    """Bytes that a member really unpacks to, whatever it claims; inspects its beginning."""
-    count, limit = 0, max(member.compress_size, 1) * _HIGHEST_RATIO
-    head = b""
-    with archive.open(member) as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            head = head or chunk
-            count += len(chunk)
-            if count > min(limit, budget):
-                message = f"member {member.filename[:80]!r} unpacks to too much"
-                raise UnsafeArchive(message, where=member.filename[:80])
-    if any(head.startswith(signature) for kind, signature in _SIGNATURES if kind != "PDF"):
-        message = f"member {member.filename[:80]!r} is an archive or a program"
-        raise UnsafeArchive(message, where=member.filename[:80])
-    return count

@@ -204,9 +204,12 @@ def read_plain(document: Fields, reading: Reading) -> IntakeReport:
     reading.drop_unknown(document, _PLAIN, "report")
     targets = reading.objects(document.get("targets"), "targets")
     title = reading.required(document["title"], "title")
+    description = reading.text(document["description"], "description")
+    if not description:
+        raise MalformedEvidence("description is missing or empty", where=reading.where)
     flaw = ClaimedFlaw(
         title=title,
-        description=reading.text(document["description"], "description"),
+        description=description,
         ids=reading.lines([document.get("id")], "id"),
         weaknesses=reading.lines(document.get("weaknesses"), "weaknesses"),
         targets=tuple(
@@ -259,5 +262,6 @@ def _dates(reading: Reading, values: Fields) -> tuple[tuple[str, str], ...]:
 
 
 def _first_sentence(text: str) -> str:
+    """A title from a text that is not empty; where it begins with a stop, all of it."""
     first = text.splitlines()[0]
-    return first.partition(". ")[0].strip()[:120]
+    return (first.partition(". ")[0].strip() or " ".join(text.split()))[:120]

@@ -110,7 +110,7 @@ class Reading:
     """Reads fields of a foreign document, cleans them, and keeps count of what it drops."""
 
     where: str
-    dropped: list[str] = field(default_factory=list[str])
+    dropped: dict[str, None] = field(default_factory=dict[str, None])
 
     def line(self, value: object, name: str) -> str:
         """One line of text, cut at 512 characters; empty for nothing."""
@@ -180,8 +180,8 @@ class Reading:
 
     def drop(self, sentence: str) -> None:
         """Note what is not taken over."""
-        if sentence not in self.dropped and len(self.dropped) < LIST_LIMIT:
-            self.dropped.append(sentence)
+        if len(self.dropped) < LIST_LIMIT:
+            self.dropped[sentence] = None
 
     def drop_unknown(self, fields: Fields, known: Iterable[str], name: str) -> None:
         """Note the fields that nothing reads."""

@@ -40,6 +40,57 @@ def link() -> zipfile.ZipInfo:
     return member
 
 
+def spliced(part: bytes, place: int, *, before: bytes = b"PK\x01\x02") -> bytes:
+    """A zip of two members with bytes between a record and the one before it."""
+    data = zipped(("a", b"x"), ("b", b"y"))
+    found = [n for n in range(len(data)) if data.startswith(before, n)][place]
+    grown = bytearray(data[:found] + part + data[found:])
+    offsets = [n for n in range(len(grown)) if grown.startswith(b"PK\x01\x02", n)]
+    for offset in offsets:
+        (start,) = struct.unpack("<L", grown[offset + 42 : offset + 46])
+        grown[offset + 42 : offset + 46] = struct.pack("<L", start + len(part) * (start >= found))
+    grown[-6:-2] = struct.pack("<L", offsets[0])
+    return bytes(grown)
+
+
+def folder(name: str, data: bytes, mode: int = 0o40755) -> bytes:
+    member = zipfile.ZipInfo(name)
+    member.external_attr = mode << 16
+    return zipped((member, data), method=0)
+
+
+def described(**fields: bytes) -> bytes:
+    member = zipfile.ZipInfo("a")
+    for name, value in fields.items():
+        setattr(member, name, value)
+    return zipped((member, b"x"))
+
+
+def misnamed() -> bytes:
+    """A name that says it is UTF-8 and is not."""
+    return zipped(("\u00e9", b"x")).replace("\u00e9".encode(), b"\xff\xfe")
+
+
+def streamed() -> bytes:
+    """Members whose sizes follow them, as a writer leaves them that cannot go back."""
+
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def tell(self) -> int:
+            raise io.UnsupportedOperation
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", 8) as archive:
+        archive.writestr("a.txt", b"x" * 40)
+        archive.writestr("b.txt", b"y")
+    return pipe.getvalue()
+
+
+TAR = b"a.txt".ljust(257, b"\0") + b"ustar\x0000".ljust(255, b"\0")
+SCAN = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+PHOTO = b"\xff\xd8\xff\xfe\x00\x04\xff\xd9" + SCAN + b"ab\xff\x00\xff\xd0cd\xff\xff\xd9"
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xd9"
 
 
@@ -51,6 +102,9 @@ JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xf
         ("page.html", b"<html><script>x</script></html>", "text", ()),
         ("pixel.png", png(), "png", ()),
         ("photo.jpeg", JPEG, "jpeg", ()),
+        ("scan.jpeg", PHOTO, "jpeg", ()),
+        ("stream.zip", streamed(), "zip", ("a.txt", "b.txt")),
+        ("tree.zip", folder("d/", b""), "zip", ("d/",)),
         ("logs.zip", zipped(("a/b.txt", b"x"), ("c.txt", b"y")), "zip", ("a/b.txt", "c.txt")),
     ],
 )
@@ -75,6 +129,10 @@ def test_a_name_is_shown_cleaned_and_is_no_path() -> None:
         (b"x" * 10_485_761, "10,485,761 bytes; an attachment has 1 to 10,485,760"),
         (png() + b"PK\x03\x04", "4 bytes after the end of the png"),
         (JPEG + zipped(("a", b"x")), "103 bytes after the end of the jpeg"),
+        (JPEG + b"<?php hidden" + b"\xff\xd9", "14 bytes after the end of the jpeg"),
+        (PHOTO + b"x\xff\xd9", "3 bytes after the end of the jpeg"),
+        (PHOTO[:-2], "the JPEG is cut or its segments are wrong"),
+        (JPEG[:-2], "the JPEG is cut or its segments are wrong"),
         (png(chunk(b"tEXt", b"x\x00%PDF-1.7")), "a png that is also PDF"),
         (png(chunk(b"tEXt", b"x\x00<ScRiPt>")), "a png that is also <script"),
         (png()[:-4] + b"abcd", "the PNG is cut or its checksums are wrong"),
@@ -128,6 +186,21 @@ def encrypted() -> bytes:
         (lambda: zipped(*((f"m{n}", b"") for n in range(1001))), ("1,001 members, and at most 1,000"
          " are taken")),
         (lambda: zipped(("a", b"x")) + b"tail", "bytes before, after or beside the zip"),
+        (lambda: spliced(b"hidden", 0), "bytes before, after or beside the zip"),
+        (lambda: spliced(b"hidden", 1, before=b"PK\x03\x04"),
+         "bytes before, after or beside the zip"),
+        (lambda: spliced(b"PK hidden", 0, before=b"PK\x03\x04"),
+         "bytes before, after or beside the zip"),
+        (lambda: described(comment=b"hidden"), "bytes before, after or beside the zip"),
+        (lambda: described(extra=struct.pack("<HH", 0x9999, 90) + bytes(90)),
+         "member 'a' has 94 extra bytes"),
+        (lambda: folder("d/", b"hidden"), "folder 'd/' has content"),
+        (lambda: folder("d", b""), "member 'd' is no regular file"),
+        (lambda: folder("d/", b"", 0o100644), "member 'd/' is no regular file"),
+        (lambda: zipped(("a.txt", b"MZ\x90\x00")), "member 'a.txt' is an archive or a program"),
+        (lambda: zipped(("a.txt", TAR)), "member 'a.txt' is an archive or a program"),
+        (misnamed, ("no zip that can be read: 'utf-8' codec can't decode byte 0xff in position 0:"
+         " invalid start byte")),
         (lambda: b"PK\x03\x04 no zip", "no zip that can be read: File is not a zip file"),
     ],
 )  # fmt: skip

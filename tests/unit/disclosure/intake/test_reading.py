@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import time
 from contextlib import suppress
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelyard.disclosure.intake import ClaimedTarget, IntakeReport, read_intake
+from steelyard.disclosure.intake.report import Reading
 from steelyard.kernel.errors import MalformedEvidence, SteelyardError
 from steelyard.standard import check_schema
 
@@ -82,6 +84,24 @@ def test_text_is_cleaned_before_anything_else_sees_it() -> None:
     report = read(PLAIN | {"title": "\u202eevil\u202c\x1b[2J title\u200b", "description": "a\rb"})
     assert report.title == "evil[2J title"
     assert report.flaws[0].description == "a\nb"
+
+
+def test_a_title_is_never_empty() -> None:
+    assert read({**VINCE, "vul_description": ". It obeys quoted text."}).title == (
+        ". It obeys quoted text."
+    )
+    with pytest.raises(MalformedEvidence, match="description is missing or empty"):
+        read({**PLAIN, "description": " "})
+
+
+def test_much_that_is_dropped_takes_time_linear_in_it() -> None:
+    """Each address is compared with none of those dropped before."""
+    reading = Reading("r")
+    started = time.process_time()
+    for number in range(200_000):
+        reading.drop(f"field {number % 2_000:>400} is not read")
+    assert time.process_time() - started < 1.0
+    assert len(reading.dropped) == 1_000
 
 
 def test_long_texts_are_cut_and_said_so() -> None:
