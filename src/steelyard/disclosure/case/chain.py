@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.event import FIRST, claimed_event, open_event
-from steelyard.disclosure.case.fold import Applied, apply_event, keys_of
+from steelyard.disclosure.case.fold import apply_event, keys_of
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, NotSatisfied
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from steelyard.disclosure.case.event import Event
     from steelyard.disclosure.case.view import View
+    from steelyard.disclosure.states.rules import Advice, Effect
 
 _DOMAIN: Final = b"steelyard/case-entry/1\x00"
 
@@ -58,12 +59,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """An entry that was taken, its event, its hash, and what it did."""
+    """An entry that was taken, and what it did.
+
+    Attributes:
+        hash: Of the entry.
+        effects: Machines that moved, in order.
+        advice: What the rules advise.
+    """
 
     entry: Entry
     event: Event
     hash: str
-    applied: Applied
+    effects: tuple[Effect, ...]
+    advice: tuple[Advice, ...]
 
 
 class Chain:
@@ -76,6 +84,7 @@ class Chain:
     def __init__(self, case: str) -> None:
         self.case = case
         self._ordered: list[Ordered] = []
+        self._view: View | None = None
         self._digests: dict[str, int] = {}
 
     @property
@@ -95,9 +104,9 @@ class Chain:
         Raises:
             NotSatisfied: it has no entry.
         """
-        if not self._ordered:
+        if self._view is None:
             raise NotSatisfied("the case has no entry yet", where=self.case[:16])
-        return self._ordered[-1].applied.view
+        return self._view
 
     @property
     def ordered(self) -> tuple[Ordered, ...]:
@@ -115,6 +124,19 @@ class Chain:
     def index_of(self, digest: str) -> int | None:
         """Where an event stands, by its digest; None where it does not."""
         return self._digests.get(digest)
+
+    def since(self, size: int) -> tuple[Ordered, ...]:
+        """What was taken after so many entries."""
+        return tuple(self._ordered[size:])
+
+    def copied(self, size: int | None = None) -> Chain:
+        """A chain of its own with the first `size` entries of this one, or with all of them."""
+        if size is not None and size < self.size:
+            return replay(self.case, [item.entry for item in self._ordered[:size]])
+        twin = Chain(self.case)
+        twin._ordered, twin._view = list(self._ordered), self._view
+        twin._digests = dict(self._digests)
+        return twin
 
     def admit(self, envelope: bytes, at: datetime) -> Ordered:
         """As its host: order an event, or return the entry that it has.
@@ -149,14 +171,15 @@ class Chain:
         return taken
 
     def _take(self, entry: Entry) -> Ordered:
-        view = self._ordered[-1].applied.view if self._ordered else None
-        at = entry.ordered
+        view, at = self._view, entry.ordered
         event = open_event(entry.event, lambda claimed: keys_of(view, claimed, at))
         if event.digest in self._digests:
             raise BrokenSeal("this event stands in the case already", where=event.kind)
         self._require_seen(event)
         hashed = entry.hash
-        ordered = Ordered(entry, event, hashed, apply_event(view, event, at, hashed))
+        applied = apply_event(view, event, at, hashed)
+        ordered = Ordered(entry, event, hashed, applied.effects, applied.advice)
+        self._view = applied.view
         self._digests[event.digest] = self.size
         self._ordered.append(ordered)
         return ordered

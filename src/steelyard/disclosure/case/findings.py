@@ -20,9 +20,9 @@ from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, SteelyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from steelyard.disclosure.case.chain import Ordered
+    from steelyard.disclosure.case.chain import Chain, Ordered
     from steelyard.disclosure.case.view import View
     from steelyard.disclosure.reproducer.query import Answer
     from steelyard.kernel import JsonObject
@@ -35,6 +35,8 @@ _UPDATE: Final[Mapping[str, shapes.Check]] = {
     "note": shapes.text(2000, empty=True, lines=True),
     "evidence": shapes.nullable(shapes.digest),
 }
+_SEEN: Final = ("notify", "acknowledge", "run", "new_version")
+"""Steps of a target that stand in the open."""
 _EVENTS: Final = {
     Verdict.AFFECTED: "find_affected",
     Verdict.NOT_AFFECTED: "find_not_affected",
@@ -97,15 +99,15 @@ def write_update(event: str, note: str = "", evidence: str | None = None) -> byt
     return canonical_json(value)
 
 
-def find(ordered: Iterable[Ordered], opened: Mapping[str, bytes]) -> Findings:
+def find(chain: Chain, opened: Mapping[str, bytes]) -> Findings:
     """What is known of each target.
 
     Args:
-        ordered: The whole chain.
+        chain: The case.
         opened: Plaintext of sealed objects, by object id.
     """
-    run = _Run(opened)
-    for item in ordered:
+    run = _Run(chain.view, opened)
+    for item in chain.ordered:
         run.take(item)
     return Findings(run.targets, tuple(run.sealed), tuple(run.problems))
 
@@ -114,6 +116,7 @@ def find(ordered: Iterable[Ordered], opened: Mapping[str, bytes]) -> Findings:
 class _Run:
     """A walk along a chain."""
 
+    view: View
     opened: Mapping[str, bytes]
     targets: dict[tuple[str, str], Found] = field(default_factory=dict["tuple[str, str]", "Found"])
     sealed: list[str] = field(default_factory=list[str])
@@ -121,23 +124,18 @@ class _Run:
 
     def take(self, item: Ordered) -> None:
         kind, author, body = item.event.kind, item.event.author, item.event.body
-        view = item.applied.view
-        if kind == "query":
-            for key, target in view.targets.items():
-                if target.state == "notified":
-                    self._move(key, "notify")
-        elif kind == "target":
+        if kind == "target":
             key = (author, str(body["handle"]))
             before = self.targets.pop((author, ""), Found(*key))
-            known = self.targets.setdefault(key, replace(before, handle=key[1]))
-            if known.state != view.targets[key].state:
-                self._move(key, "new_version")
-        elif kind == "progress":
-            self._move((author, str(body["target"])), str(body["event"]))
-        elif kind in {"answer", "status"}:
-            self._sealed(item, view)
+            self.targets.setdefault(key, replace(before, handle=key[1]))
+        for effect in item.effects:
+            if effect.machine == "AM" and effect.event in _SEEN:
+                organization, _, handle = effect.owner.partition("/")
+                self._move((organization, handle), effect.event)
+        if kind in {"answer", "status"}:
+            self._sealed(item)
 
-    def _sealed(self, item: Ordered, view: View) -> None:
+    def _sealed(self, item: Ordered) -> None:
         body = item.event.body
         reference = body["object"]
         name = str(reference["id"]) if isinstance(reference, dict) else ""
@@ -148,17 +146,15 @@ class _Run:
         key = (item.event.author, str(body["target"]))
         try:
             if item.event.kind == "answer":
-                self._answer(key, plaintext, view, str(body["query"]), item)
+                self._answer(key, plaintext, str(body["query"]), item)
             else:
                 self._update(key, plaintext)
         except SteelyardError as error:
-            self.problems.append(f"{view.named(key[0])}/{key[1]}: {error.message}")
+            self.problems.append(f"{self.view.named(key[0])}/{key[1]}: {error.message}")
 
-    def _answer(
-        self, key: tuple[str, str], plaintext: bytes, view: View, query: str, item: Ordered
-    ) -> None:
-        asked = _query(view, query)
-        keys = view.members[key[0]].card.keys_at(item.entry.ordered)
+    def _answer(self, key: tuple[str, str], plaintext: bytes, query: str, item: Ordered) -> None:
+        asked = _query(self.view, query)
+        keys = self.view.members[key[0]].card.keys_at(item.entry.ordered)
         known = self.targets.get(key, Found(*key))
         seen = [(name, key[1]) for name in known.answers]
         answer = open_answer(plaintext, keys, asked, seen=seen)

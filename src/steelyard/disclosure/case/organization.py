@@ -231,6 +231,23 @@ def look_alikes(name: str, others: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(key for key, other in others.items() if _skeleton(other) == own))
 
 
+def look_alike_names(names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Names of others that could be taken for each organization's; only those that have any.
+
+    Args:
+        names: Names by organization id.
+    """
+    alike: dict[str, list[str]] = {}
+    for key, name in names.items():
+        alike.setdefault(_skeleton(name), []).append(key)
+    return {
+        key: tuple(names[other] for other in keys if other != key)
+        for keys in alike.values()
+        if len(keys) > 1
+        for key in keys
+    }
+
+
 @cache
 def _confusable() -> Mapping[int, str]:
     entry = files("steelyard.disclosure.case") / "data" / "look_alikes.yaml"

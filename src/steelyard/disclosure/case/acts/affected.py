@@ -41,6 +41,7 @@ def target(step: Step) -> None:
         if told == (known.version, known.commitment, known.guardrail):
             raise step.refuse("this target is known as it is")
         state, since = _new_version(state), step.at
+        step.note(step.author, handle, "new_version", known.state, state)
     new = Target(
         organization=step.author,
         handle=handle,
@@ -74,6 +75,7 @@ def query(step: Step) -> None:
         for key, item in targets.items():
             if key[0] == name and item.state == "unknown":
                 targets[key] = replace(item, state="notified", since=step.at)
+                step.note(name, item.handle, "notify", item.state, "notified")
     row = Query(
         digest=asked.digest,
         reproducer=asked.reproducer,
@@ -92,7 +94,7 @@ def progress(step: Step) -> None:
     # The state behind `answered` is sealed, and each of those allows a run.
     before = "affected" if known.state == ANSWERED else known.state
     state = machine_step(load_tables().machine("AM"), before, step.body["event"])
-    _put(step, known, state)
+    _put(step, known, state, step.body["event"])
 
 
 def answer(step: Step) -> None:
@@ -110,7 +112,7 @@ def answer(step: Step) -> None:
         raise step.refuse(f"a target that is {known.state} has nothing to answer")
     _register_for_coordinators(step)
     step.set(answered=step.view.answered | {key})
-    _put(step, known, ANSWERED)
+    _put(step, known, ANSWERED, "answer")
 
 
 def status(step: Step) -> None:
@@ -144,9 +146,10 @@ def _own(step: Step) -> Target:
     return known
 
 
-def _put(step: Step, known: Target, state: str) -> None:
+def _put(step: Step, known: Target, state: str, event: str) -> None:
     moved = replace(known, state=state, since=step.at)
     step.set(targets={**step.view.targets, (known.organization, known.handle): moved})
+    step.note(known.organization, known.handle, event, known.state, state)
 
 
 def _register_for_coordinators(step: Step) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from steelyard.disclosure.states.rules import Act, apply
+from steelyard.disclosure.states.rules import Act, Effect, apply
 from steelyard.kernel.errors import NotSatisfied
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from steelyard.disclosure.case.event import Event
     from steelyard.disclosure.case.view import Member, View
-    from steelyard.disclosure.states.rules import Advice, Effect, Outcome
+    from steelyard.disclosure.states.rules import Advice, Outcome
 
 _TALKS = ("proposed", "revise")
 
@@ -35,7 +35,7 @@ class Step:
     view: View
     event: Event
     at: datetime
-    effects: list[Effect] = field(default_factory=list["Effect"])
+    effects: list[Effect] = field(default_factory=list[Effect])
     advice: list[Advice] = field(default_factory=list["Advice"])
 
     @property
@@ -74,6 +74,11 @@ class Step:
         self.advice += outcome.advice
         table = self.view.table if outcome.case.em in _TALKS else None
         self.set(states=outcome.case, table=table)
+
+    def note(self, organization: str, handle: str, event: str, before: str, after: str) -> None:
+        """Tell that a target moved, as far as everybody may see it."""
+        owner = f"{organization}/{handle}"
+        self.effects.append(Effect("AM", owner, event, before, after, ()))
 
     def refuse(self, message: str, hint: str = "") -> NotSatisfied:
         """The error that refuses this event; raise it."""

@@ -1,0 +1,315 @@
+"""Entries, checkpoints, pending events and faults of cases, as rows.
+
+Stores and finds; a chain is verified by `disclosure.case` when it is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, select, update
+
+from steelyard.disclosure.case import Entry
+from steelyard.server.storage.tables import CASES, CHECKPOINTS, ENTRIES, FAULTS, GAPS, PENDING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+    from steelyard.disclosure.case import CaseCheckpoint, Fault, Ordered, View
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case as lists show it."""
+
+    id: str
+    title: str
+    host: str
+    size: int
+    head: str
+    opened: datetime
+    ordered: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEvent:
+    """An event of this organization that its host has not ordered.
+
+    Attributes:
+        refused: Why the host refused it; empty while it waits.
+    """
+
+    case: str
+    author: str
+    sequence: int
+    digest: str
+    event: bytes
+    made: datetime
+    refused: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """What somebody was found to have done, with both signed texts."""
+
+    case: str
+    culprit: str
+    kind: str
+    text: str
+    first: bytes
+    second: bytes
+    found: datetime
+
+
+def instant(seconds: int) -> datetime:
+    """The instant of a column."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def seconds(at: datetime) -> int:
+    """The column of an instant."""
+    return int(at.timestamp())
+
+
+def list_cases(connection: Connection) -> tuple[CaseRow, ...]:
+    """All cases, the one with the latest entry first."""
+    rows = connection.execute(select(CASES).order_by(CASES.c.ordered.desc(), CASES.c.id))
+    return tuple(_case(row) for row in rows)
+
+
+def case_ids(connection: Connection) -> tuple[str, ...]:
+    """Ids of all cases."""
+    return tuple(connection.execute(select(CASES.c.id)).scalars())
+
+
+def entries(connection: Connection, case: str, start: int = 0) -> tuple[Entry, ...]:
+    """Entries of a case from an index on."""
+    query = (
+        select(ENTRIES)
+        .where(ENTRIES.c.case_id == case, ENTRIES.c.place >= start)
+        .order_by(ENTRIES.c.place)
+    )
+    return tuple(
+        Entry(row.place, row.previous, instant(row.ordered), row.event)
+        for row in connection.execute(query)
+    )
+
+
+def add_entry(connection: Connection, view: View, ordered: Ordered) -> None:
+    """Keep an entry, and where its case stands now."""
+    entry, case = ordered.entry, view.case
+    connection.execute(
+        insert(ENTRIES),
+        {
+            "case_id": case,
+            "place": entry.index,
+            "previous": entry.previous,
+            "ordered": seconds(entry.ordered),
+            "digest": ordered.event.digest,
+            "event": entry.event,
+        },
+    )
+    stands = {
+        "title": view.title,
+        "host": view.host,
+        "size": view.size,
+        "head": view.head,
+        "ordered": seconds(view.ordered),
+    }
+    if entry.index == 0:
+        connection.execute(insert(CASES), {"id": case, "opened": stands["ordered"], **stands})
+    else:
+        connection.execute(update(CASES).where(CASES.c.id == case).values(stands))
+
+
+def drop_entries(connection: Connection, case: str, start: int) -> None:
+    """Forget entries from an index on; only where a case goes on under another history."""
+    connection.execute(delete(ENTRIES).where(ENTRIES.c.case_id == case, ENTRIES.c.place >= start))
+    if start == 0:
+        connection.execute(delete(CASES).where(CASES.c.id == case))
+
+
+def add_checkpoint(connection: Connection, checkpoint: CaseCheckpoint) -> None:
+    """Keep a checkpoint, in the place of the same one with fewer signatures."""
+    key = (
+        CHECKPOINTS.c.case_id == checkpoint.case,
+        CHECKPOINTS.c.size == checkpoint.size,
+        CHECKPOINTS.c.head == checkpoint.head,
+    )
+    connection.execute(delete(CHECKPOINTS).where(*key))
+    connection.execute(
+        insert(CHECKPOINTS),
+        {
+            "case_id": checkpoint.case,
+            "size": checkpoint.size,
+            "head": checkpoint.head,
+            "host": checkpoint.host,
+            "signed": seconds(checkpoint.signed),
+            "note": checkpoint.note,
+        },
+    )
+
+
+def checkpoint_note(connection: Connection, case: str, size: int, head: str) -> bytes | None:
+    """The note of a checkpoint with all signatures that are known."""
+    query = select(CHECKPOINTS.c.note).where(
+        CHECKPOINTS.c.case_id == case, CHECKPOINTS.c.size == size, CHECKPOINTS.c.head == head
+    )
+    return connection.execute(query).scalar()
+
+
+def latest_notes(connection: Connection, case: str, count: int = 1) -> tuple[bytes, ...]:
+    """The notes of the largest checkpoints of a case, the largest first."""
+    query = (
+        select(CHECKPOINTS.c.note)
+        .where(CHECKPOINTS.c.case_id == case)
+        .order_by(CHECKPOINTS.c.size.desc(), CHECKPOINTS.c.signed.desc())
+        .limit(count)
+    )
+    return tuple(connection.execute(query).scalars())
+
+
+def add_pending(connection: Connection, event: PendingEvent) -> None:
+    """Keep an event of one's own until its host has ordered it."""
+    connection.execute(
+        insert(PENDING),
+        {
+            "case_id": event.case,
+            "author": event.author,
+            "sequence": event.sequence,
+            "digest": event.digest,
+            "event": event.event,
+            "made": seconds(event.made),
+            "refused": event.refused,
+        },
+    )
+
+
+def pending(connection: Connection, case: str) -> tuple[PendingEvent, ...]:
+    """Events of one's own that a case has not ordered, in their order."""
+    query = select(PENDING).where(PENDING.c.case_id == case).order_by(PENDING.c.sequence)
+    return tuple(
+        PendingEvent(
+            row.case_id,
+            row.author,
+            row.sequence,
+            row.digest,
+            row.event,
+            instant(row.made),
+            row.refused,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def settle_pending(connection: Connection, case: str, digest: str) -> None:
+    """An event of one's own stands in its case."""
+    connection.execute(delete(PENDING).where(PENDING.c.case_id == case, PENDING.c.digest == digest))
+
+
+def refuse_pending(connection: Connection, case: str, digest: str, reason: str) -> None:
+    """A host has refused an event; the reason stays until its author has seen it."""
+    connection.execute(
+        update(PENDING)
+        .where(PENDING.c.case_id == case, PENDING.c.digest == digest)
+        .values(refused=reason[:2000])
+    )
+
+
+def drop_pending(connection: Connection, case: str) -> None:
+    """Forget what a case has not ordered of one's own."""
+    connection.execute(delete(PENDING).where(PENDING.c.case_id == case))
+
+
+def add_fault(connection: Connection, case: str, fault: Fault, at: datetime) -> bool:
+    """Keep the evidence against somebody once; whether it is new."""
+    known = select(func.count()).where(
+        FAULTS.c.case_id == case, FAULTS.c.culprit == fault.host, FAULTS.c.kind == fault.kind,
+        FAULTS.c.text == fault.text,
+    )  # fmt: skip
+    if connection.execute(known).scalar_one():
+        return False
+    row: dict[str, Any] = {
+        "case_id": case,
+        "culprit": fault.host,
+        "kind": fault.kind,
+        "text": fault.text,
+        "first": fault.first,
+        "second": fault.second,
+        "found": seconds(at),
+    }
+    connection.execute(insert(FAULTS), row)
+    return True
+
+
+def faults(connection: Connection, case: str | None = None) -> tuple[FaultRow, ...]:
+    """What was found, the latest first."""
+    query = select(FAULTS).order_by(FAULTS.c.number.desc())
+    if case is not None:
+        query = query.where(FAULTS.c.case_id == case)
+    return tuple(
+        FaultRow(
+            row.case_id, row.culprit, row.kind, row.text, row.first, row.second, instant(row.found)
+        )
+        for row in connection.execute(query)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Something that came before what it follows."""
+
+    number: int
+    digest: str
+    item: bytes
+    received: datetime
+
+
+def keep_early(connection: Connection, case: str, line: str, early: Early, *, most: int) -> bool:
+    """Keep what came too early, while there is room for it; whether it is kept."""
+    key = (GAPS.c.case_id == case, GAPS.c.line == line)
+    count = connection.execute(select(func.count()).select_from(GAPS).where(*key)).scalar_one()
+    same = select(func.count()).select_from(GAPS).where(*key, GAPS.c.number == early.number)
+    if count >= most or connection.execute(same).scalar_one():
+        return False
+    row = {
+        "case_id": case,
+        "line": line,
+        "number": early.number,
+        "digest": early.digest,
+        "item": early.item,
+        "received": seconds(early.received),
+    }
+    connection.execute(insert(GAPS), row)
+    return True
+
+
+def take_early(connection: Connection, case: str, line: str, number: int) -> Early | None:
+    """Take out what was kept under a number."""
+    key = (GAPS.c.case_id == case, GAPS.c.line == line, GAPS.c.number == number)
+    row = connection.execute(select(GAPS).where(*key)).first()
+    if row is None:
+        return None
+    connection.execute(delete(GAPS).where(*key))
+    return Early(row.number, row.digest, row.item, instant(row.received))
+
+
+def drop_early(connection: Connection, case: str, line: str, below: int) -> None:
+    """Forget what is kept below a number, as it has arrived otherwise."""
+    connection.execute(
+        delete(GAPS).where(GAPS.c.case_id == case, GAPS.c.line == line, GAPS.c.number < below)
+    )
+
+
+def _case(row: Row[Any]) -> CaseRow:
+    return CaseRow(
+        row.id,
+        row.title,
+        row.host,
+        row.size,
+        row.head,
+        instant(row.opened),
+        instant(row.ordered),
+    )

@@ -1,0 +1,1 @@
+"""Steps that bring the tables of a node up to date, run by alembic."""
