@@ -190,6 +190,7 @@ def _domain(name: str, raw: dict[str, Any]) -> Domain:
     parts["rules"] = _rules(parts.pop("rule"))
     parts["indicators"] = tuple(raw["indicators"])
     parts["supporting"] = tuple(raw["supporting"])
+    parts["flaw_classes"] = tuple(raw["flaw_classes"])
     return Domain(id=name, **parts)
 
 

@@ -39,6 +39,7 @@ class Domain:
         rules: Rule by level.
         indicators: The core, required in every determination.
         supporting: Required as soon as they are planned or any record of them exists.
+        flaw_classes: Classes of published flaws that bear on the domain.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Domain:
     rules: Mapping[int, Rule]
     indicators: tuple[str, ...]
     supporting: tuple[str, ...]
+    flaw_classes: tuple[str, ...]
 
     @property
     def largest_k(self) -> int:
