@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,7 +43,7 @@ class Format(StrEnum):
 def check(
     file: Annotated[Path, typer.Argument(help="The advisory, in YAML.")],
     lint: Annotated[
-        list[Path] | None, typer.Option(help="Payload that the advisory must not repeat.")
+        list[Path] | None, typer.Option(help="Payload that it must not repeat; a folder of them.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
@@ -69,9 +69,9 @@ def export(
         Format, typer.Option("--format", help="Format; all but drafts of standards by default.")
     ] = Format.ALL,
     lint: Annotated[
-        list[Path] | None, typer.Option(help="Payload that no file may repeat.")
+        list[Path] | None, typer.Option(help="Payload that no file may repeat; a folder of them.")
     ] = None,
-    at: Annotated[str | None, typer.Option(help="Date of the export; now by default.")] = None,
+    at: Annotated[str | None, typer.Option(help="Date of the export.")] = None,
     self_url: Annotated[
         str | None, typer.Option(help="Address that the CSAF document will have.")
     ] = None,
@@ -95,7 +95,9 @@ def export(
 @app.command()
 def lint(
     files: Annotated[list[Path], typer.Argument(help="Texts that would be published.")],
-    payload: Annotated[list[Path], typer.Option(help="Payload that they must not repeat.")],
+    payload: Annotated[
+        list[Path], typer.Option(help="Payload that they must not repeat; a folder of them.")
+    ],
 ) -> None:
     """Refuse texts that repeat a payload above tier H0, in the clear or in disguise."""
     from steelyard.disclosure.advisory import ExportedFile, lint_files
@@ -114,7 +116,7 @@ def publish(
     out: Annotated[Path, typer.Option(help="Folder that the web server will serve.")],
     base_url: Annotated[str, typer.Option(help="https address that the folder will have.")],
     lint: Annotated[
-        list[Path] | None, typer.Option(help="Payload that no file may repeat.")
+        list[Path] | None, typer.Option(help="Payload that no file may repeat; a folder of them.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="Ed25519 key for DSSE signatures.")] = None,
     openpgp: Annotated[
@@ -124,7 +126,7 @@ def publish(
         list[str] | None, typer.Option(help="Contact for security.txt, as an address.")
     ] = None,
     expires: Annotated[str | None, typer.Option(help="Until when security.txt holds.")] = None,
-    at: Annotated[str | None, typer.Option(help="Date of the export; now by default.")] = None,
+    at: Annotated[str | None, typer.Option(help="Date of the export.")] = None,
 ) -> None:
     """Write the tree of a CSAF provider: documents, hashes, signatures, ROLIE, metadata, Atom."""
     from steelyard.attest import load_private_key
@@ -150,6 +152,36 @@ def publish(
     _remind(lint)
 
 
+@app.command()
+def handle(
+    passport: Annotated[
+        Path | None, typer.Argument(help="Passport of the model that an advisory is to name.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder of its weights instead.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="Key that may have signed; repeatable.")
+    ] = None,
+) -> None:
+    """Print the handles by which an advisory names a model exactly, one a line."""
+    from steelyard.attest import manifest_root
+    from steelyard.cli.verify import verify_file
+    from steelyard.disclosure.advisory.handles import subject_handle
+    from steelyard.kernel.errors import CannotVerify, UsageError
+
+    if (passport is None) == (weights is None):
+        raise UsageError("name a passport, or the weights", hint="--weights FOLDER")
+    if weights is not None:
+        write(subject_handle(manifest_root(weights)))
+        return
+    if passport is not None:
+        found: dict[str, Any] | None = verify_file(passport, None, None, key).advisories
+        if found is None:
+            hint = f"see: steelyard verify {passport}"
+            raise CannotVerify("the passport does not verify", where=str(passport), hint=hint)
+        for name in found["handles"]:
+            write(name)
+
+
 def _read(file: Path) -> Advisory:
     from steelyard.disclosure.advisory import read_advisory
     from steelyard.disclosure.advisory.reading import FILE_LIMIT_BYTES
@@ -164,16 +196,29 @@ def _instant(text: str | None) -> datetime:
     return parse_instant(text, where="--at") if text else utc_now()
 
 
-def _payloads(files: list[Path] | None) -> list[Payload]:
-    """Payloads in files; whoever gives one says that it is above tier H0."""
+def _payloads(paths: list[Path] | None) -> list[Payload]:
+    """Payloads in files and folders; whoever gives one says that it is above tier H0."""
     from steelyard.disclosure.advisory import payloads_in
     from steelyard.kernel import read_bytes
 
     return [
         payload
-        for file in files or ()
+        for path in paths or ()
+        for file in _payload_files(path)
         for payload in payloads_in(file.name, read_bytes(file, limit_bytes=_PAYLOAD_LIMIT_BYTES))
     ]
+
+
+def _payload_files(path: Path) -> list[Path]:
+    """The file, or every file in the folder and below; an empty one would look for nothing."""
+    from steelyard.kernel.errors import UsageError
+
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if not file.is_dir())
+    if not files:
+        raise UsageError("the folder holds no payload", where=str(path))
+    return files
 
 
 def _refuse_payloads(file: Path, payloads: list[Path] | None) -> None:

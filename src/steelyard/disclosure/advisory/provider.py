@@ -17,7 +17,12 @@ from steelyard.disclosure.advisory import csaf
 from steelyard.disclosure.advisory.atom import atom_feed
 from steelyard.disclosure.advisory.csaf20 import csaf20
 from steelyard.disclosure.advisory.escape import csv_cell
-from steelyard.disclosure.advisory.export import ExportedFile, Occasion, json_bytes
+from steelyard.disclosure.advisory.export import (
+    ExportedFile,
+    Occasion,
+    check_occasion,
+    json_bytes,
+)
 from steelyard.disclosure.advisory.model import Status, Tlp
 from steelyard.disclosure.advisory.security_txt import SecurityText, security_txt
 from steelyard.kernel import format_instant, sha256_hex
@@ -59,7 +64,6 @@ class Site:
         expires_at: Until when security.txt may be believed; None for no such file.
         key: Ed25519 key of the DSSE signatures; None for none.
         openpgp: What makes OpenPGP signatures; None for none.
-        on_aggregators: Whether aggregators may list and mirror this provider.
     """
 
     base_url: str
@@ -67,7 +71,6 @@ class Site:
     expires_at: datetime | None = None
     key: PrivateKey | None = None
     openpgp: OpenPgp | None = field(default=None, repr=False)
-    on_aggregators: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,9 @@ def _check_publishable(advisories: tuple[Advisory, ...]) -> None:
 
 def _published(advisory: Advisory, site: Site, at: datetime) -> _Published:
     path = f"{advisory.released_at.year}/{csaf.file_name(advisory.id)}"
-    [file] = csaf20(advisory, Occasion(at, _url(site, path))).files
+    check_occasion(advisory, Occasion(at))
+    # One version of a document has one content, however often the tree is made.
+    [file] = csaf20(advisory, Occasion(advisory.changed_at, _url(site, path))).files
     place = f"{_FOLDER}/{path}"
     name = path.rpartition("/")[2]
     hashes = tuple(
@@ -150,7 +155,14 @@ def _envelope(advisory: Advisory, name: str, data: bytes, key: PrivateKey) -> by
     statement = Statement(
         (Subject(name, sha256_hex(data)),),
         predicate_type(SIGNATURE_KIND),
-        {"advisory": advisory.id, "version": str(advisory.version)},
+        {
+            "advisory": advisory.id,
+            "version": str(advisory.version),
+            "findings": [
+                {"id": entry.id, "flaw_class": entry.flaw_class, "reproducer": entry.reproducer}
+                for entry in advisory.findings
+            ],
+        },
     )
     return sign_statement(statement, key) + b"\n"
 
@@ -262,8 +274,8 @@ def _metadata(published: list[_Published], site: Site, at: datetime) -> dict[str
         "canonical_url": _url(site, "provider-metadata.json"),
         "distributions": [{"directory_url": _url(site, "")}, {"rolie": rolie}],
         "last_updated": format_instant(at),
-        "list_on_CSAF_aggregators": site.on_aggregators,
-        "mirror_on_CSAF_aggregators": site.on_aggregators,
+        "list_on_CSAF_aggregators": True,
+        "mirror_on_CSAF_aggregators": True,
         "metadata_version": "2.0",
         "public_openpgp_keys": _keys(site),
         "publisher": csaf.filled(

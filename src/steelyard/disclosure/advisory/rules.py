@@ -85,7 +85,7 @@ def _check_target(target: Target, where: str) -> None:
     if target.purl:
         _check_purl(target.purl, where)
     for uri in target.uris:
-        check_url(uri.namespace, where=f"{where}.uris")
+        _check_uri(uri.namespace, f"{where}.uris")
         _check_uri(uri.uri, f"{where}.uris")
     _check_unique([weight.file for weight in target.weights], "weight files", where)
     if (target.kind is Kind.PACKAGE) != (target.package is not None):

@@ -11,8 +11,9 @@ from steelyard.attest import PrivateKey, open_envelope
 from steelyard.disclosure.advisory import OpenPgp, Site, publish
 from steelyard.disclosure.advisory.security_txt import SecurityText, security_txt
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, NotSatisfied, UsageError
+from steelyard.standard import check_schema
 
-from .samples import AT, Fields, advisory, full
+from .samples import AT, REPRODUCER, Fields, advisory, full
 
 _BASE = "https://coordination.example"
 _KEY = PrivateKey.from_seed(b"\x07" * 32)
@@ -80,7 +81,15 @@ def test_a_signature_of_ours_is_over_the_bytes_of_the_document() -> None:
     name = f"{_CSAF}/2026/ex-sa-2026-0001.json"
     keys = {_KEY.public_key.key_id: _KEY.public_key}
     statement = open_envelope(files[f"{name}.dsse"], keys)
-    assert statement.predicate == {"advisory": "EX-SA-2026-0001", "version": "2"}
+    check_schema(statement.predicate, "advisory-signature", where="signature")
+    assert statement.predicate == {
+        "advisory": "EX-SA-2026-0001",
+        "version": "2",
+        "findings": [
+            {"id": "F1", "flaw_class": "indirect prompt injection", "reproducer": REPRODUCER},
+            {"id": "F2", "flaw_class": "", "reproducer": ""},
+        ],
+    }
     assert statement.subjects[0].sha256 == hashlib.sha256(files[name]).hexdigest()
     assert files[f"{_CSAF}/ed25519/{_KEY.public_key.key_id}.pub"] == _KEY.public_key.pem
     with pytest.raises(BrokenSeal):
@@ -98,6 +107,15 @@ def test_only_openpgp_makes_a_trusted_provider(*, trusted: bool) -> None:
     )
     assert metadata["canonical_url"] == f"{_BASE}/{_CSAF}/provider-metadata.json"
     assert metadata["last_updated"] == "2026-11-01T12:00:00Z"
+
+
+def test_a_document_has_the_same_bytes_however_often_the_tree_is_made() -> None:
+    later = {file.path: file.data for file in publish((advisory(),), Site(_BASE), AT)}
+    first = {
+        file.path: file.data for file in publish((advisory(),), Site(_BASE), AT - timedelta(days=9))
+    }
+    changed = {path for path in later if later[path] != first[path]}
+    assert changed == {f"{_CSAF}/provider-metadata.json"}
 
 
 def test_security_txt_points_at_the_metadata() -> None:
@@ -125,8 +143,8 @@ def test_security_txt_points_at_the_metadata() -> None:
             "security.txt expires after it is made, and within a year",
         ),
         (
-            {"policy": "http://coordination.example/policy"},
-            "Policy needs an https address, found 'http://coordination.example/policy'",
+            {"csaf": "http://coordination.example/metadata"},
+            "CSAF needs an https address, found 'http://coordination.example/metadata'",
         ),
         (
             {"contacts": ("http://coordination.example/report",)},
