@@ -216,7 +216,7 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     "name_not_ascii": lambda: zipped([*honest_pairs(), ("rep\u00f6rt.html", b"x")]),
     "missing_member": lambda: zipped([p for p in honest_pairs() if p[0] != REPORT]),
     "too_many_members": lambda: zipped(
-        [*honest_pairs(), *((f"keys/{n:064x}.pem", b"x") for n in range(10))]
+        [*honest_pairs(), *((f"keys/{n:064x}.pem", b"x") for n in range(12))]
     ),
     "duplicate_member": lambda: zipped([*honest_pairs(), (REPORT, b"another")]),
     "duplicate_member_by_case": lambda: zipped([*honest_pairs(), ("REPORT.html", b"x")]),

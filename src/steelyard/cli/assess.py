@@ -102,6 +102,21 @@ def assess(
     bank: Annotated[
         list[Path] | None, typer.Option(help="Item bank that steers the draws; repeatable.")
     ] = None,
+    regressions: Annotated[
+        list[Path] | None,
+        typer.Option(help="List of reproducers of published flaws, or its folder; repeatable."),
+    ] = None,
+    advisories: Annotated[
+        Path | None, typer.Option(help="Folder of published advisories, for what is known today.")
+    ] = None,
+    publisher: Annotated[
+        list[str] | None,
+        typer.Option("--publisher", help="Key that may have signed advisories; repeatable."),
+    ] = None,
+    base: Annotated[
+        list[str] | None,
+        typer.Option(help="Weights that the model was derived from: folder or digest; repeatable."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")
     ] = False,
@@ -109,6 +124,7 @@ def assess(
 ) -> None:
     """Assess a model: run, classify, sign, report."""
     from steelyard.attest import manifest_root
+    from steelyard.cli.flaws import base_roots, flaw_lines, known_flaws
     from steelyard.cli.places import attempts_file, signing_key
     from steelyard.cli.summary import summary_lines
     from steelyard.kernel import digest_file, utc_now
@@ -130,6 +146,7 @@ def assess(
     scope = chosen_scope(domain, imported.values("domain"))
     _require_importable(imported, scope)
     folder = RunFolder(out)
+    flaws = known_flaws(regressions or (), advisories, publisher)
     request = Request(
         model=model,
         scope=scope,
@@ -160,6 +177,8 @@ def assess(
             budget=budget,
             banks={protocol: one.digest for protocol, one in banks.items()},
         ),
+        bases=base_roots(base or ()),
+        regressions=tuple(one.declared() for one in flaws.regressions),
     )
     if mode == "full":
         _warn_if_undersized(samples, scope, suite)
@@ -178,6 +197,8 @@ def assess(
             executor=executor,
             shards=shards,
             banks=banks,
+            regressions=flaws.regressions,
+            feed=flaws.feed,
         )
         from steelyard.redteam.scale import ShardsPending
 
@@ -195,6 +216,8 @@ def assess(
         write_json(claim)
     else:
         for line in summary_lines(claim):
+            write(line)
+        for line in flaw_lines(assessed.regressions):
             write(line)
     say(f"passport: {folder.passport}")
     say(f"report:   {folder.report}")

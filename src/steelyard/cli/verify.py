@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from steelyard.cli.output import say, write, write_json
 
 if TYPE_CHECKING:
-    from steelyard.passport import Policy, Verification
+    from steelyard.disclosure.advisory.feed import Feed
+    from steelyard.passport import Policy, Since, Verification
 
 _MARKS = {"pass": "ok  ", "warn": "note", "fail": "FAIL", "skipped": "skip"}
 _VERDICTS = {0: "SATISFIED", 1: "NOT SATISFIED", 3: "CANNOT VERIFY", 4: "EXPIRED"}
@@ -27,6 +28,13 @@ Facts = Annotated[
     Path | None,
     typer.Option(help="What is known since it was issued, in TOML, for its triggers."),
 ]
+Advisories = Annotated[
+    Path | None, typer.Option(help="Folder of published advisories, to look for open ones.")
+]
+Publishers = Annotated[
+    list[str] | None,
+    typer.Option("--publisher", help="Key that may have signed advisories; repeatable."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -36,6 +44,8 @@ def verify(
     at: At = None,
     key: Keys = None,
     facts: Facts = None,
+    advisories: Advisories = None,
+    publisher: Publishers = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Accepted for clarity: no network is ever used.")
     ] = True,
@@ -44,7 +54,8 @@ def verify(
     """Verify a passport: signatures, evidence root, and the level, recomputed."""
     del offline
     rules = _load_policy(policy) if policy else None
-    verification = verify_file(passport, rules, at, key, facts)
+    known = since(facts, advisories, publisher, rules)
+    verification = verify_file(passport, rules, at, key, known)
     if as_json:
         write_json(verification.to_json())
     else:
@@ -54,7 +65,8 @@ def verify(
 
 def gate(
     passport: Passport, policy: PolicyFile = None, at: At = None, key: Keys = None,
-    facts: Facts = None, as_json: Json = False,
+    facts: Facts = None, advisories: Advisories = None, publisher: Publishers = None,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Decide by a policy; the exit status is the decision."""
     from steelyard.passport import decide, default_policy
@@ -62,7 +74,8 @@ def gate(
     from steelyard.standard import load_release
 
     rules = _load_policy(policy) if policy else default_policy(load_release())
-    verification = verify_file(passport, rules, at, key, facts)
+    known = since(facts, advisories, publisher, rules)
+    verification = verify_file(passport, rules, at, key, known)
     decision = decide(verification, rules)
     pinned = bool(key or rules.trusted_signers)
     claim = verification.classification
@@ -71,6 +84,9 @@ def gate(
         say(f"note: signer not pinned: anyone could have made key {verification.signer}")
     for coordinator in coordinators:
         say(f"note: coordinator not pinned: anyone could have made key {coordinator}")
+    for check in verification.checks:
+        if check.name == "advisories" and check.result == "warn":
+            say(f"note: advisories: {check.detail}")
     if as_json:
         write_json(
             {
@@ -95,20 +111,45 @@ def verify_file(
     policy: Policy | None,
     at: str | None,
     keys: list[str] | None,
-    facts: Path | None = None,
+    known: Since | None = None,
 ) -> Verification:
     """Verify the passport in a file, as of a date or of now."""
     from steelyard.cli.places import key_id_of
     from steelyard.kernel import parse_instant, read_bytes, utc_now
-    from steelyard.passport import load_facts, verify_passport
+    from steelyard.passport import verify_passport
 
     return verify_passport(
         read_bytes(passport, limit_bytes=_LARGEST_PASSPORT_BYTES),
         at=parse_instant(at, where="--at") if at else utc_now(),
         trusted=frozenset(key_id_of(name) for name in keys or ()),
         policy=policy,
-        facts=load_facts(facts) if facts else None,
+        since=known,
     )
+
+
+def since(
+    facts: Path | None, advisories: Path | None, publishers: list[str] | None, policy: Policy | None
+) -> Since:
+    """What the caller knows since a passport was issued, from facts and a feed."""
+    from steelyard.passport import Since, load_facts
+
+    trusted = policy.trusted_publishers if policy is not None else frozenset[str]()
+    return Since(
+        load_facts(facts) if facts else {},
+        load_feed(advisories, publishers, trusted) if advisories else None,
+    )
+
+
+def load_feed(
+    folder: Path, publishers: list[str] | None, trusted: frozenset[str] = frozenset()
+) -> Feed:
+    """The advisories of a folder that named keys, and those of a policy, may have signed."""
+    from steelyard.cli.places import key_id_of
+    from steelyard.disclosure.advisory.feed import read_feed
+    from steelyard.disclosure.advisory.feed_folder import feed_files
+
+    named = frozenset(key_id_of(name) for name in publishers or ())
+    return read_feed(feed_files(folder), tuple(pin for pin in (named, trusted) if pin))
 
 
 def _load_policy(path: Path) -> Policy:
@@ -124,6 +165,10 @@ def _print_checks(verification: Verification) -> None:
         write(f"{_MARKS[check.result]} {check.name:<14} {check.detail}")
         if check.hint and check.result in ("fail", "warn"):
             write(f"     hint: {check.hint}")
+    if verification.advisories is not None:
+        view: dict[str, Any] = verification.advisories
+        for sentence in view["open"]:
+            write(f"open: {sentence}")
     for sentence in verification.unmet:
         write(f"unmet: {sentence}")
     for title in verification.fired:

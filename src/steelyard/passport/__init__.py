@@ -23,7 +23,7 @@ from steelyard.passport.gate import GateDecision, decide
 from steelyard.passport.matrix import Matrix, build_matrix
 from steelyard.passport.policy import Policy, default_policy, load_policy
 from steelyard.passport.proficiency import require_own_certificate, with_coverage
-from steelyard.passport.reevaluation import load_facts
+from steelyard.passport.reevaluation import Since, load_facts
 from steelyard.passport.verification import Check, Verification
 from steelyard.passport.verify import verify_passport
 
@@ -38,6 +38,7 @@ __all__ = [
     "Policy",
     "Procedure",
     "Run",
+    "Since",
     "Verification",
     "build_matrix",
     "decide",

@@ -34,13 +34,17 @@ _MIB: Final = 1 << 20
 # A record takes 150 to 400 bytes in the matrix, so 64 MiB holds over 160,000 records,
 # and parsing the worst JSON of that size stays below 2 GiB of memory.
 _MATRIX_LIMIT: Final = 64 * _MIB
-_STATEMENT_LIMIT: Final = 2 * _MIB
+STATEMENT_LIMIT: Final = 2 * _MIB
 _KEY_LIMIT: Final = 4096  # an Ed25519 public key takes 113 bytes
 # A certificate of a proficiency round and the report it rests on; both or neither.
 CERTIFICATE_KINDS: Final = ("proficiency", "round-report")
 # A statement on the security of the weights and the report it rests on; both or neither.
 SECURITY_KINDS: Final = ("weights-security", "posture-report")
-_COMPANION_KINDS: Final = (*CERTIFICATE_KINDS, *SECURITY_KINDS)
+# What a run showed of published flaws, and which advisories its signer knew; either or none.
+REGRESSIONS: Final = "regressions"
+KNOWN_ADVISORIES: Final = "known-advisories"
+FLAW_KINDS: Final = (REGRESSIONS, KNOWN_ADVISORIES)
+_COMPANION_KINDS: Final = (*CERTIFICATE_KINDS, *SECURITY_KINDS, *FLAW_KINDS)
 
 
 def statement_name(kind: str) -> str:
@@ -54,10 +58,10 @@ _LIMITS: Final[Mapping[str, int]] = {
     MATRIX: _MATRIX_LIMIT,
     RELEASE: 4 * _MIB,
     REPORT: 8 * _MIB,
-    **{statement_name(k): _STATEMENT_LIMIT for k in (*PREDICATE_KINDS, *_COMPANION_KINDS)},
+    **{statement_name(k): STATEMENT_LIMIT for k in (*PREDICATE_KINDS, *_COMPANION_KINDS)},
 }
 REQUIRED_MEMBERS: Final = frozenset(_LIMITS) - _OPTIONAL
-# Twelve fixed members, and one key per signer: four statements have at most four, and both
+# Fourteen fixed members, and one key per signer: four statements have at most four, and both
 # statements of a round, or on the weights' security, one more each.
 MEMBER_LIMIT: Final = len(_LIMITS) + len(PREDICATE_KINDS) + 2
 ARCHIVE_LIMIT_BYTES: Final = 48 * _MIB  # salted commitments do not compress: 4 MB per 100,000

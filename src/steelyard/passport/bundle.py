@@ -63,6 +63,7 @@ class Identity:
         generation: Sampling settings, system prompt digest and the like.
         endpoint: Public name of the endpoint, None to keep it secret.
         salt: The commitment's salt, None to keep the description unprovable.
+        bases: Manifest roots of weights that it was derived from.
     """
 
     model: str
@@ -73,6 +74,7 @@ class Identity:
     generation: JsonObject = field(default_factory=dict[str, Any])
     endpoint: str | None = None
     salt: bytes | None = None
+    bases: tuple[str, ...] = ()
 
     @property
     def subject(self) -> Subject:
@@ -89,6 +91,7 @@ class Identity:
             "salt": self.salt.hex() if self.salt is not None else None,
             "safeguards": self.safeguards,
             "generation": self.generation,
+            **({"bases": list(self.bases)} if self.bases else {}),
         }
 
 
@@ -162,6 +165,7 @@ class Intent:
         engine: Versions of what runs it, by name.
         procedure: How hard it looks; one plain try without any check by default.
         sequential: What a sequential run commits to, by protocol; empty where all is played.
+        regressions: Published flaws that it tests for, as `Listed.declared` writes them.
     """
 
     created: datetime
@@ -175,6 +179,7 @@ class Intent:
     engine: Mapping[str, str] = field(default_factory=dict[str, str])
     procedure: Procedure | None = None
     sequential: tuple[SequentialPlan, ...] = ()
+    regressions: tuple[JsonObject, ...] = ()
 
     def predicate(self) -> JsonObject:
         """The run-intent predicate; `risk.Plan.from_predicate` reads it."""
@@ -186,6 +191,7 @@ class Intent:
             "planned": [row.to_json() for row in self.planned],
             "stopping_rule": "sequential" if self.sequential else "fixed",
             **({"sequential": [p.to_json() for p in self.sequential]} if self.sequential else {}),
+            **({"regressions": list(self.regressions)} if self.regressions else {}),
             "attempt": self.attempt,
             "split": self.split,
             "seed_commitment": self.seed_commitment,

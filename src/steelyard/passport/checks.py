@@ -40,6 +40,7 @@ from steelyard.kernel.errors import (
 )
 from steelyard.passport.archive import (
     CERTIFICATE_KINDS,
+    FLAW_KINDS,
     INDEX,
     KEY_NAME,
     MATRIX,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 Members = dict[str, bytes]
 # Clocks of issuer and verifier may differ by this much; NTP keeps them within seconds.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+_ON_FLAWS: Final = "statement on published flaws"
 _SCHEMAS: Final = {kind: kind for kind in PREDICATE_KINDS} | {
     "classification": "classification-statement"
 }
@@ -247,7 +249,7 @@ def check_standard(
 
 
 def check_report(members: Members, claims: Claims) -> Finding[str]:
-    """Step 13: the report is the one the claim was signed over.
+    """Step 14: the report is the one the claim was signed over.
 
     Raises:
         BrokenSeal: it is another.
@@ -260,7 +262,7 @@ def check_report(members: Members, claims: Claims) -> Finding[str]:
 
 
 def check_expiry(times: Times, at: datetime) -> Finding[datetime]:
-    """Step 15: the claim still counts at the date asked about.
+    """Step 17: the claim still counts at the date asked about.
 
     Raises:
         Expired: it does not.
@@ -334,10 +336,11 @@ def _require_subjects(members: Members, signed: Signed, claims: Claims) -> None:
 
 def _require_digests(members: Members, claims: Claims) -> None:
     """Evidence names its intent, and the claim names all others, by envelope digest."""
-    carried = {kind for kind in CERTIFICATE_KINDS if statement_name(kind) in members}
-    if carried != set(CERTIFICATE_KINDS) & claims.claim["statements"].keys():
-        message = "the claim was signed with another certificate of a round, or without one"
-        raise BrokenSeal(message, where="classification")
+    for kinds, what in ((CERTIFICATE_KINDS, "certificate of a round"), (FLAW_KINDS, _ON_FLAWS)):
+        carried = {kind for kind in kinds if statement_name(kind) in members}
+        if carried != set(kinds) & claims.claim["statements"].keys():
+            message = f"the claim was signed with another {what}, or without one"
+            raise BrokenSeal(message, where="classification")
     named = {
         ("evaluation-evidence", "run-intent"): claims.evidence["run_intent"]["sha256"],
         **{("classification", k): v["sha256"] for k, v in claims.claim["statements"].items()},

@@ -1,8 +1,8 @@
 """Statements that travel in a passport beside its own four, each with the report it rests on.
 
 Decides which come together and who signed them (spec/passport.md, section Archive). A round's
-certificate is bound by the claim; a statement on the security of the weights is not, so that
-a fresh one can take the place of one that has expired.
+certificate and the statements on published flaws are bound by the claim; a statement on the
+security of the weights is not, so that a fresh one can take the place of one that has expired.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from steelyard.attest import claimed_key_id, open_envelope
 from steelyard.kernel.errors import BrokenSeal
-from steelyard.passport.archive import CERTIFICATE_KINDS, SECURITY_KINDS, statement_name
+from steelyard.passport.archive import CERTIFICATE_KINDS, FLAW_KINDS, SECURITY_KINDS, statement_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ def companion_signers(
     _require_pair(members, CERTIFICATE_KINDS, "certificate and report")
     _require_pair(members, SECURITY_KINDS, "statement and report")
     signers: dict[str, str] = {}
-    for kind in (*CERTIFICATE_KINDS, *SECURITY_KINDS):
+    for kind in (*CERTIFICATE_KINDS, *SECURITY_KINDS, *FLAW_KINDS):
         if statement_name(kind) in members:
             open_envelope(members[statement_name(kind)], keys, where=kind)
             signers[kind] = claimed_key_id(members[statement_name(kind)], where=kind)
@@ -39,7 +39,11 @@ def companion_signers(
 
 def companion_detail(signers: Mapping[str, str]) -> str:
     """What `signatures` adds about companions; empty without any."""
-    named = {"a round's certificate": CERTIFICATE_KINDS, "weights security": SECURITY_KINDS}
+    named = {
+        "a round's certificate": CERTIFICATE_KINDS,
+        "weights security": SECURITY_KINDS,
+        "published flaws": FLAW_KINDS,
+    }
     parts: list[str] = []
     for what, kinds in named.items():
         found = {signers[kind] for kind in kinds if kind in signers}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from steelyard.kernel import format_instant
+from steelyard.passport.exposure import unmet_by_advisories, unreadable
 from steelyard.risk.coverage import NO_VALID_ROUND
 
 if TYPE_CHECKING:
@@ -48,12 +49,15 @@ def decide(verification: Verification, policy: Policy) -> GateDecision:
         return GateDecision(3, tuple(f"{check.name}: {check.detail}" for check in broken))
     if foreign := tuple(_foreign_signers(verification.signers, policy)):
         return GateDecision(3, foreign)
+    if hidden := unreadable(verification.advisories, policy):
+        return GateDecision(3, hidden)
     unmet = (
         *unmet_requirements(
             verification.classification, policy, verification.evidence_finished, verification.at
         ),
         *unmet_by_triggers(verification.fired, policy),
         *unmet_by_security(verification.weights_security, policy),
+        *unmet_by_advisories(verification.advisories, policy),
     )
     if unmet:
         return GateDecision(1, unmet)

@@ -31,6 +31,7 @@ _TRUSTED: Final = {
     "trusted_signers": "trusted signer",
     "trusted_coordinators": "trusted coordinator",
     "trusted_security_signers": "trusted signer of weights security",
+    "trusted_publishers": "trusted publisher of advisories",
 }
 
 
@@ -60,6 +61,9 @@ class Policy:
             the weights must support; None asks for none.
         trusted_security_signers: Key ids that may state it; empty accepts any, reported as not
             pinned.
+        maximum_open_advisories: How many open advisories are accepted; None asks for no feed.
+        trusted_publishers: Key ids whose advisories are believed; empty believes any that its
+            feed carries, reported as not pinned.
     """
 
     name: str
@@ -78,6 +82,8 @@ class Policy:
     trusted_coordinators: frozenset[str] = frozenset()
     weights_security: tuple[str, int] | None = None
     trusted_security_signers: frozenset[str] = frozenset()
+    maximum_open_advisories: int | None = None
+    trusted_publishers: frozenset[str] = frozenset()
 
     def level_limit(self, domain: str) -> int:
         """Highest level accepted in `domain`."""
@@ -142,6 +148,7 @@ def _policy(value: JsonObject, trusted: Mapping[str, frozenset[str]], *, where: 
         refuse_fired_triggers=raw.get("refuse_fired_triggers", True),
         maximum_residual_level=raw.get("maximum_residual_level"),
         weights_security=_security(raw.get("weights_security"), where),
+        maximum_open_advisories=raw.get("maximum_open_advisories"),
         **trusted,
     )
 

@@ -9,20 +9,42 @@ due is left to the check of the passport's expiry, which has an exit status of i
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import CannotVerify, ConfigurationError
-from steelyard.risk.triggers import Facts, evaluate_triggers
+from steelyard.risk.triggers import Fact, Facts, evaluate_triggers
 from steelyard.standard import check_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from steelyard.disclosure.advisory.feed import Feed
     from steelyard.kernel import JsonObject
     from steelyard.standard import Release
 
 _FACTS_LIMIT_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What a relying party knows since a passport was issued.
+
+    Attributes:
+        facts: For the triggers of re-evaluation.
+        feed: Published advisories; None leaves what came after the passport unknown.
+    """
+
+    facts: Facts = field(default_factory=dict[str, Fact])
+    feed: Feed | None = None
+
+    def told(self, found: Facts) -> Facts:
+        """The facts, and what the feed tells of the same names; either suffices."""
+        return {
+            **self.facts,
+            **{n: value or self.facts.get(n, False) for n, value in found.items()},
+        }
 
 
 def load_facts(path: Path) -> Facts:

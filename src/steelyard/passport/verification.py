@@ -31,8 +31,10 @@ CHECK_NAMES: Final = (
     "items",
     "proficiency",
     "classification",
+    "regressions",
     "report",
     "posture",
+    "advisories",
     "expiry",
     "policy",
 )
@@ -91,6 +93,8 @@ class Verification:
         evidence_finished: When the run ended.
         classification: As recomputed here; None unless verified.
         weights_security: What it carries on the security of its weights; None for nothing.
+        regressions: Published flaws that it tested for, each verdict as computed here.
+        advisories: Those that concern its subject; None unless verified.
         unmet: One sentence per unmet requirement of the policy.
         fired: Titles of the triggers of re-evaluation known to have fired.
     """
@@ -108,6 +112,8 @@ class Verification:
     evidence_finished: datetime | None = None
     classification: JsonObject | None = None
     weights_security: JsonObject | None = None
+    regressions: tuple[JsonObject, ...] = ()
+    advisories: JsonObject | None = None
     unmet: tuple[str, ...] = ()
     fired: tuple[str, ...] = ()
 
@@ -133,6 +139,8 @@ class Verification:
             "fired_triggers": list(self.fired),
             "classification": self.classification,
             "weights_security": self.weights_security,
+            "regressions": list(self.regressions),
+            "advisories": self.advisories,
         }
 
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.passport import checks, recompute
+from steelyard.passport.exposure import Tested, check_advisories, unmet_by_advisories
 from steelyard.passport.gate import unmet_by_security, unmet_by_triggers, unmet_requirements
 from steelyard.passport.items import check_items
 from steelyard.passport.proficiency import check_proficiency
-from steelyard.passport.reevaluation import fired_triggers
+from steelyard.passport.reevaluation import Since, fired_triggers
+from steelyard.passport.regressions import check_regressions
 from steelyard.passport.verification import CheckLog, Finding, Verification, need
 from steelyard.passport.weights_security import (
     SecurityCarried,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from steelyard.passport.policy import Policy
-    from steelyard.risk.triggers import Facts
 
 
 def verify_passport(
@@ -38,7 +39,7 @@ def verify_passport(
     at: datetime,
     trusted: frozenset[str] = frozenset(),
     policy: Policy | None = None,
-    facts: Facts | None = None,
+    since: Since | None = None,
     releases: Callable[[str], Release] = load_release,
 ) -> Verification:
     """Verify a passport.
@@ -49,14 +50,14 @@ def verify_passport(
         trusted: Key ids that may sign; empty accepts any signer with a warning.
             A policy's trusted signers must agree as well.
         policy: Requirements to apply; None leaves the last step out.
-        facts: What is known since the passport was issued, for its triggers of re-evaluation.
+        since: What the caller knows since the passport was issued; nothing by default.
         releases: Finds an installed standard release by version.
 
     Returns:
         All checks, the exit status, and the classification as recomputed here
         unless something that protects it failed.
     """
-    log = CheckLog()
+    log, known = CheckLog(), since or Since()
     run = log.run
     members = run("archive", lambda: checks.open_archive(data))
     run("index", lambda: checks.check_index(need(members)))
@@ -75,10 +76,27 @@ def verify_passport(
     level = run(
         "classification", lambda: recompute.check_level(need(case), need(times), need(rounds))
     )
+    tested = run(
+        "regressions",
+        lambda: check_regressions(
+            need(members), need(_claimed(claims, signed)), need(claims), need(times)
+        ),
+    )
     run("report", lambda: checks.check_report(need(members), need(claims)))
     carried = run(
         "posture",
         lambda: check_weights_security(need(members), need(_claimed(claims, signed)), policy, at),
+    )
+    view = run(
+        "advisories",
+        lambda: check_advisories(
+            need(members),
+            need(_claimed(claims, signed)),
+            Tested(need(claims), need(times), need(release), need(tested)),
+            known.feed,
+            policy,
+            at,
+        ),
     )
     run("expiry", lambda: _unexpired(times, carried, policy, at))
     if not log.sound():
@@ -86,7 +104,7 @@ def verify_passport(
         return Verification(at, tuple(log.checks), log.exit_status())
     unmet: tuple[str, ...] = ()
     subject = checks.subject_of(need(signed))
-    fired = fired_triggers(subject, need(release), facts or {})
+    fired = fired_triggers(subject, need(release), known.told(need(view).facts()))
     if policy is None:
         log.skip("policy", "no policy was given")
     else:
@@ -94,6 +112,7 @@ def verify_passport(
             *unmet_requirements(need(level), policy, need(times).finished, at),
             *unmet_by_triggers(fired, policy),
             *unmet_by_security(need(carried).to_json(), policy),
+            *unmet_by_advisories(need(view).to_json(), policy),
         )
         run("policy", partial(_met, policy.name, unmet))
     return Verification(
@@ -110,6 +129,8 @@ def verify_passport(
         evidence_finished=need(times).finished,
         classification=level,
         weights_security=need(carried).to_json(),
+        regressions=tuple(row.to_json() for row in need(tested)),
+        advisories=need(view).to_json(),
         unmet=unmet,
         fired=fired,
     )
@@ -134,7 +155,7 @@ def _unexpired(
     policy: Policy | None,
     at: datetime,
 ) -> Finding[datetime]:
-    """Step 15: the claim counts, and the weights' security where the policy asks for it."""
+    """Step 17: the claim counts, and the weights' security where the policy asks for it."""
     finding = checks.check_expiry(need(times), at)
     require_unended(need(carried), policy)
     return finding
@@ -147,7 +168,7 @@ def _pins(trusted: frozenset[str], policy: Policy | None) -> tuple[frozenset[str
 
 
 def _met(name: str, unmet: tuple[str, ...]) -> Finding[str]:
-    """Step 16: the policy is met.
+    """Step 18: the policy is met.
 
     Raises:
         NotSatisfied: with every unmet requirement.

@@ -1,7 +1,7 @@
 """The statement on the security of the weights inside a passport.
 
 Decides whether a carried one is genuine, about these weights, and what level follows from the
-evidence behind it (spec/passport.md, step 14). A passport without one is whole. Whom to
+evidence behind it (spec/passport.md, step 15). A passport without one is whole. Whom to
 believe, and which level is enough, is for the gate.
 """
 
@@ -69,7 +69,7 @@ class SecurityCarried:
 def check_weights_security(
     members: Members, signed: Signed, policy: Policy | None, at: datetime
 ) -> Finding[SecurityCarried]:
-    """Step 14: the statement is genuine, about these weights, and follows from its report.
+    """Step 15: the statement is genuine, about these weights, and follows from its report.
 
     Raises:
         MalformedEvidence: statement or report do not follow their schemas.

@@ -1,8 +1,8 @@
 """The pipeline in plain sight: assess, collect, classify, attest, bundle.
 
 `assess` holds the one function that a newcomer should read first; its steps are
-`declare` (sign what will be done), `observe` (run it) and `issue` (sign what it
-showed). `collect` reads evidence that exists already, `request` says what a run is,
+`declare` (sign what will be done), `observe` (run it), `regress` (test for published
+flaws) and `issue` (sign what it showed). `collect` reads evidence that exists already, `request` says what a run is,
 `folder` where its files lie, `attempts` counts runs.
 """
 

@@ -1,4 +1,4 @@
-"""Assess a model: the main job in four steps. Start reading here."""
+"""Assess a model: the main job in five steps. Start reading here."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from steelyard.pipeline.declare import declare
 from steelyard.pipeline.issue import issue
 from steelyard.pipeline.observe import observe
+from steelyard.pipeline.regress import regress
 from steelyard.standard import load_release
 
 if TYPE_CHECKING:
+    from steelyard.disclosure.reproducer.regression import Shown
     from steelyard.evidence import Evidence
     from steelyard.pipeline.folder import RunFolder
     from steelyard.pipeline.request import Request, Surroundings
@@ -23,6 +25,7 @@ class Assessed:
 
     classification: Classification
     folder: RunFolder
+    regressions: tuple[Shown, ...]
 
 
 def assess(request: Request, imported: Evidence, around: Surroundings) -> Assessed:
@@ -39,5 +42,6 @@ def assess(request: Request, imported: Evidence, around: Surroundings) -> Assess
     release = load_release(request.release)
     declared = declare(request, release, imported, around)
     evidence = observe(declared, imported, around)
-    classification = issue(declared, evidence, around)
-    return Assessed(classification, declared.folder)
+    regressions = regress(declared, around)
+    classification = issue(declared, evidence, regressions, around)
+    return Assessed(classification, declared.folder, regressions)

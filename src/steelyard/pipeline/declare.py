@@ -190,6 +190,7 @@ def _identify(request: Request, subject: Subject) -> Identity:
         generation=generation,
         endpoint=str(endpoint),
         salt=None if request.weights else salt,
+        bases=request.bases,
     )
 
 
@@ -234,6 +235,7 @@ def _intend(
         },
         procedure=procedure(request.effort, step, release),
         sequential=plan_sequential(request, planned, release, around.banks),
+        regressions=request.regressions,
     )
     if saved is not None and intent.predicate() != saved:
         message = "this start would do other than what was signed when the run began"

@@ -7,6 +7,7 @@ passport.zip               the signed, recomputable bundle
 report.html                the same for people
 statements/                signed statements, the intent first of all
 logs/                      the engine's logs with full transcripts
+regressions/               a run for each published flaw that was tested for
 private/run.json           the request with its seed: keep it, never publish it
 """
 

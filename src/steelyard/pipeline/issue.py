@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from steelyard.attest import parse_public_key
+from steelyard.attest import open_envelope, parse_public_key
 from steelyard.kernel import canonical_json, write_atomically
 from steelyard.kernel.files import RESUME_HINT
 from steelyard.passport import (
@@ -20,21 +20,28 @@ from steelyard.passport import (
     with_coverage,
     write_passport,
 )
+from steelyard.passport.advisories import KNOWN, names_of, sign_known
+from steelyard.passport.archive import REGRESSIONS
+from steelyard.passport.regressions import sign_regressions
 from steelyard.passport.report import ReportInput, render_report
 from steelyard.pipeline.pictures import decision_paths, reported_curves
 from steelyard.risk import Classification, Plan, classify
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from steelyard.attest import PublicKey
+    from steelyard.disclosure.reproducer.regression import Shown
     from steelyard.evidence import Evidence
     from steelyard.kernel import JsonObject
     from steelyard.pipeline.declare import Declared
     from steelyard.pipeline.request import Surroundings
 
 
-def issue(declared: Declared, evidence: Evidence, around: Surroundings) -> Classification:
+def issue(
+    declared: Declared, evidence: Evidence, regressions: Sequence[Shown], around: Surroundings
+) -> Classification:
     """Classify the evidence and write everything that follows from it."""
     finished, matrix = around.now(), build_matrix(evidence)
     run = _describe(declared, evidence, finished)
@@ -55,6 +62,7 @@ def issue(declared: Declared, evidence: Evidence, around: Surroundings) -> Class
         ),
     )
     claim = classification.to_json()
+    statements |= _on_flaws(declared, regressions, finished, around)
     plan = Plan.from_predicate(declared.intent.predicate())
     framework = declared.release.framework
     banks = around.banks.values()
@@ -71,6 +79,8 @@ def issue(declared: Declared, evidence: Evidence, around: Surroundings) -> Class
             framework=cast("JsonObject", declared.release.content["framework"]),
             paths=[(picture.title, picture.svg) for picture in paths],
             curves=[(picture.title, picture.svg) for picture in curves],
+            regressions=_predicate(statements, REGRESSIONS, around),
+            known=_predicate(statements, KNOWN, around),
         )
     ).encode()
     statements["classification"] = sign_classification(
@@ -84,6 +94,28 @@ def issue(declared: Declared, evidence: Evidence, around: Surroundings) -> Class
     write_atomically(folder.report, report, hint=RESUME_HINT)
     write_atomically(folder.passport, passport, hint=RESUME_HINT)
     return classification
+
+
+def _on_flaws(
+    declared: Declared, regressions: Sequence[Shown], finished: datetime, around: Surroundings
+) -> dict[str, bytes]:
+    """Statements on published flaws: those that were tested for, and those known from a feed."""
+    identity, key, made = declared.identity, around.key, dict[str, bytes]()
+    if regressions:
+        intent = declared.statements["run-intent"]
+        made[REGRESSIONS] = sign_regressions(regressions, identity, intent, finished, key)
+    if around.feed is not None:
+        names = names_of(identity.predicate(), identity.digest)
+        made[KNOWN] = sign_known(around.feed, names, identity.subject, finished, key)
+    return made
+
+
+def _predicate(statements: dict[str, bytes], kind: str, around: Surroundings) -> JsonObject | None:
+    """What a statement of this run says; None where it was not made."""
+    if kind not in statements:
+        return None
+    key = around.key.public_key
+    return open_envelope(statements[kind], {key.key_id: key}, where=kind).predicate
 
 
 def _keys(around: Surroundings) -> list[PublicKey]:

@@ -6,7 +6,7 @@ A request is saved before the first call, so that a resumed run is the same run.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from steelyard.kernel import digest_json
 from steelyard.kernel.errors import MalformedEvidence, UsageError
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from steelyard.attest import PrivateKey
+    from steelyard.disclosure.advisory.feed import Feed
+    from steelyard.disclosure.reproducer.regression import Listed
     from steelyard.kernel import JsonObject
     from steelyard.redteam.rounds.certificate import Certificate
     from steelyard.risk.banks.item_bank import Bank
 
 
+_LISTS: Final = ("scope", "bases", "regressions")
 _Part = TypeVar("_Part", Effort, Waves)
 
 
@@ -48,6 +51,8 @@ class Request:
         effort: How hard the run looks beyond its step.
         certificate: SHA-256 of the file of a proficiency round's certificate, if any.
         waves: Whether every item is played, or items are drawn until the levels are decided.
+        bases: Manifest roots of weights that the model was derived from.
+        regressions: Published flaws to test for, as the intent declares them.
     """
 
     model: str
@@ -66,10 +71,13 @@ class Request:
     effort: Effort = field(default_factory=Effort)
     certificate: str | None = None
     waves: Waves = field(default_factory=Waves)
+    bases: tuple[str, ...] = ()
+    regressions: tuple[JsonObject, ...] = ()
 
     def to_json(self) -> JsonObject:
         """The request as saved."""
-        return cast("JsonObject", {**asdict(self), "scope": list(self.scope)})
+        lists = {name: list(getattr(self, name)) for name in _LISTS}
+        return cast("JsonObject", {**asdict(self), **lists})
 
     @classmethod
     def from_json(cls, value: JsonObject) -> Request:
@@ -83,7 +91,7 @@ class Request:
             message = f"saved request lacks or adds {sorted(value.keys() ^ names)}"
             raise MalformedEvidence(message, where="run.json")
         arguments: dict[str, Any] = {**value}
-        arguments["scope"] = tuple(arguments["scope"])
+        arguments |= {name: tuple(arguments[name]) for name in _LISTS}
         arguments["effort"] = _part(Effort, arguments["effort"])
         arguments["waves"] = _part(Waves, arguments["waves"])
         return cls(**arguments)
@@ -128,6 +136,8 @@ class Surroundings:
         executor: Who plays the shards: `local`, `command` or `ray`.
         shards: Into how many shards to cut the run; None for one, or as it was cut before.
         banks: Item banks that steer a sequential run, by protocol.
+        regressions: Reproducers of published flaws to test for.
+        feed: Published advisories, to say which ones are known at issue.
     """
 
     out: Path
@@ -143,3 +153,5 @@ class Surroundings:
     executor: str = "local"
     shards: int | None = None
     banks: Mapping[str, Bank] = field(default_factory=dict[str, "Bank"])
+    regressions: tuple[Listed, ...] = ()
+    feed: Feed | None = None

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
 from steelyard.passport.report.charts import INK, LEVEL_TINTS, MUTED, pattern_definitions
+from steelyard.passport.report.flaws import flaws_view
 from steelyard.passport.report.view import DomainView, domain_view
 from steelyard.passport.report.wording import (
     ELICITATION_LABELS,
@@ -44,6 +45,8 @@ class ReportInput:
             were not assessed. Without it they appear by number and identifier.
         paths: Title and SVG of the path of each sequential decision.
         curves: The same of what designs could decide, tasks showed and banks tell.
+        regressions: Predicate of the statement on published flaws, None if there is none.
+        known: Predicate of the statement on advisories known at issue, None if there is none.
     """
 
     classification: JsonObject
@@ -55,6 +58,8 @@ class ReportInput:
     framework: JsonObject = field(default_factory=dict[str, Any])
     paths: Sequence[tuple[str, str]] = ()
     curves: Sequence[tuple[str, str]] = ()
+    regressions: JsonObject | None = None
+    known: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,8 @@ def _run_not_tested(report: ReportInput) -> Iterable[str]:
         yield "Earlier attempts: no plan was signed before the run, so they cannot be excluded."
     elif intent["split"] == "public":
         yield "Memorised items: the items are public, so the model may have met them in training."
+    if report.regressions is None:
+        yield "Published flaws: no reproducer of any was run."
     if _evidence(report).get("imported"):
         yield "Imported results: read as supplied, not run again by the signer."
 
@@ -228,7 +235,9 @@ def render_report(report: ReportInput) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    source = (files("steelyard.passport.report") / "report.html.j2").read_text("utf-8")
+    folder = files("steelyard.passport.report")
+    source = (folder / "report.html.j2").read_text("utf-8")
+    section = environment.from_string((folder / "flaws.html.j2").read_text("utf-8"))
     return environment.from_string(source).render(
         page=report_view(report),
         definitions=pattern_definitions(),
@@ -237,4 +246,5 @@ def render_report(report: ReportInput) -> str:
         muted=MUTED,
         paths=report.paths,
         curves=report.curves,
+        flaws=section.render(flaws=flaws_view(report.regressions, report.known)),
     )

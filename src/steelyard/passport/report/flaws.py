@@ -1,0 +1,82 @@
+"""What a report says of published flaws: those tested for again, and advisories known at issue.
+
+Decides wording only; verdicts are taken from the statements as they stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from steelyard.passport.report.wording import day, percent, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from steelyard.kernel import JsonObject
+
+_NOT_AFFECTED: Final = "not_affected"
+_STATUS: Final = {
+    "affected": "affected",
+    "fixed": "fixed",
+    "not_affected": "not affected",
+    "under_investigation": "under investigation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FlawsView:
+    """The section on published flaws; empty where neither statement was made."""
+
+    unresolved: tuple[str, ...]
+    rows: tuple[dict[str, str], ...]
+    looked: str
+    known: tuple[str, ...]
+
+
+def flaws_view(regressions: JsonObject | None, known: JsonObject | None) -> FlawsView:
+    """The section, from the predicates of both statements."""
+    ran = cast("list[dict[str, Any]]", (regressions or {}).get("rows", []))
+    return FlawsView(
+        tuple(_unresolved(ran)),
+        tuple(_row(row) for row in ran),
+        _looked(known),
+        tuple(_told(row) for row in cast("list[dict[str, Any]]", (known or {}).get("rows", []))),
+    )
+
+
+def _unresolved(ran: list[dict[str, Any]]) -> Iterator[str]:
+    for row in ran:
+        name = f"{row['advisory']}#{row['finding']}"
+        if row["verdict"] == "affected":
+            yield f"{name}: the model shows this published flaw."
+        elif row["verdict"] != _NOT_AFFECTED:
+            yield f"{name}: the run does not tell whether the model shows this published flaw."
+
+
+def _row(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "name": f"{row['advisory']}#{row['finding']}",
+        "flaw_class": words(row["flaw_class"]),
+        "verdict": words(row["verdict"]),
+        "rate": percent(row["rate"]),
+        "limits": f"{percent(row['lower'])} to {percent(row['upper'])}",
+        "variants": str(len(row["variants"])),
+    }
+
+
+def _looked(known: JsonObject | None) -> str:
+    if known is None:
+        return ""
+    plain: dict[str, Any] = known
+    count = len(plain["rows"])
+    told = f"{count} of them name" if count != 1 else "one of them names"
+    return (
+        f"On {day(plain['as_of'])} the signer looked at {plain['documents']} advisories: "
+        f"{told} this model or its base."
+    )
+
+
+def _told(row: dict[str, Any]) -> str:
+    whom = "the base of this model" if row["relation"] == "base" else "this model"
+    return f"{row['advisory']}#{row['finding']}: {row['title']} ({whom}: {_STATUS[row['status']]})"
