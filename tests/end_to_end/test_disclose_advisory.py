@@ -114,6 +114,20 @@ def test_a_format_that_was_asked_for_alone_refuses(
     assert not (folder / "out").exists()
 
 
+def test_a_folder_of_payloads_is_every_file_in_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "sealed" / "more").mkdir(parents=True)
+    command = ["disclose", "advisory", "lint", "draft.txt", "--payload", "sealed"]
+    (folder / "draft.txt").write_text(f"It obeys {_PAYLOAD.upper()}", "utf-8")
+    assert run(command) == 2
+    assert capsys.readouterr().err == "error: sealed: the folder holds no payload\n"
+    (folder / "sealed" / "a.txt").write_text("Nothing of this kind is in the draft.", "utf-8")
+    (folder / "sealed" / "more" / "b.txt").write_text(_PAYLOAD, "utf-8")
+    assert run(command) == 1
+    assert "draft.txt: repeats payload 'b.txt'" in capsys.readouterr().err
+
+
 def test_nothing_is_written_where_one_text_repeats_a_payload(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,7 +251,7 @@ def test_an_attachment_that_is_two_things_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "r.json").write_text('{"title":"x","description":"y"}', "utf-8")
-    (folder / "a.jpeg").write_bytes(b"\xff\xd8\xff\xe0\xff\xd9PK\x03\x04")
+    (folder / "a.jpeg").write_bytes(b"\xff\xd8\xff\xe0\x00\x02\xff\xd9PK\x03\x04")
     command = ["disclose", "import", "r.json", "--attachment"]
     assert run([*command, "a.jpeg"]) == 3
     assert capsys.readouterr().err == (

@@ -17,6 +17,7 @@ from steelyard.kernel import format_instant
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from steelyard.disclosure.advisory.export import Occasion
     from steelyard.disclosure.advisory.model import (
         Advisory,
         AffectednessRow,
@@ -45,7 +46,7 @@ def file_name(advisory_id: str) -> str:
     return f"{_UNFIT_FOR_FILES.sub('_', advisory_id.lower())}.json"
 
 
-def document(advisory: Advisory, label: str, self_url: str) -> Node:
+def document(advisory: Advisory, label: str, occasion: Occasion) -> Node:
     """The document object without its version and the publisher's contact."""
     return filled(
         {
@@ -54,9 +55,9 @@ def document(advisory: Advisory, label: str, self_url: str) -> Node:
             "lang": advisory.lang,
             "publisher": _publisher(advisory),
             "title": advisory.title,
-            "tracking": _tracking(advisory),
+            "tracking": _tracking(advisory, occasion),
             "notes": _document_notes(advisory),
-            "references": _references(advisory.references, self_url),
+            "references": _references(advisory.references, occasion.self_url),
             "acknowledgments": _acknowledgments(advisory.credits),
         }
     )
@@ -217,7 +218,7 @@ def _publisher(advisory: Advisory) -> Node:
     )
 
 
-def _tracking(advisory: Advisory) -> Node:
+def _tracking(advisory: Advisory, occasion: Occasion) -> Node:
     return {
         "id": advisory.id,
         "status": advisory.status.value,
@@ -225,7 +226,7 @@ def _tracking(advisory: Advisory) -> Node:
         "initial_release_date": format_instant(advisory.released_at),
         "current_release_date": format_instant(advisory.changed_at),
         "generator": {
-            "date": format_instant(advisory.changed_at),
+            "date": format_instant(occasion.at),
             "engine": {"name": "Steelyard", "version": __version__},
         },
         "revision_history": [

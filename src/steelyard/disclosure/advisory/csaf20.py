@@ -38,7 +38,7 @@ def csaf20(advisory: Advisory, occasion: Occasion) -> Export:
     if label is None:
         message = "CSAF 2.0 has no label for TLP:AMBER+STRICT, and a weaker one would mislead"
         raise NotSatisfied(message, where=advisory.id, hint="use --format csaf21")
-    head = csaf.document(advisory, label, occasion.self_url)
+    head = csaf.document(advisory, label, occasion)
     if advisory.publisher.contact:
         head["publisher"]["contact_details"] = advisory.publisher.contact
     value = {

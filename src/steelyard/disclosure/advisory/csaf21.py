@@ -28,7 +28,7 @@ def csaf21(advisory: Advisory, occasion: Occasion) -> Export:
         UsageError: the export would be older than the advisory.
     """
     check_occasion(advisory, occasion)
-    head = csaf.document(advisory, advisory.tlp.value, occasion.self_url)
+    head = csaf.document(advisory, advisory.tlp.value, occasion)
     if advisory.publisher.contact:
         head["publisher"]["contact"] = {"details": advisory.publisher.contact}
     value = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.advisory.atom import affectedness_csv, atom
 from steelyard.disclosure.advisory.avid import avid
+from steelyard.disclosure.advisory.carried import not_carried
 from steelyard.disclosure.advisory.csaf20 import csaf20
 from steelyard.disclosure.advisory.csaf21 import csaf21
 from steelyard.disclosure.advisory.cve import cve
@@ -54,7 +55,7 @@ def export(
     left_out: list[str] = []
     for name in names:
         try:
-            made = FORMATS[name](advisory, occasion)
+            made = _written(name, advisory, occasion)
         except NotSatisfied as refusal:
             if len(names) == 1:
                 raise
@@ -69,12 +70,19 @@ def export(
 def survey(advisory: Advisory, occasion: Occasion) -> dict[str, list[str]]:
     """What each format would leave out, or why it refuses; empty where it carries everything."""
     found: dict[str, list[str]] = {}
-    for name, write in FORMATS.items():
+    for name in FORMATS:
         try:
-            found[name] = list(write(advisory, occasion).left_out)
+            found[name] = list(_written(name, advisory, occasion).left_out)
         except NotSatisfied as refusal:
             found[name] = [refusal.message]
     return found
+
+
+def _written(name: str, advisory: Advisory, occasion: Occasion) -> Export:
+    """An advisory in a format, with what has no place in it."""
+    made = FORMATS[name](advisory, occasion)
+    missing = not_carried(advisory, made.files)
+    return Export(made.files, (*made.left_out, missing) if missing else made.left_out)
 
 
 def lint_files(files: Iterable[ExportedFile], payloads: Iterable[Payload]) -> None:

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.advisory.folding import fold, shift_free, views
-from steelyard.kernel.errors import NotSatisfied
+from steelyard.kernel.errors import NotSatisfied, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -133,9 +133,8 @@ class _Trace:
         folded = fold(payload.text)
         if len(folded) < SHORTEST:
             message = f"payload {payload.name!r} has fewer than {SHORTEST} letters and digits"
-            raise NotSatisfied(
-                message, where="--lint", hint="give the whole payload, not a token of it"
-            )
+            hint = "give the whole payload, not a token of it"
+            raise UsageError(message, where=payload.name, hint=hint)
         dense = sum(ord(character) >= _DENSE_FROM for character in folded)
         run = min(len(folded), _RUN_DENSE if 2 * dense > len(folded) else RUN)
         shifted = shift_free(payload.text)

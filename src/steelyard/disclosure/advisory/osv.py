@@ -56,11 +56,19 @@ def osv(advisory: Advisory, occasion: Occasion) -> Export:
 def _left_out(advisory: Advisory, finding: Finding) -> list[str]:
     targets = [advisory.target(row.target) for row in finding.rows]
     others = [target.full_name for target in targets if target.kind is not Kind.PACKAGE]
-    return [f"{', '.join(others)} {_NO_MODELS}"] if others else []
+    packages = [
+        advisory.target(row.target).full_name
+        for row in finding.rows
+        if row.verdict is not Verdict.AFFECTED and advisory.target(row.target).package
+    ]
+    reasons = [f"{', '.join(others)} {_NO_MODELS}"] if others else []
+    if packages:
+        reasons.append(f"{', '.join(packages)} left out: OSV lists packages that are affected")
+    return reasons
 
 
 def _affected(advisory: Advisory, finding: Finding) -> list[csaf.Node]:
-    """Affected packages, and fixed ones: their versions say from where to where."""
+    """Affected packages; their own versions say from where, and where it is fixed."""
     return [
         _entry(advisory.target(row.target), package, row)
         for row in finding.rows_with(Verdict.AFFECTED)

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 # RFC 9116, 2.5.5: less than a year is recommended, so that no stale contact is believed.
 _LONGEST: Final = timedelta(days=366)
-_NEEDS_HTTPS: Final = frozenset(
-    {"Acknowledgments", "Canonical", "CSAF", "Encryption", "Hiring", "Policy"}
-)
+_NEEDS_HTTPS: Final = frozenset({"Canonical", "CSAF"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +31,12 @@ class SecurityText:
         expires_at: Until when it may be believed.
         canonical: Where this file lies, as https addresses.
         csaf: Address of provider-metadata.json; empty for none.
-        policy: Address of the disclosure policy; empty for none.
-        encryption: Address of a key; empty for none.
-        languages: Language tags that reports may be written in.
     """
 
     contacts: tuple[str, ...]
     expires_at: datetime
     canonical: tuple[str, ...] = ()
     csaf: str = ""
-    policy: str = ""
-    encryption: str = ""
-    languages: tuple[str, ...] = ()
 
 
 def security_txt(text: SecurityText, at: datetime) -> bytes:
@@ -68,16 +60,13 @@ def security_txt(text: SecurityText, at: datetime) -> bytes:
         ("Expires", format_instant(text.expires_at)),
         *(("Canonical", address) for address in text.canonical),
         ("CSAF", text.csaf),
-        ("Policy", text.policy),
-        ("Encryption", text.encryption),
-        ("Preferred-Languages", ", ".join(text.languages)),
     ]
     lines = [_line(name, value) for name, value in fields if value]
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
 def _line(name: str, value: str) -> str:
-    if name in {"Expires", "Preferred-Languages"}:
+    if name == "Expires":
         return f"{name}: {value}"
     check_url(value, where=f"security.txt, {name}")
     is_plain = value.startswith("http:") or (name in _NEEDS_HTTPS and value[:6] != "https:")

@@ -21,7 +21,7 @@ from steelyard.disclosure.advisory import (
     require_clean,
 )
 from steelyard.disclosure.advisory.folding import fold, views
-from steelyard.kernel.errors import NotSatisfied
+from steelyard.kernel.errors import NotSatisfied, UsageError
 
 from .disguises import NOT_SEEN, PAYLOAD, SEEN_THROUGH
 from .samples import OCCASION, advisory, full
@@ -105,9 +105,12 @@ def test_a_short_payload_is_found_as_a_whole() -> None:
 
 
 def test_a_payload_without_letters_enough_is_refused() -> None:
-    with pytest.raises(NotSatisfied) as caught:
+    with pytest.raises(UsageError) as caught:
         overlaps("x", "a b")
-    assert caught.value.message == "payload 'p' has fewer than 8 letters and digits"
+    assert (caught.value.message, caught.value.where) == (
+        "payload 'p' has fewer than 8 letters and digits", "p",
+    )  # fmt: skip
+    assert caught.value.hint == "give the whole payload, not a token of it"
 
 
 def test_a_payload_in_a_dense_script_needs_fewer_characters() -> None:
