@@ -104,6 +104,17 @@ OBJECTS: Final = Table(
     Column("stored", BigInteger, nullable=False),
 )
 
+# Votes for another host of a case that this organization would become.
+VOTES: Final = Table(
+    "votes",
+    METADATA,
+    Column("case_id", _DIGEST, primary_key=True),
+    Column("author", _ID, primary_key=True),
+    Column("digest", _DIGEST, nullable=False),
+    Column("event", LargeBinary, nullable=False),
+    Column("received", BigInteger, nullable=False),
+)
+
 # Events of this organization on their way to a host, until they stand in the case.
 PENDING: Final = Table(
     "pending",
@@ -115,6 +126,17 @@ PENDING: Final = Table(
     Column("event", LargeBinary, nullable=False),
     Column("made", BigInteger, nullable=False),
     Column("refused", Text, nullable=False, server_default=""),
+)
+
+# How much of a case each participant is known to hold; kept by its host.
+FOLLOWERS: Final = Table(
+    "followers",
+    METADATA,
+    Column("case_id", _DIGEST, primary_key=True),
+    Column("organization", _ID, primary_key=True),
+    Column("queued", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("heard", BigInteger, nullable=True),
 )
 
 OUTBOX: Final = Table(

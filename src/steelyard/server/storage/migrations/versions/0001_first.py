@@ -73,6 +73,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_faults_case_id"), "faults", ["case_id"], unique=False)
     op.create_table(
+        "followers",
+        sa.Column("case_id", sa.String(length=64), nullable=False),
+        sa.Column("organization", sa.String(length=80), nullable=False),
+        sa.Column("queued", sa.BigInteger(), nullable=False),
+        sa.Column("held", sa.BigInteger(), nullable=False),
+        sa.Column("heard", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("case_id", "organization"),
+    )
+    op.create_table(
         "gaps",
         sa.Column("case_id", sa.String(length=64), nullable=False),
         sa.Column("line", sa.String(length=80), nullable=False),
@@ -152,4 +161,13 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "votes",
+        sa.Column("case_id", sa.String(length=64), nullable=False),
+        sa.Column("author", sa.String(length=80), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("event", sa.LargeBinary(), nullable=False),
+        sa.Column("received", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("case_id", "author"),
     )

@@ -1,0 +1,67 @@
+"""Where a request may go: public addresses only, checked after the name was resolved.
+
+Decides which addresses a node connects to. The address that was checked is the one that is
+connected to, so a name that changes its mind in between gains nothing; redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+class AddressDenied(Exception):
+    """A destination that a node does not connect to."""
+
+
+class NameUnknown(Exception):
+    """A destination whose name does not resolve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address that was checked.
+
+    Attributes:
+        netloc: Address and port as a URL writes them.
+    """
+
+    netloc: str
+
+
+async def resolve(url: str, *, allow_private: bool) -> Target:
+    """The address of a URL's host, if a node may connect to it.
+
+    Args:
+        url: http or https; http only where private addresses are allowed.
+        allow_private: Whether loopback and private networks are allowed.
+
+    Raises:
+        AddressDenied: another scheme, or an address that is not public.
+        NameUnknown: the name does not resolve.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and allow_private):
+        raise AddressDenied(f"{parts.scheme or 'no'} scheme: need https")
+    try:
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise AddressDenied("no port") from error
+    if not host or parts.username or parts.password:
+        raise AddressDenied("no host, or a password in the address")
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise NameUnknown(f"{host} does not resolve") from error
+    addresses = [ipaddress.ip_address(item[4][0]) for item in found]
+    if not allow_private:
+        for address in addresses:
+            if not address.is_global or address.is_multicast:
+                raise AddressDenied(f"{host} is at {address}, which is not public")
+    first = addresses[0]
+    shown = f"[{first}]" if first.version == 6 else str(first)  # noqa: PLR2004 - IP version
+    return Target(f"{shown}:{port}")

@@ -1,0 +1,182 @@
+"""Who a node speaks for: its keys, and the card that names them.
+
+Decides where keys lie (mode 0600 below `keys/`) and how they are rotated: a new card, signed by
+the root key, with the old signing key revoked or ended and the old encryption key kept to read
+what came before. The root key is needed for that alone and may be kept elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from steelyard.attest import PrivateKey, generate_key, load_private_key, save_key
+from steelyard.attest.envelope import read_envelope
+from steelyard.attest.recipients import generate_identity, load_identity, save_identity
+from steelyard.attest.statement import Statement
+from steelyard.disclosure.case import Card, open_card, sign_card
+from steelyard.disclosure.case.organization import organization_id
+from steelyard.disclosure.delivery.parcel import Receiver
+from steelyard.kernel import format_instant, read_bytes
+from steelyard.kernel.errors import ConfigurationError
+from steelyard.kernel.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from steelyard.kernel import JsonObject
+
+CARD_LIMIT_BYTES: Final = 256 * 1024
+_KEYS: Final = "keys"
+_CARD: Final = "card.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An organization and what its node needs to speak for it.
+
+    Attributes:
+        key: Signs events, parcels and requests.
+        receiver: Opens what others encrypted, also to earlier keys.
+    """
+
+    organization: str
+    key: PrivateKey = field(repr=False)
+    receiver: Receiver = field(repr=False)
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an organization says of itself when its node is made."""
+
+    name: str
+    roles: tuple[str, ...]
+    endpoint: str | None = None
+    contacts: tuple[tuple[str, str], ...] = ()
+    families: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
+    policy: str = ""
+
+
+def create_identity(folder: Path, about: About, at: datetime) -> Identity:
+    """Make the keys and the card of a new organization.
+
+    Raises:
+        ConfigurationError: the folder holds keys already.
+        MalformedEvidence: what is said of the organization is not allowed in a card.
+        StorageError: the disk refused.
+    """
+    root, key, identity = generate_key(), generate_key(), generate_identity(hybrid=True)
+    since = format_instant(at)
+    envelope = sign_card(
+        {
+            "name": about.name,
+            "sequence": 1,
+            "made": since,
+            "keys": [_key(key, since)],
+            "recipients": [{"pem": identity.recipient.pem.decode(), "retired": False}],
+            "endpoint": about.endpoint,
+            "contacts": [{"duty": duty, "address": address} for duty, address in about.contacts],
+            "roles": list(about.roles),
+            "profile": {
+                "families": list(about.families),
+                "modalities": list(about.modalities),
+                "techniques": list(about.techniques),
+            },
+            "policy": about.policy,
+        },
+        root,
+    )
+    keys = folder / _KEYS
+    save_key(root, keys / "root.key")
+    save_key(key, keys / "signing-1.key")
+    save_identity(identity, keys / "encryption-1.key")
+    write_atomically(folder / _CARD, envelope)
+    return load_identity_of(folder)
+
+
+def load_identity_of(folder: Path) -> Identity:
+    """The identity of a node's folder.
+
+    Raises:
+        ConfigurationError: there is none, or its key is not named by its card.
+        MalformedEvidence, BrokenSeal: the card is damaged.
+    """
+    if not (folder / _CARD).exists():
+        raise ConfigurationError(
+            "no node is here", where=str(folder), hint="steelyard serve --init makes one"
+        )
+    card = open_card(read_bytes(folder / _CARD, limit_bytes=CARD_LIMIT_BYTES))
+    key = load_private_key(_latest(folder, "signing")[-1])
+    named = [item.key.key_id for item in card.keys if not item.revoked]
+    if key.public_key.key_id not in named:
+        raise ConfigurationError("the card does not name the signing key", where=str(folder))
+    identities = [load_identity(path) for path in reversed(_latest(folder, "encryption"))]
+    return Identity(card.organization, key, Receiver.of(card.organization, identities), card)
+
+
+def rotate_keys(folder: Path, root: PrivateKey, at: datetime, *, revoke: bool) -> Identity:
+    """Make new keys and a card that names them.
+
+    Args:
+        folder: The node's.
+        root: The root key of the organization.
+        at: Now.
+        revoke: Whether the old signing key was lost to somebody: nothing that it signs from the
+            new card on is believed. Otherwise it ends now.
+
+    Raises:
+        ConfigurationError: another organization's root key.
+    """
+    before = load_identity_of(folder)
+    if organization_id(root.public_key) != before.organization:
+        raise ConfigurationError("this root key is of another organization", where=str(folder))
+    key, identity = generate_key(), generate_identity(hybrid=True)
+    fields = _fields(before.card)
+    since = format_instant(at)
+    fields["keys"] = [_key(key, since), *(_ended(item, since, revoke) for item in fields["keys"])]
+    old = [{**item, "retired": True} for item in fields["recipients"]]
+    fields["recipients"] = [{"pem": identity.recipient.pem.decode(), "retired": False}, *old]
+    fields |= {"sequence": before.card.sequence + 1, "made": since}
+    envelope = sign_card(cast("JsonObject", fields), root)
+    number = before.card.sequence + 1
+    save_key(key, folder / _KEYS / f"signing-{number}.key")
+    save_identity(identity, folder / _KEYS / f"encryption-{number}.key")
+    write_atomically(folder / _CARD, envelope)
+    return load_identity_of(folder)
+
+
+def load_root(folder: Path) -> PrivateKey:
+    """The root key, where it is kept with the node."""
+    return load_private_key(folder / _KEYS / "root.key")
+
+
+def _fields(card: Card) -> dict[str, Any]:
+    """What a card says, less what its signature adds."""
+    statement = Statement.from_bytes(read_envelope(card.envelope).payload)
+    fields: dict[str, Any] = dict(statement.predicate)
+    del fields["organization"], fields["root"]
+    return fields
+
+
+def _ended(item: dict[str, Any], since: str, revoke: bool) -> dict[str, Any]:  # noqa: FBT001
+    until = item["until"] or since
+    return {**item, "until": until, "revoked": item["revoked"] or revoke}
+
+
+def _key(key: PrivateKey, since: str) -> JsonObject:
+    pem = key.public_key.pem.decode()
+    return {"pem": pem, "since": since, "until": None, "revoked": False}
+
+
+def _latest(folder: Path, kind: str) -> Sequence[Path]:
+    """Key files of a kind, the latest last."""
+    found = (folder / _KEYS).glob(f"{kind}-*.key")
+    paths = sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]))
+    if not paths:
+        raise ConfigurationError(f"no {kind} key is here", where=str(folder / _KEYS))
+    return paths

@@ -1,0 +1,206 @@
+"""What a node does with a parcel: open it, take it once, or say why not.
+
+Decides which kind of parcel leads where (spec/disclosure-delivery.md, section Kinds). A parcel
+that was taken is remembered with what became of it, so that a second delivery changes nothing;
+one that cannot be taken is kept as a dead letter with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from steelyard.disclosure.case.event import claimed_event
+from steelyard.disclosure.delivery.parcel import open_parcel
+from steelyard.disclosure.delivery.sealed_object import object_id
+from steelyard.kernel.errors import (
+    BrokenSeal,
+    NotSatisfied,
+    SteelyardError,
+    StorageError,
+)
+from steelyard.server.node import following, ordering, ownership, saying
+from steelyard.server.node.letters import (
+    ENTRIES,
+    EVENT,
+    FAULT,
+    FETCH,
+    HEAD,
+    OBJECT,
+    RECOVERY,
+    REFUSED,
+    VOTE,
+    body_of,
+    read_entries,
+)
+from steelyard.server.storage import cases, objects, post
+from steelyard.server.storage import followers as following_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from steelyard.disclosure.delivery.parcel import Parcel
+    from steelyard.server.node.node import Node
+
+Result = Literal["taken", "known", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a parcel.
+
+    Attributes:
+        result: `known` for one that was taken before.
+        reason: Why it was refused.
+    """
+
+    parcel_id: str
+    sender: str
+    result: Result
+    reason: str = ""
+
+
+def receive(node: Node, connection: Connection, data: bytes) -> Outcome:
+    """Take a parcel.
+
+    Raises:
+        MalformedEvidence, NotSatisfied, BrokenSeal: it cannot be opened, or its sender is
+            unknown: nothing of it is kept, as nothing of it can be believed.
+        StorageError: the disk refused; it may be sent again.
+    """
+    signed = open_parcel(
+        data, node.identity.receiver, lambda sender: node.keys_of(connection, sender)
+    )
+    parcel, name = signed.parcel, signed.parcel_id
+    before = post.received(connection, name)
+    if before is not None:
+        return Outcome(name, parcel.sender, "known")
+    savepoint = connection.begin_nested()
+    try:
+        _take(node, connection, parcel)
+    except StorageError:
+        savepoint.rollback()
+        raise
+    except SteelyardError as error:
+        # What a fault or an early entry has left stands; a half-taken change does not.
+        if isinstance(error, BrokenSeal):
+            savepoint.commit()
+        else:
+            savepoint.rollback()
+        node.chains.drop(parcel.case or "")
+        _remember(node, connection, parcel, name, "refused", str(error))
+        return Outcome(name, parcel.sender, "refused", str(error))
+    savepoint.commit()
+    _remember(node, connection, parcel, name, "taken", "")
+    return Outcome(name, parcel.sender, "taken")
+
+
+def _take(node: Node, connection: Connection, parcel: Parcel) -> None:
+    body = body_of(parcel)
+    _TAKERS[parcel.kind](node, connection, parcel, body)
+
+
+def _entries(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, Any]) -> None:
+    entries = read_entries(parcel.attachments[0])
+    note = parcel.attachments[1] if len(parcel.attachments) > 1 else None
+    following.take_entries(node, connection, _case(parcel), parcel.sender, entries, note)
+
+
+def _event(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, Any]) -> None:
+    case, envelope = _case(parcel), parcel.attachments[0]
+    _require_own(parcel, claimed_event(envelope).author)
+    ordering.take_event(node, connection, case, envelope)
+
+
+def _fetch(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
+    case = _case(parcel)
+    _require_member(node, connection, parcel)
+    following_rows.add(connection, case, [parcel.sender])
+    following_rows.queue(connection, case, parcel.sender, body["size"])
+
+
+def _head(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
+    case = _case(parcel)
+    _require_member(node, connection, parcel)
+    if node.chains.get(connection, case).view.host == node.organization:
+        ordering.answer_head(node, connection, case, parcel.sender, body["size"])
+    for note in parcel.attachments:
+        following.take_note(node, connection, case, note)
+
+
+def _object(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
+    sealed, name = parcel.attachments[0], body["id"]
+    if object_id(sealed) != name:
+        raise BrokenSeal("the object is another than it is said to be", where=OBJECT)
+    chain = node.chains.find(connection, _case(parcel))
+    if chain is not None:
+        _require_member(node, connection, parcel)
+        known = chain.view.payloads.get(name)
+        if known is not None and node.organization not in known.recipients:
+            raise NotSatisfied("the case does not name this organization as its reader")
+    objects.put(connection, name, _case(parcel), sealed, node.now())
+
+
+def _refused(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
+    case = _case(parcel)
+    chain = node.chains.get(connection, case)
+    if chain.view.host != parcel.sender:
+        raise NotSatisfied("only the host of a case refuses events", where=REFUSED)
+    reason = saying.ANEW if body["anew"] else body["reason"]
+    cases.refuse_pending(connection, case, body["digest"], reason)
+    if body["anew"] and chain.size >= body["size"]:
+        saying.sign_anew(node, connection, chain)
+
+
+def _recovery(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, Any]) -> None:
+    _require_member(node, connection, parcel)
+    entries = read_entries(parcel.attachments[0])
+    following.recover(node, connection, _case(parcel), entries, parcel.attachments[1])
+
+
+def _fault(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
+    _require_member(node, connection, parcel)
+    first, second = parcel.attachments
+    following.believe_fault(node, connection, _case(parcel), body["culprit"], (first, second))
+
+
+def _vote(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, Any]) -> None:
+    _require_member(node, connection, parcel)
+    envelope = parcel.attachments[0]
+    _require_own(parcel, claimed_event(envelope).author)
+    ownership.take_vote(node, connection, _case(parcel), envelope)
+
+
+_TAKERS: Final[Mapping[str, Callable[[Node, Connection, Parcel, dict[str, Any]], None]]] = {
+    ENTRIES: _entries,
+    EVENT: _event,
+    FAULT: _fault,
+    FETCH: _fetch,
+    HEAD: _head,
+    OBJECT: _object,
+    RECOVERY: _recovery,
+    REFUSED: _refused,
+    VOTE: _vote,
+}
+
+
+def _case(parcel: Parcel) -> str:
+    return parcel.case or ""
+
+
+def _require_member(node: Node, connection: Connection, parcel: Parcel) -> None:
+    node.chains.get(connection, _case(parcel)).view.member(parcel.sender)
+
+
+def _require_own(parcel: Parcel, author: str) -> None:
+    if author != parcel.sender:
+        raise NotSatisfied("an event is sent by its author", where=parcel.kind)
+
+
+def _remember(
+    node: Node, connection: Connection, parcel: Parcel, name: str, outcome: str, reason: str
+) -> None:
+    letter = post.DeadLetter(name, parcel.sender, parcel.kind, _case(parcel), node.now(), reason)
+    post.remember(connection, letter, outcome)

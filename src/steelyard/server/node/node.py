@@ -1,0 +1,90 @@
+"""A node: an organization's identity, its database, and the cases it takes part in.
+
+Decides only how changes are made: one after the other, durable before anybody hears of them.
+What a node says is in `saying`, what it orders as a host in `ordering`, what it takes from
+others in `inbox` and `following`, what it sends in `sending`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from steelyard.kernel.clock import utc_now
+from steelyard.server.node.chains import Chains
+from steelyard.server.node.identity import Identity, load_identity_of
+from steelyard.server.storage import Database, Writer, open_database
+from steelyard.server.storage import organizations as cards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+    from datetime import datetime
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from steelyard.attest import PublicKey
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Node:
+    """An organization's node.
+
+    Attributes:
+        now: The clock.
+        random: Bytes that nobody can guess.
+    """
+
+    identity: Identity
+    database: Database
+    now: Callable[[], datetime] = utc_now
+    random: Callable[[int], bytes] = secrets.token_bytes
+    chains: Chains = field(default_factory=Chains)
+    writer: Writer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writer = Writer(self.database, self.chains.drop_all)
+
+    @property
+    def organization(self) -> str:
+        """Id of the organization that the node speaks for."""
+        return self.identity.organization
+
+    def change(self, make: Callable[[Connection], T]) -> Future[T]:
+        """Have a change made; see `Writer.submit`."""
+        return self.writer.submit(make)
+
+    def run(self, make: Callable[[Connection], T]) -> T:
+        """Make a change and wait until it is on disk."""
+        return self.change(make).result()
+
+    def keys_of(self, connection: Connection, organization: str) -> Mapping[str, PublicKey]:
+        """Keys that speak for an organization now; none for a stranger."""
+        known = cards.find(connection, organization)
+        return {} if known is None else known.card.keys_at(self.now())
+
+    def close(self) -> None:
+        """Make what was submitted, then give the database back."""
+        self.writer.close()
+        self.database.close()
+
+
+def open_node(folder: Path, url: str = "") -> Node:
+    """The node of a folder.
+
+    Args:
+        folder: Holds keys and card, and the database unless `url` names another.
+        url: Of the database; empty for one SQLite file in the folder.
+
+    Raises:
+        ConfigurationError: no node is here, or a database that cannot be used.
+        StorageError: the database cannot be reached.
+    """
+    identity = load_identity_of(folder)
+    node = Node(identity, open_database(url or f"sqlite:///{folder / 'steelyard.db'}"))
+    node.run(lambda connection: cards.keep(connection, identity.card, node.now(), trusted=True))
+    return node

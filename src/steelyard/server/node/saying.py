@@ -1,0 +1,287 @@
+"""What a node says in its organization's name: events, and the objects that they speak of.
+
+Decides the author's own order (sequence, previous event, what was seen) and where an event
+goes: into the chain where this node is the host, to the host otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from steelyard.disclosure.case import Chain, Draft, case_id, sign_event
+from steelyard.disclosure.case.event import FIRST, claimed_event
+from steelyard.disclosure.delivery.sealed_object import object_id, open_object, seal_object
+from steelyard.disclosure.states.tables import load_tables
+from steelyard.kernel import format_instant
+from steelyard.kernel.errors import NotSatisfied, UnknownName
+from steelyard.server.node import ordering
+from steelyard.server.node.letters import EVENT, OBJECT
+from steelyard.server.node.posting import Letter, send_to
+from steelyard.server.storage import cases, objects
+from steelyard.server.storage import organizations as cards
+from steelyard.server.storage.cases import PendingEvent
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from steelyard.disclosure.case import View
+    from steelyard.disclosure.delivery.sealed_object import OpenedObject
+    from steelyard.kernel import JsonObject
+    from steelyard.kernel.canonical import JsonValue
+    from steelyard.server.node.node import Node
+
+ANEW: Final = "to be signed anew"
+"""Marks an event that its host could not put in its author's order."""
+_NONCE_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An event of this organization.
+
+    Attributes:
+        index: Where it stands; None until its host has ordered it.
+    """
+
+    case: str
+    digest: str
+    index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a case is opened with.
+
+    Attributes:
+        roles: Of this organization in the case.
+        level: The most that an answer tells.
+    """
+
+    title: str
+    abstract: str
+    roles: tuple[str, ...]
+    level: str = "verdict"
+    rsvp_days: int = 7
+    silent_days: int = 14
+    publish_by_default: bool = True
+
+
+def open_case(node: Node, connection: Connection, opening: Opening) -> Said:
+    """Open a case that this node hosts.
+
+    Raises:
+        MalformedEvidence: what is said is not allowed in an opening.
+    """
+    nonce = node.random(_NONCE_BYTES).hex()
+    case = case_id(node.organization, nonce)
+    body: JsonObject = {
+        "nonce": nonce,
+        "title": opening.title,
+        "abstract": opening.abstract,
+        "tables": load_tables().digest,
+        "policy": {
+            "level": opening.level,
+            "rsvp_days": opening.rsvp_days,
+            "silent_days": opening.silent_days,
+            "publish_by_default": opening.publish_by_default,
+        },
+        "card": node.identity.card.to_json(),
+        "roles": list(opening.roles),
+    }
+    now = node.now()
+    draft = Draft(case, node.organization, 1, FIRST, 0, FIRST, now, "open", body)
+    chain = Chain(case)
+    ordered = chain.admit(sign_event(draft, node.identity.key), now)
+    cases.add_entry(connection, chain.view, ordered)
+    node.chains.put(chain)
+    return Said(case, ordered.event.digest, 0)
+
+
+def say(node: Node, connection: Connection, case: str, kind: str, body: JsonObject) -> Said:
+    """Sign an event and have it ordered, by this node or by its host.
+
+    Raises:
+        UnknownName: no such case here.
+        NotSatisfied: this organization is not in the case or, at the host, may not say it; or
+            an earlier event of its own was refused.
+        MalformedEvidence: a body that the kind does not allow.
+    """
+    chain = node.chains.get(connection, case)
+    envelope = _signed(node, connection, chain, kind, body)
+    event = claimed_event(envelope)
+    if chain.view.host == node.organization:
+        ordered = ordering.admit(node, connection, case, envelope)
+        return Said(case, ordered.event.digest, ordered.entry.index)
+    cases.add_pending(
+        connection,
+        PendingEvent(case, event.author, event.sequence, event.digest, envelope, node.now(), ""),
+    )
+    host = chain.view.members[chain.view.host].card
+    send_to(node, connection, host, Letter(EVENT, case, {}, (envelope,)))
+    return Said(case, event.digest, None)
+
+
+def sign_anew(node: Node, connection: Connection, chain: Chain) -> None:
+    """Sign events again that their host has not ordered, after what stands in the case now.
+
+    What the case's rules forbid by now is kept with the reason.
+    """
+    waiting = cases.pending(connection, chain.case)
+    cases.drop_pending(connection, chain.case)
+    for item in waiting:
+        if chain.index_of(item.digest) is not None:
+            continue
+        event = claimed_event(item.event)
+        if item.refused not in {"", ANEW}:
+            cases.add_pending(connection, item)
+            return
+        say(node, connection, chain.case, event.kind, event.body)
+
+
+def forget_refused(node: Node, connection: Connection, case: str) -> int:
+    """Give up events of one's own that a host refused, and those after them; how many."""
+    waiting = cases.pending(connection, node.chains.get(connection, case).case)
+    if any(item.refused not in {"", ANEW} for item in waiting):
+        cases.drop_pending(connection, case)
+        return len(waiting)
+    return 0
+
+
+def _signed(node: Node, connection: Connection, chain: Chain, kind: str, body: JsonObject) -> bytes:
+    """The next event of this organization, after those that its host has not ordered yet."""
+    member = chain.view.member(node.organization)
+    sequence, previous = member.sequence, member.previous
+    for waiting in cases.pending(connection, chain.case):
+        if waiting.refused == ANEW:
+            raise NotSatisfied("an event of yours is being signed anew", hint="try again shortly")
+        if waiting.refused:
+            raise NotSatisfied(
+                f"the host refused event {waiting.sequence} of yours: {waiting.refused}",
+                where=chain.case[:16],
+                hint="steelyard disclose case forget-refused",
+            )
+        sequence, previous = waiting.sequence, waiting.digest
+    draft = Draft(
+        chain.case,
+        node.organization,
+        sequence + 1,
+        previous,
+        chain.size,
+        chain.head,
+        node.now(),
+        kind,
+        body,
+    )
+    return sign_event(draft, node.identity.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is sealed for participants.
+
+    Attributes:
+        to: Organizations that read it; this node's does as well.
+    """
+
+    plaintext: bytes
+    media_type: str
+    tier: str
+    to: tuple[str, ...]
+
+
+def put_object(
+    node: Node, connection: Connection, case: str, material: Material
+) -> dict[str, JsonValue]:
+    """Seal an object for participants, keep it, and send it to them.
+
+    Returns:
+        The reference by which an event names it.
+
+    Raises:
+        NotSatisfied: somebody is not in the case, or has no hybrid key.
+    """
+    view = node.chains.get(connection, case).view
+    names = tuple(dict.fromkeys((*material.to, node.organization)))
+    sealed = seal_object(
+        material.plaintext,
+        media_type=material.media_type,
+        recipients={name: view.member(name).card.recipient for name in names},
+        random=node.random,
+    )
+    name = object_id(sealed)
+    objects.put(connection, name, case, sealed, node.now())
+    for receiver in names:
+        if receiver != node.organization:
+            card = view.members[receiver].card
+            send_to(node, connection, card, Letter(OBJECT, case, {"id": name}, (sealed,)))
+    return {
+        "id": name,
+        "media_type": material.media_type,
+        "bytes": len(material.plaintext),
+        "tier": material.tier,
+        "recipients": list(names),
+    }
+
+
+def read_object(node: Node, connection: Connection, name: str) -> OpenedObject:
+    """Open an object that this node can read.
+
+    Raises:
+        UnknownName: it is not here (yet).
+        NotSatisfied: it is not for this organization.
+        BrokenSeal: it was changed.
+    """
+    sealed = objects.get(connection, name)
+    if sealed is None:
+        raise UnknownName(f"object {name[:16]} is not here", hint="its author sends it")
+    last: NotSatisfied | None = None
+    for identity in node.identity.receiver.identities.values():
+        try:
+            return open_object(sealed, node.organization, identity)
+        except NotSatisfied as error:
+            last = error
+    raise last or NotSatisfied("this node has no key to decrypt with", where=name[:16])
+
+
+def readable(node: Node, connection: Connection, view: View) -> dict[str, bytes]:
+    """Plaintext of the sealed answers and updates of a case that this node can read."""
+    found: dict[str, bytes] = {}
+    here = objects.stored_ids(connection, view.case)
+    for name, payload in view.payloads.items():
+        if name in here and node.organization in payload.recipients:
+            found[name] = read_object(node, connection, name).plaintext
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Who is invited, and as what."""
+
+    organization: str
+    roles: tuple[str, ...]
+    open_weights: bool = False
+
+
+def invite(node: Node, connection: Connection, case: str, invitation: Invitation) -> Said:
+    """Invite an organization whose card is here, to answer within the case's time.
+
+    Raises:
+        UnknownName: no card of it is here.
+        NotSatisfied: as for `say`.
+    """
+    known = cards.find(connection, invitation.organization)
+    if known is None:
+        raise UnknownName(
+            f"no card of {invitation.organization[:20]} is here",
+            hint="steelyard disclose card add",
+        )
+    days = node.chains.get(connection, case).view.policy.rsvp_days
+    body: JsonObject = {
+        "card": known.card.to_json(),
+        "roles": list(invitation.roles),
+        "open_weights": invitation.open_weights,
+        "answer_by": format_instant(node.now() + timedelta(days=days)),
+    }
+    return say(node, connection, case, "invite", body)

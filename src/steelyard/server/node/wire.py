@@ -1,0 +1,98 @@
+"""One parcel over the wire: a signed HTTP request to an address that was checked.
+
+Decides the request (RFC 9421, spec/disclosure-delivery.md, section HTTP) and by which name of the
+outbox's policy its end is called.
+"""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+
+from steelyard.attest.http_signatures import NONCE_BYTES, HttpRequest, sign_request
+from steelyard.server.node.addresses import AddressDenied, NameUnknown, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from steelyard.server.node.node import Node
+
+_WORDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How a request ended.
+
+    Attributes:
+        result: HTTP status, or the name of a failure in the policy of the outbox.
+        words: What went wrong; empty for a success.
+    """
+
+    result: str
+    words: str = ""
+    retry_after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Requests in the name of a node.
+
+    Attributes:
+        allow_private: Whether loopback, private networks and plain http are allowed.
+    """
+
+    client: httpx.AsyncClient
+    node: Node
+    allow_private: bool
+
+    async def post(self, endpoint: str, path: str, data: bytes) -> Reply:
+        """Send bytes to a node; never raises for what the network or the other side does."""
+        try:
+            response = await self.client.send(await self._request(endpoint, path, data))
+        except NameUnknown as error:
+            return Reply("name-unknown", str(error))
+        except AddressDenied as error:
+            return Reply("address-denied", str(error))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            return Reply(_failure(error), f"{type(error).__name__} {error}"[:_WORDS])
+        status = str(response.status_code)
+        words = "" if response.is_success else f"{status} {response.text[:_WORDS]}"
+        return Reply(status, words, response.headers.get("retry-after", ""))
+
+    async def _request(self, endpoint: str, path: str, data: bytes) -> httpx.Request:
+        parts = urlsplit(endpoint)
+        target = await resolve(endpoint, allow_private=self.allow_private)
+        whole = f"{parts.path.rstrip('/')}{path}"
+        return self.client.build_request(
+            "POST",
+            f"{parts.scheme}://{target.netloc}{whole}",
+            content=data,
+            headers=self._headers(parts.netloc.lower(), whole, data),
+            extensions={"sni_hostname": parts.hostname or ""},
+        )
+
+    def _headers(self, authority: str, path: str, data: bytes) -> Mapping[str, str]:
+        request = HttpRequest("POST", authority, path, body=data)
+        created = int(self.node.now().timestamp())
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        signed = sign_request(request, self.node.identity.key, created=created, nonce=nonce)
+        return {"Host": authority, "Content-Type": "application/octet-stream", **signed}
+
+
+def _failure(error: Exception) -> str:
+    """The name of a failed request in the policy of the outbox."""
+    if isinstance(error, httpx.TimeoutException):
+        return "timed-out"
+    reason: BaseException | None = error
+    while reason is not None:
+        if isinstance(reason, ssl.SSLError):
+            return "certificate"
+        reason = reason.__cause__ or reason.__context__
+    cut = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
+    return "cut-off" if cut else "unreachable"
