@@ -1,0 +1,1 @@
+"""Pages of one case, each for one member of it."""
