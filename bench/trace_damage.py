@@ -22,6 +22,14 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
+from weight_damage import (
+    PASSIVE,
+    average,
+    bfloat16,
+    int4_grouped,
+    int8_per_row,
+    random_extreme,
+)
 
 from steelyard.attest import PrivateKey
 from steelyard.weights.trace import (
@@ -34,14 +42,6 @@ from steelyard.weights.trace import (
     open_model,
 )
 from steelyard.weights.trace.comparison import compare_models, overall
-from steelyard.weights.trace.damage import (
-    PASSIVE,
-    average,
-    bfloat16,
-    int4_grouped,
-    int8_per_row,
-    random_extreme,
-)
 
 PARTS = ("damage", "speed", "quality", "training")
 TRAINED_ON = 12

@@ -17,8 +17,11 @@ from steelyard.attest import manifest_root
 from steelyard.cli.main import run
 from steelyard.kernel import sha256_hex
 from steelyard.standard import check_schema
-from steelyard.weights.trace.damage import int4_grouped, int8_per_row
 
+from ..unit.weights.trace.damaged import (  # noqa: TID252 - tests are no installed package
+    int4_grouped,
+    int8_per_row,
+)
 from .real_model import unpack_real_model
 
 SENTENCES = (
@@ -246,6 +249,16 @@ def test_nothing_is_written_over(desk: Path, capsys: pytest.CaptureFixture[str])
     assert marked(desk, "r9", "ninth") == 2
     assert "the register has no recipient 'r9'" in capsys.readouterr().err
     assert not (desk / "ninth").exists()
+
+
+@pytest.mark.parametrize("name", ["/", "x" * 250, "x" * 300])
+def test_a_folder_that_cannot_be_made_is_a_mistake_of_usage(
+    desk: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert marked(desk, "r1", name) == 2
+    assert not list(desk.glob("x*"))
+    heard = capsys.readouterr().err
+    assert "this names no file" in heard or "cannot write: File name too long" in heard
 
 
 def test_a_recipients_file_that_is_no_text_is_refused(

@@ -45,13 +45,19 @@ def require_absent(*paths: Path) -> None:
     """Refuse to write over what is there.
 
     Raises:
-        UsageError: something lies at a path, be it a link to nothing.
+        UsageError: something lies at a path, be it a link to nothing, or nothing can.
     """
     from steelyard.kernel.errors import UsageError
 
     for path in paths:
-        if path.exists() or path.is_symlink():
-            raise UsageError("already exists", where=str(path), hint="choose another --out")
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            message = f"cannot write: {error.strerror or error}"
+            raise UsageError(message, where=str(path), hint="choose another --out") from error
+        raise UsageError("already exists", where=str(path), hint="choose another --out")
 
 
 def key_id_of(name: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from steelyard.weights.tensors import TensorInfo
 
-_TYPES: Final[Mapping[str, np.dtype[np.generic]]] = {
+ELEMENT_TYPES: Final[Mapping[str, np.dtype[np.generic]]] = {
     name: np.dtype(kind)
     for name, kind in {
         "BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I16": np.int16, "U16": np.uint16,
@@ -39,7 +39,7 @@ def as_array(data: memoryview, tensor: TensorInfo, rows: int | None = None) -> N
         Shape of the tensor with `rows` in the first axis. A type narrower than a byte comes
         as its packed bytes, one axis of uint8.
     """
-    kind = _TYPES.get(tensor.dtype)
+    kind = ELEMENT_TYPES.get(tensor.dtype)
     if kind is None:
         return np.frombuffer(data, dtype=np.uint8)
     shape = tensor.shape if rows is None else (rows, *tensor.shape[1:])

@@ -93,8 +93,10 @@ def mark(
     from steelyard.cli.places import signing_key
     from steelyard.kernel import read_bytes, utc_now, write_atomically
     from steelyard.kernel.errors import StorageError
+    from steelyard.kernel.files import require_name
     from steelyard.weights.trace import deliver, open_commitment, read_register
 
+    require_name(out)
     statement = out.with_name(f"{out.name}.derivation.json")
     require_absent(statement)
     signer, now = signing_key(key), utc_now()
@@ -154,13 +156,17 @@ def detect(
 ) -> None:
     """Say whose copy a suspect comes from: status 0 somebody's, 1 nobody's, 3 cannot tell."""
     from steelyard.cli.weights.trace_report import report, show
+    from steelyard.kernel import parse_instant
     from steelyard.kernel.errors import CannotVerify
     from steelyard.weights.trace import detect as detect_marks
     from steelyard.weights.trace import open_model
     from steelyard.weights.trace.delivery import require_source
 
     committed = _committed(commitment, key)
-    _require_before(committed, digest, first_seen)
+    if digest is not None:
+        committed.require_published(digest)
+    if first_seen is not None:
+        committed.require_before(parse_instant(first_seen, where="--first-seen"))
     evidence = _evidence(register, opening)
     source = open_model(require_source(base, committed)) if base else None
     with progress_bar("comparing") as progress:
@@ -268,25 +274,6 @@ def _committed(path: Path, key: Path) -> Commitment:
 
     data = read_bytes(path, limit_bytes=_FILE_LIMIT_BYTES)
     return open_commitment(data, load_public_key(key), now=utc_now(), where=str(path))
-
-
-def _require_before(commitment: Commitment, digest: str | None, first_seen: str | None) -> None:
-    from steelyard.kernel import format_instant, parse_instant
-    from steelyard.kernel.errors import BrokenSeal
-
-    if digest is not None and digest != commitment.digest:
-        message = f"the commitment has digest {commitment.digest[:16]}, not {digest[:16]}"
-        hint = "another commitment than the published one proves nothing"
-        raise BrokenSeal(message, where="--digest", hint=hint)
-    if first_seen is not None:
-        seen = parse_instant(first_seen, where="--first-seen")
-        if commitment.created > seen:
-            message = (
-                f"the commitment was made at {format_instant(commitment.created)}, "
-                f"after the suspect was seen at {format_instant(seen)}"
-            )
-            hint = "keys made after a leak can be chosen to fit it"
-            raise BrokenSeal(message, where="--first-seen", hint=hint)
 
 
 def _evidence(register: Path | None, opening: Path | None) -> Evidence:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float32]
@@ -28,6 +30,7 @@ _LARGEST_ROTATION: Final = 4096
 _WHOLE: Final = 0.98
 _MATCHED: Final = 0.5
 _PROBE: Final = 1024
+_ROWS_AT_ONCE: Final = 256
 _LARGEST: Final = 1e12
 """No weight is larger; squares of larger ones would leave single precision."""
 _EXPLAINED: Final = 0.8
@@ -166,9 +169,7 @@ def _matched_rows(source: Matrix, suspect: Matrix) -> _Match:
     """Each row of the source with the row of the suspect most like it, each used once."""
     stride = max(1, source.shape[1] // _PROBE)
     left, right = _unit_rows(source[:, ::stride]), _unit_rows(suspect[:, ::stride])
-    likeness = np.abs(left @ right.T)
-    index = likeness.argmax(axis=1)
-    best = likeness[np.arange(index.size), index]
+    index, best = _largest(left, lambda rows: np.abs(rows @ right.T))
     order = np.argsort(-best, kind="stable")
     first = np.zeros(index.size, bool)
     first[order[np.unique(index[order], return_index=True)[1]]] = True
@@ -192,8 +193,25 @@ def _nearest(wanted: Matrix, offered: Matrix) -> NDArray[np.intp]:
     """For each row of `wanted` the nearest row of `offered`, after taking common shape away."""
     mean = wanted.mean(axis=0)
     left, right = wanted - mean, offered - mean
-    distance = (right * right).sum(axis=1)[None, :] - 2.0 * (left @ right.T)
-    return distance.argmin(axis=1)
+    power = (right * right).sum(axis=1)[None, :]
+    return _largest(left, lambda rows: 2.0 * (rows @ right.T) - power)[0]
+
+
+def _largest(
+    left: Matrix, compared: Callable[[Matrix], Matrix]
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Where each row of `left` compares largest, and how large: some rows at a time.
+
+    All pairs of rows at once would be 90 GB for an embedding of 150,000 words.
+    """
+    index = np.zeros(left.shape[0], np.intp)
+    best = np.zeros(left.shape[0], np.float32)
+    for start in range(0, left.shape[0], _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        found = compared(left[part])
+        index[part] = found.argmax(axis=1)
+        best[part] = np.take_along_axis(found, index[part, None], axis=1)[:, 0]
+    return index, best
 
 
 def _rotated(

@@ -142,6 +142,7 @@ def _carrier(tensor: StoredTensor, alpha: float) -> Carrier | None:
     """The carrier and its step, or None where its elements lie on a coarser lattice."""
     sums: list[float] = []
     squares: list[float] = []
+    near_mean = 0.0
     on_lattice = [0] * len(_LATTICES)
     for start, count in chunks(tensor.info.parameters):
         values = tensor.read(start, count)
@@ -149,11 +150,16 @@ def _carrier(tensor: StoredTensor, alpha: float) -> Carrier | None:
         if not np.isfinite(wide).all():
             message = f"tensor {tensor.name[:80]!r} holds NaN or an infinity"
             raise MalformedEvidence(message, where=str(tensor.file.entry.path))
-        sums.append(float(wide.sum()))
-        squares.append(float(wide @ wide))
+        # Around a number near the mean: squares of a mean far off 0 would hide the deviation.
+        near_mean = near_mean if sums else float(wide.mean())
+        apart = wide - near_mean
+        sums.append(float(apart.sum()))
+        squares.append(float(apart @ apart))
         if tensor.info.dtype == "F32":
             for index, kind in enumerate(_LATTICES):
-                on_lattice[index] += int(np.count_nonzero(values.astype(kind) == values))
+                with np.errstate(over="ignore"):
+                    near = values.astype(kind)
+                on_lattice[index] += int(np.count_nonzero(near == values))
     if max(on_lattice) >= _LATTICE_SHARE * tensor.info.parameters:
         return None
     mean = math.fsum(sums) / tensor.info.parameters

@@ -176,6 +176,33 @@ class Commitment:
             raise BrokenSeal("the carriers are not those committed to", hint=_ISSUER_HINT)
         return carriers
 
+    def require_published(self, digest: str) -> Commitment:
+        """Check that this is the commitment that was published; return it.
+
+        Raises:
+            BrokenSeal: its digest is another.
+        """
+        if digest != self.digest:
+            message = f"the commitment has digest {self.digest[:16]}, not {digest[:16]}"
+            hint = "another commitment than the published one proves nothing"
+            raise BrokenSeal(message, where="--digest", hint=hint)
+        return self
+
+    def require_before(self, seen: datetime) -> Commitment:
+        """Check that it was made before a suspect was seen; return it.
+
+        Raises:
+            BrokenSeal: it was made later.
+        """
+        if self.created > seen:
+            message = (
+                f"the commitment was made at {format_instant(self.created)}, "
+                f"after the suspect was seen at {format_instant(seen)}"
+            )
+            hint = "keys made after a leak can be chosen to fit it"
+            raise BrokenSeal(message, where="--first-seen", hint=hint)
+        return self
+
     def to_predicate(self) -> JsonObject:
         """What is signed."""
         rows = sorted(self.recipients.items())

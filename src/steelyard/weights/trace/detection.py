@@ -12,7 +12,7 @@ open the commitment are refused before anything is computed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -75,7 +75,8 @@ class Detection:
         scores: Recipients that were scored on the whole residual, highest z first.
         tested: Recipients tested, screened ones included.
         carriers_used: Share of the committed elements that were found.
-        visible_z: z of an intact mark under the damage that the residual shows.
+        visible_z: z of an intact mark under the damage that the residual shows; where nobody is
+            traced, on what of it every recipient was tested on.
         reachable_z: z of a perfect fit of chips to the residual.
         notes: Carriers that were not simply in their place.
         is_unchanged: The suspect equals the source wherever they were compared.
@@ -126,24 +127,35 @@ def detect(
     carriers = commitment.require_layout(evidence.salt, evidence.carriers)
     comparison = Comparison(suspect, source, carriers)
     chips = len(openings) * sum(carrier.elements for carrier in carriers)
-    kept = openings
+    kept, screened = openings, math.inf
     if chips > SCREEN_CHIPS and len(openings) > _LEAST_KEPT:
         share = SCREEN_CHIPS / chips
-        kept = _screened(openings, comparison, share)
+        kept, screened = _screened(openings, comparison, share)
     notes: list[TensorNote] = []
     sums = _summed(kept, _noted(comparison.residuals(), notes, progress, len(carriers)), 1.0)
-    return _decided(commitment, kept, sums, tuple(notes), len(openings))
+    found = _decided(commitment, kept, sums, tuple(notes), len(openings))
+    return _unless_screened_out(found, screened, commitment.method.threshold)
 
 
-def _screened(openings: list[Opening], comparison: Comparison, share: float) -> list[Opening]:
-    """The recipients that fit best on a part of every carrier.
+def _unless_screened_out(found: Detection, screened: float, least: float) -> Detection:
+    """Say `nobody` only where a mark would have shown on the part that everybody was tested on."""
+    if found.verdict != "nobody" or screened >= found.visible_z:
+        return found
+    verdict: Verdict = "nobody" if screened >= least or found.is_unchanged else "undecidable"
+    return replace(found, verdict=verdict, visible_z=screened)
+
+
+def _screened(
+    openings: list[Opening], comparison: Comparison, share: float
+) -> tuple[list[Opening], float]:
+    """The recipients that fit best on a part of every carrier, and what z a mark has there.
 
     Leaving recipients out names nobody, so the error of the final test is unchanged.
     """
     sums = _summed(openings, comparison.residuals(), share)
     keep = max(_LEAST_KEPT, len(openings) // _KEPT_SHARE)
     order = np.argsort(-np.asarray(sums.chips), kind="stable")[:keep]
-    return [openings[index] for index in sorted(order)]
+    return [openings[index] for index in sorted(order)], math.sqrt(sums.visible)
 
 
 def _summed(openings: Sequence[Opening], residuals: Iterable[Residual], share: float) -> _Sums:
@@ -152,12 +164,12 @@ def _summed(openings: Sequence[Opening], residuals: Iterable[Residual], share: f
         carrier = residual.carrier
         sums.elements += carrier.elements
         sums.found += carrier.elements * residual.found
-        sums.visible += residual.visible
         sums.power += residual.power
         sums.reach += residual.reach
-        count = residual.values.size
+        size = count = residual.values.size
         if share < 1.0:
-            count = min(count, BLOCK_CHIPS * math.ceil(share * count / BLOCK_CHIPS))
+            count = min(size, BLOCK_CHIPS * math.ceil(share * size / BLOCK_CHIPS))
+        sums.visible += residual.visible * (count / size if size else share)
         if not count:
             continue
         values = residual.values[:count]

@@ -8,20 +8,21 @@ under its name when it is complete, or not at all. Signing it is left to `deriva
 from __future__ import annotations
 
 import os
-import shutil
-from contextlib import contextmanager
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from steelyard.kernel.errors import ConfigurationError, MalformedEvidence, StorageError
+from steelyard.kernel.errors import ConfigurationError, MalformedEvidence
+from steelyard.kernel.files import storage_errors
+from steelyard.weights.scan.formats import Format, recognize
+from steelyard.weights.scan.source import FileSource
+from steelyard.weights.staging import SPACE_HINT, require_absent, staged_folder
 from steelyard.weights.trace.carriers import chunks
 from steelyard.weights.trace.chips import keystream, signs
 from steelyard.weights.trace.tensor_files import SUFFIX, StoredTensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
     from steelyard.weights.trace.carriers import Carrier
     from steelyard.weights.trace.tensor_files import Model, TensorFile
 
-OTHER_WEIGHTS: Final = frozenset({
-    ".bin", ".ckpt", ".gguf", ".h5", ".keras", ".mlmodel", ".msgpack", ".nemo", ".npy", ".npz",
-    ".onnx", ".ot", ".pb", ".pdparams", ".pickle", ".pkl", ".pt", ".pth", ".tar", ".tflite", ".zip",
+_NO_WEIGHTS: Final[frozenset[Format]] = frozenset({
+    "json", "yaml", "template", "script", "text", "media", "sentencepiece", "empty",
 })  # fmt: skip
-"""Endings of files that may hold the same weights unmarked."""
+"""Formats that hold no weights; anything else may hold the same ones unmarked."""
 _COPY_BYTES: Final = 1 << 22
 
 
@@ -76,11 +76,10 @@ def mark_folder(
     by_name = {carrier.name: carrier for carrier in carriers}
     files = {file.entry.name: file for file in model.files}
     total, written = sum(entry.size_bytes for entry in model.entries), 0
-    with _new_folder(out) as folder:
+    with staged_folder(out) as folder:
         for entry in model.entries:
             path = folder / entry.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as target:
+            with storage_errors(out, hint=SPACE_HINT), _new_file(path) as target:
                 if entry.name in files:
                     _write_marked(target, files[entry.name], by_name, key)
                 else:
@@ -90,6 +89,11 @@ def mark_folder(
             written += entry.size_bytes
             progress(written, total)
     return out
+
+
+def _new_file(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("wb")
 
 
 def _write_marked(
@@ -132,30 +136,22 @@ def _require_markable(model: Model, out: Path) -> None:
     if not model.root.is_dir():
         message = "expected a folder: its manifest is what a marked copy is derived from"
         raise ConfigurationError(message, where=str(model.root))
-    if out.exists() or out.is_symlink():
-        message = "already exists; a marked copy is a new folder"
-        raise ConfigurationError(message, where=str(out))
+    require_absent(out)
     if out.resolve().is_relative_to(model.root.resolve()):
         message = "lies inside the source, whose files a marked copy repeats"
         raise ConfigurationError(message, where=str(out))
+    marked = {file.entry.name for file in model.files}
     for entry in model.entries:
-        if PurePosixPath(entry.name).suffix.lower() in OTHER_WEIGHTS:
+        if entry.name not in marked and _format(entry) not in _NO_WEIGHTS:
             message = "may hold the same weights, and would be handed over unmarked"
             hint = f"take it out of the folder; only {SUFFIX} files are marked"
             raise ConfigurationError(message, where=str(entry.path), hint=hint)
 
 
-@contextmanager
-def _new_folder(out: Path) -> Generator[Path]:
-    """A folder that takes the name `out` if the block ends well, and goes away otherwise."""
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+def _format(entry: Entry) -> Format:
     try:
-        part.mkdir(parents=True)
-        yield part
-        part.rename(out)
+        with entry.path.open("rb") as file:
+            return recognize(FileSource(file.fileno(), entry.size_bytes), entry.name)
     except OSError as error:
-        message = f"cannot write: {error.strerror or error}"
-        hint = "nothing was left behind; free space or choose another --out"
-        raise StorageError(message, where=str(out), hint=hint) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        message = f"cannot read: {error.strerror or error}"
+        raise MalformedEvidence(message, where=str(entry.path)) from error

@@ -77,6 +77,7 @@ class Comparison:
 
     def residuals(self) -> Iterator[Residual]:
         """The residual of each carrier, in the order of the layout; one in memory at a time."""
+        self._taken.clear()
         for carrier in self._carriers:
             aligned, note = self._aligned(carrier)
             if aligned is None:
@@ -109,7 +110,10 @@ class Comparison:
         matrix = self._suspect.tensors[name].matrix()
         if matrix.shape != (carrier.rows, carrier.columns):
             return None, "has another shape"
-        return Aligned(_finite(matrix), (), 1.0), ""
+        values = _finite(matrix)
+        if not values.any():
+            return None, "holds no number but 0"
+        return Aligned(values, (), 1.0), ""
 
     def _name_of(self, carrier: Carrier) -> tuple[str | None, str]:
         """The suspect's tensor of the carrier's name, with a prefix more or less if need be."""
@@ -124,6 +128,8 @@ class Comparison:
             return None, f"has unreadable elements of type {tensors[name].info.dtype}"
         if len(tensors[name].shape) != _MATRIX_RANK:
             return None, "is no matrix"
+        if 0 in tensors[name].shape:
+            return None, "has no element"
         return name, ""
 
     def _align(self, source: NDArray[np.float32], name: str) -> Aligned | None:

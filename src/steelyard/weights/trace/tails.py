@@ -5,7 +5,8 @@ an innocent recipient are independent fair signs, so z is a Rademacher sum of no
 hold for every number of carriers and every weighting:
 
     P(z >= x) <= exp(-x^2 / 2)                    (Hoeffding 1963, theorem 2)
-    P(z >= x) <= c P(N >= x), c = 3.178...        (Bentkus and Dzindzalieta 2015, theorem 1)
+    P(z >= x) <= c P(N >= x), c = 3.178...        (Bentkus and Dzindzalieta 2015, theorem 1.1:
+                                                   Bernoulli 21(2), 1231-1237)
 
 with N standard normal and c = 1 / (4 P(N >= sqrt 2)), the best constant there is. Chips are those
 of a cipher and not of coins, so no probability below 2^-128 is ever stated. Logarithms, because a

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import ml_dtypes
 import numpy as np
 
 from steelyard.kernel.errors import MalformedEvidence
+from steelyard.weights.arrays import ELEMENT_TYPES
 from steelyard.weights.model_folder import regular_files
 from steelyard.weights.tensors import LENGTH_BYTES, header_length, parse_header
 
@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = ".safetensors"
 FLOAT_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
-    "F64": np.dtype("<f8"),
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
-    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    name: ELEMENT_TYPES[name] for name in ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 }
 """Element types that can be read as numbers here; packed integers of a quantizer cannot."""
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from steelyard.weights.trace import Detection, detect, open_model
-from steelyard.weights.trace.damage import int4_grouped, noise
+from steelyard.weights.trace import Detection, alignment, detect, open_model
 
+from .damaged import int4_grouped, noise
 from .scene import DTYPES, Owner, Tensors, changed, owner, read_tensors, tensors, write_model
 
 Change = Callable[[str, NDArray[Any]], NDArray[Any]]
@@ -23,6 +23,7 @@ HEADS = np.concatenate([np.arange(16) + 16 * head for head in (2, 0, 3, 1)])
 ROTATION, OTHER_ROTATION, HIDDEN_ROTATION = (
     np.linalg.qr(DRAW.standard_normal((size, size)))[0].astype(np.float32) for size in (64, 64, 256)
 )
+
 SCALE = np.exp(0.5 * DRAW.standard_normal(64)).astype(np.float32)
 
 
@@ -172,6 +173,25 @@ def test_tensors_of_any_other_name_are_found_by_content(
 
 def read_ndim(values: Tensors, name: str) -> bool:
     return values[name].ndim == 2
+
+
+def test_rows_are_matched_some_at_a_time() -> None:
+    source = np.random.default_rng(5).standard_normal((700, 40)).astype(np.float32)
+    order = np.random.default_rng(6).permutation(700)
+    found = alignment.align(source, source[order])
+    assert found is not None
+    assert (found.undone, found.found, np.abs(found.residual).max()) == (("permuted rows",), 1.0, 0)
+    seen: list[int] = []
+
+    def compared(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen.append(rows.shape[0])
+        return rows @ source.T
+
+    index, best = alignment._largest(source, compared)
+    assert seen == [256, 256, 188]
+    whole = source @ source.T
+    assert index.tolist() == whole.argmax(axis=1).tolist()
+    np.testing.assert_allclose(best, whole.max(axis=1), rtol=1e-6)
 
 
 def test_layers_in_another_order_are_found(scene: Owner, leaked: Path, tmp_path: Path) -> None:

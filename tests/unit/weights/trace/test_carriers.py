@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import ml_dtypes
@@ -70,6 +71,37 @@ def test_the_step_is_alpha_deviations_in_twelve_bits(tmp_path: Path) -> None:
     mantissa, _ = np.frexp(carrier.step)
     assert float(mantissa) * 2**12 == int(mantissa * 2**12)
     assert float(np.float32(carrier.step)) == carrier.step
+
+
+def test_a_step_is_rounded_to_twelve_bits_exactly(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    values = {f"w{n}": draw.standard_normal((32, 32)).astype(np.float32) for n in range(8)}
+    for carrier in find_carriers(model_of(tmp_path, values), CarrierRule(), 0.005):
+        deviation = values[carrier.name].astype(np.float64).std()
+        mantissa, exponent = math.frexp(0.005 * float(deviation))
+        assert carrier.step == math.ldexp(round(mantissa * 4096), exponent - 12)
+
+
+def test_a_mean_far_off_zero_does_not_hide_the_deviation(tmp_path: Path) -> None:
+    draw = np.random.default_rng(4)
+    far = (3e6 + draw.integers(-3, 4, (2048, 600))).astype(np.float32)
+    near = {**tensors(1), "far": far}
+    steps = {c.name: c.step for c in find_carriers(model_of(tmp_path, near), CarrierRule(), 0.005)}
+    wanted = 0.005 * float((far.astype(np.float64) - 3e6).std())
+    assert steps["far"] == pytest.approx(wanted, rel=2.0**-12)
+
+
+@pytest.mark.parametrize(("odd", "carries"), [(6, True), (4, False)])
+def test_ninety_nine_of_a_hundred_numbers_on_a_lattice_are_too_many(
+    tmp_path: Path, odd: int, *, carries: bool
+) -> None:
+    values = tensors(2)
+    lattice = values["layers.1.mlp.up.weight"].astype(ml_dtypes.bfloat16).astype(np.float32)
+    # 16 of 512 elements in each of `odd` rows: more or less than one in a hundred of all.
+    lattice.reshape(32, 512)[:odd, :32] = np.float32(0.1)
+    values["layers.1.mlp.up.weight"] = lattice
+    names = {c.name for c in find_carriers(model_of(tmp_path, values), CarrierRule(), 0.005)}
+    assert ("layers.1.mlp.up.weight" in names) is carries
 
 
 def test_a_constant_tensor_has_no_step(tmp_path: Path) -> None:

@@ -240,6 +240,9 @@ def test_another_or_a_later_commitment_is_refused(scene: Owner, copy: Path) -> N
     early = replace(found, issued=NOW - timedelta(seconds=1))
     with pytest.raises(BrokenSeal, match="source, method or date disagree"):
         require_commitment(early, scene.commitment)
+    stronger = replace(found, method=replace(found.method, alpha=0.006))
+    with pytest.raises(BrokenSeal, match="source, method or date disagree"):
+        require_commitment(stronger, scene.commitment)
     foreign = replace(found, source=Subject("toy", "0" * 64))
     with pytest.raises(BrokenSeal, match="source, method or date disagree"):
         require_commitment(foreign, scene.commitment)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from steelyard.kernel.errors import BrokenSeal
 from steelyard.weights.trace import Detection, detect, detection, open_model
-from steelyard.weights.trace.damage import PASSIVE, average, int4_grouped, noise, random_extreme
 from steelyard.weights.trace.tails import log10_tail_bound
 
+from .damaged import PASSIVE, average, int4_grouped, noise, random_extreme
 from .scene import Owner, changed, owner, read_tensors, tensors, write_model
 
 INNOCENTS = 240
@@ -187,6 +187,65 @@ def test_recipients_screened_on_a_part_give_the_same_verdict(
     assert (screened.verdict, named(screened)) == ("traced", {"r2"})
     assert (len(screened.scores), screened.tested) == (64, INNOCENTS + 1)
     assert screened.scores[0] == whole.scores[0]
+
+
+def test_screening_finds_tensors_of_another_name_twice(
+    scene: Owner, copies: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = read_tensors(copies[2])
+    renamed = {str(index): values[name] for index, name in enumerate(sorted(values))}
+    suspect = write_model(tmp_path / "s", renamed)
+    monkeypatch.setattr(detection, "SCREEN_CHIPS", 3_000_000)
+    found = traced(scene, suspect)
+    assert (found.verdict, named(found), found.carriers_used) == ("traced", {"r2"}, 1.0)
+
+
+def test_screening_says_nobody_only_where_a_mark_would_have_shown(
+    scene: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = owner(scene.model, 3, secret=bytes(32)).copy("r0", tmp_path / "c")
+    suspect = changed(stranger, tmp_path / "s", lambda name, w: noise(w, 0.1, len(name)))
+    whole = traced(scene, suspect)
+    assert whole.verdict == "nobody"
+    least = scene.commitment.method.threshold
+    for chips, verdict in ((3_000_000, "undecidable"), (30_000_000, "nobody")):
+        monkeypatch.setattr(detection, "SCREEN_CHIPS", chips)
+        found = traced(scene, suspect)
+        assert found.verdict == verdict
+        assert (found.visible_z >= least) == (verdict == "nobody")
+        share = chips / (147_456 * (INNOCENTS + 1))
+        assert found.visible_z == pytest.approx(whole.visible_z * math.sqrt(share), rel=0.05)
+
+
+def test_the_unmarked_model_is_nobodys_under_screening_too(
+    scene: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detection, "SCREEN_CHIPS", 3_000)
+    found = traced(scene, scene.model)
+    assert (found.verdict, found.is_unchanged) == ("nobody", True)
+
+
+@pytest.mark.parametrize(
+    "emptied",
+    [
+        np.zeros_like,
+        lambda w: np.full_like(w, np.nan),
+        lambda w: np.full_like(w, np.inf),
+        lambda w: w[:0],
+        lambda w: w[:, :0],
+        lambda w: w[:0, :0],
+        lambda w: w[:1, :1],
+    ],
+    ids=["zero", "nan", "infinite", "no row", "no column", "nothing", "one"],
+)
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_suspect_without_content_is_not_said_to_be_unchanged(
+    scene: Owner, tmp_path: Path, emptied: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    *, alone: bool,
+) -> None:  # fmt: skip
+    suspect = changed(scene.model, tmp_path / "s", lambda _, w: emptied(w).copy())
+    found = traced(scene, suspect, alone=alone)
+    assert (found.verdict, found.is_unchanged, found.carriers_used) == ("undecidable", False, 0.0)
 
 
 def test_a_source_of_other_shapes_is_refused(

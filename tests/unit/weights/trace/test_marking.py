@@ -44,7 +44,7 @@ def test_every_carrier_moves_by_its_chips_and_nothing_else_does(tmp_path: Path, 
 def test_headers_and_other_files_are_copied_byte_for_byte(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "m", tensors(1))
     (folder / "below" / "deep").mkdir(parents=True)
-    (folder / "below" / "deep" / "vocab.txt").write_bytes(bytes(range(256)))
+    (folder / "below" / "deep" / "vocab.txt").write_text("ä\nb\n", "utf-8")
     out = mark(folder, tmp_path / "c")
     for name in ("config.json", "below/deep/vocab.txt"):
         assert (out / name).read_bytes() == (folder / name).read_bytes()
@@ -121,13 +121,51 @@ def test_a_folder_with_other_weights_is_refused(tmp_path: Path, name: str) -> No
     assert not (tmp_path / "c").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("notes.txt", b"\x80\x02}q\x00."),
+        ("vocab.txt", b"GGUF\x03\x00\x00\x00"),
+        ("README", b"PK\x03\x04"),
+        ("extra.json.gz", b"\x1f\x8b\x08"),
+        ("weights", b"\x93NUMPY\x01\x00"),
+        ("shard", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"),
+        ("data", bytes(range(256))),
+        ("old.nemo", b"\x00" * 257 + b"ustar"),
+    ],
+)
+def test_weights_are_told_by_their_content_whatever_their_name(
+    tmp_path: Path, name: str, start: bytes
+) -> None:
+    folder = write_model(tmp_path / "m", tensors(1))
+    (folder / name).write_bytes(start)
+    with pytest.raises(ConfigurationError) as caught:
+        mark(folder, tmp_path / "c")
+    assert caught.value.message == "may hold the same weights, and would be handed over unmarked"
+    assert caught.value.where == str(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer.json", b"{}"), ("tokenizer.model", b"\n\x0e\n\x05<unk>"), ("x.py", b"a = 1\n"),
+        ("logo.png", b"\x89PNG\r\n\x1a\n"), ("chat.jinja", b"{{ x }}"), ("__init__.py", b""),
+        ("README.md", b"prose"), ("merges.txt", b"a b\n"), ("conf.yaml", b"a: 1\n"),
+    ],
+)  # fmt: skip
+def test_what_belongs_to_a_model_is_copied(tmp_path: Path, name: str, content: bytes) -> None:
+    folder = write_model(tmp_path / "m", tensors(1))
+    (folder / name).write_bytes(content)
+    assert (mark(folder, tmp_path / "c") / name).read_bytes() == content
+
+
 def test_what_exists_is_not_written_over(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "m", tensors(1))
     (tmp_path / "c").mkdir()
-    with pytest.raises(ConfigurationError, match="already exists; a marked copy is a new folder"):
+    with pytest.raises(ConfigurationError, match="this exists; nothing is written over it"):
         mark(folder, tmp_path / "c")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ConfigurationError, match="already exists"):
+    with pytest.raises(ConfigurationError, match="this exists"):
         mark(folder, tmp_path / "dangling")
 
 
@@ -161,5 +199,5 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
-    assert caught.value.hint == "nothing was left behind; free space or choose another --out"
+    assert caught.value.hint == "nothing was left behind; free space, or choose another disk"
     assert [path.name for path in tmp_path.iterdir()] == ["m"]

@@ -1,8 +1,8 @@
 """Damage: what happens to weights on their way, as functions on one matrix.
 
-Decides nothing about anybody: these are the transformations under which a detector is measured
-before it is relied on (docs/explanation/leak-tracing.md). All are deterministic in their seed,
-take and return single precision, and leave the shape alone.
+These are the transformations under which `trace_damage.py` and the tests measure the detector
+(docs/explanation/leak-tracing.md). All are deterministic in their seed, take and return single
+precision, and leave the shape alone. Alone it prints nothing.
 """
 
 from __future__ import annotations
