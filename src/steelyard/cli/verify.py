@@ -46,6 +46,9 @@ def verify(
     facts: Facts = None,
     advisories: Advisories = None,
     publisher: Publishers = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Report to write, with advisories as of now.")
+    ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Accepted for clarity: no network is ever used.")
     ] = True,
@@ -60,6 +63,8 @@ def verify(
         write_json(verification.to_json())
     else:
         _print_checks(verification)
+    if report is not None:
+        _write_report(report, passport, verification)
     raise typer.Exit(verification.exit_status)
 
 
@@ -104,6 +109,22 @@ def gate(
             write(f"unmet: {sentence}")
         write(f"{_VERDICTS[decision.exit_status]} (policy: {rules.name})")
     raise typer.Exit(decision.exit_status)
+
+
+def _write_report(path: Path, passport: Path, verification: Verification) -> None:
+    from steelyard.kernel import read_bytes, write_atomically
+    from steelyard.kernel.errors import CannotVerify
+    from steelyard.passport.report.fresh import fresh_report
+    from steelyard.standard import load_release
+
+    if verification.classification is None:
+        message = "a report is written of a passport that verifies"
+        raise CannotVerify(message, where="--report", hint=f"see: steelyard verify {passport}")
+    claim: dict[str, Any] = verification.classification
+    data = read_bytes(passport, limit_bytes=_LARGEST_PASSPORT_BYTES)
+    release = load_release(claim["standard"]["release"])
+    write_atomically(path, fresh_report(data, verification, release).encode())
+    say(f"report: {path}")
 
 
 def verify_file(

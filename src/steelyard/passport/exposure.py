@@ -153,7 +153,7 @@ def _require_readable(feed: Feed | None, policy: Policy | None) -> None:
         first = feed.not_believed[0]
         message = f"{first.file} {first.why}, so what is open cannot be told"
         hint = "get the feed again from its publisher, or take out what you do not trust"
-        raise CannotVerify(message, where="advisories", hint=hint)
+        raise CannotVerify(message, hint=hint)
 
 
 def _classes(tested: Tested) -> Iterable[str]:
@@ -186,7 +186,7 @@ def _told(view: AdvisoryView, at: datetime) -> tuple[str, bool, str]:
     if feed is None:
         parts.append("no feed was given, so nothing later is known")
         return "; ".join(parts), bool(open_), "; ".join(hints)
-    parts.append(f"{len(feed.advisories)} advisories read")
+    parts.append(f"advisories read: {len(feed.advisories)}")
     if later := sum(row.exposure.changed > at for row in view.found):
         parts.append(f"{later} dated after {format_instant(at)}, counted all the same")
     if feed.not_believed:

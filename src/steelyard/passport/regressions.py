@@ -85,7 +85,7 @@ def check_regressions(
     declared = cast("list[dict[str, Any]]", claims.intent.get("regressions", []))
     if statement_name(REGRESSIONS) not in members:
         if declared:
-            message = f"the intent declares {len(declared)} regressions, which are left out"
+            message = f"regressions that the intent declares are left out: {len(declared)}"
             raise CannotVerify(message)
         return Finding((), "the run tested for no published flaw")
     predicate = own_statement(members, signed, REGRESSIONS)

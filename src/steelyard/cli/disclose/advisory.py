@@ -153,7 +153,7 @@ def publish(
 
 
 @app.command()
-def handle(
+def handles(
     passport: Annotated[
         Path | None, typer.Argument(help="Passport of the model that an advisory is to name.")
     ] = None,

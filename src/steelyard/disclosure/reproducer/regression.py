@@ -188,6 +188,8 @@ def judge_row(row: JsonObject, *, where: str) -> Regressed:
     same = all(isclose(a, b, abs_tol=_ROUNDING) for a, b in zip(claimed, computed, strict=True))
     if raw["verdict"] != found.verdict.value or not same:
         message = f"claims {raw['verdict']}, its counts give {found.verdict.value}"
+        if raw["verdict"] == found.verdict.value:
+            message = f"claims limits {claimed[1]:g} and {claimed[2]:g}, its counts give others"
         raise BrokenSeal(message, where=where, hint="believe the counts, not the claim")
     names = ("advisory", "finding", "reproducer", "flaw_class", "hazard_tier")
     return Regressed(**{name: raw[name] for name in names}, judged=found, held=held)

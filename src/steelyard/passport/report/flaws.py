@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
 
 _NOT_AFFECTED: Final = "not_affected"
+_WHOM: Final = {
+    "subject": "this model",
+    "base": "the base of this model",
+    "class": "a class of flaws in scope",
+}
 _STATUS: Final = {
     "affected": "affected",
     "fixed": "fixed",
@@ -32,16 +37,24 @@ class FlawsView:
     rows: tuple[dict[str, str], ...]
     looked: str
     known: tuple[str, ...]
+    later: str
+    found: tuple[str, ...]
 
 
-def flaws_view(regressions: JsonObject | None, known: JsonObject | None) -> FlawsView:
-    """The section, from the predicates of both statements."""
+def flaws_view(
+    regressions: JsonObject | None, known: JsonObject | None, later: JsonObject | None = None
+) -> FlawsView:
+    """The section, from the predicates of both statements and what a verification found."""
     ran = cast("list[dict[str, Any]]", (regressions or {}).get("rows", []))
     return FlawsView(
-        tuple(_unresolved(ran)),
+        tuple(_unresolved(ran) if later is None else _today(later)),
         tuple(_row(row) for row in ran),
         _looked(known),
         tuple(_told(row) for row in cast("list[dict[str, Any]]", (known or {}).get("rows", []))),
+        _later(later),
+        tuple(
+            _standing(row) for row in cast("list[dict[str, Any]]", (later or {}).get("found", []))
+        ),
     )
 
 
@@ -52,6 +65,13 @@ def _unresolved(ran: list[dict[str, Any]]) -> Iterator[str]:
             yield f"{name}: the model shows this published flaw."
         elif row["verdict"] != _NOT_AFFECTED:
             yield f"{name}: the run does not tell whether the model shows this published flaw."
+
+
+def _today(later: JsonObject) -> Iterator[str]:
+    """What is open at the date of the verification, and which triggers have fired by then."""
+    plain: dict[str, Any] = later
+    yield from plain["open"]
+    yield from (f"Due for re-test: {title}" for title in plain["fired"])
 
 
 def _row(row: dict[str, Any]) -> dict[str, str]:
@@ -71,12 +91,27 @@ def _looked(known: JsonObject | None) -> str:
     plain: dict[str, Any] = known
     count = len(plain["rows"])
     told = f"{count} of them name" if count != 1 else "one of them names"
-    return (
-        f"On {day(plain['as_of'])} the signer looked at {plain['documents']} advisories: "
-        f"{told} this model or its base."
-    )
+    looked = f"On {day(plain['as_of'])} the signer looked at a feed of {plain['documents']}"
+    return f"{looked} believed advisories: {told} this model or its base."
+
+
+def _later(later: JsonObject | None) -> str:
+    if later is None:
+        return ""
+    plain: dict[str, Any] = later
+    if plain["feed"] is None:
+        return f"Written on {day(plain['at'])} without a feed: nothing later is known."
+    feed = plain["feed"]
+    told = f"As of {day(plain['at'])}, from a feed in which {feed['documents']} were believed"
+    return f"{told} and {len(feed['not_believed'])} were not."
+
+
+def _standing(row: dict[str, Any]) -> str:
+    when = "after the test" if row["after_evidence"] else "before the end of the test"
+    end = "open" if row["open"] else "not open"
+    return f"{_told(row)}, last changed {day(row['changed'])}, {when}: {end}"
 
 
 def _told(row: dict[str, Any]) -> str:
-    whom = "the base of this model" if row["relation"] == "base" else "this model"
+    whom = _WHOM[row["relation"]]
     return f"{row['advisory']}#{row['finding']}: {row['title']} ({whom}: {_STATUS[row['status']]})"

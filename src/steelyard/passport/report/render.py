@@ -47,6 +47,7 @@ class ReportInput:
         curves: The same of what designs could decide, tasks showed and banks tell.
         regressions: Predicate of the statement on published flaws, None if there is none.
         known: Predicate of the statement on advisories known at issue, None if there is none.
+        later: What a verification found in a feed, with its date; None in the signed report.
     """
 
     classification: JsonObject
@@ -60,6 +61,7 @@ class ReportInput:
     curves: Sequence[tuple[str, str]] = ()
     regressions: JsonObject | None = None
     known: JsonObject | None = None
+    later: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,5 +248,5 @@ def render_report(report: ReportInput) -> str:
         muted=MUTED,
         paths=report.paths,
         curves=report.curves,
-        flaws=section.render(flaws=flaws_view(report.regressions, report.known)),
+        flaws=section.render(flaws=flaws_view(report.regressions, report.known, report.later)),
     )
