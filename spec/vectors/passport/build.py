@@ -25,6 +25,7 @@ from archive_faults import (
     local_name,
     overlap,
 )
+from flaws_faults import FLAWS_VECTORS
 from passport_draft import (
     FINISHED,
     HONEST,
@@ -340,6 +341,7 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     "level_edited_by_stranger": lambda: issued(edit_claim=_lower_level, key=STRANGER),
     "level_edited_by_signer": lambda: issued(edit_claim=_lower_level),
     **ROUND_VECTORS,
+    **FLAWS_VECTORS,
     "report_swapped": lambda: with_member(REPORT, b"<!doctype html><title>Level 0</title>\n"),
 }
 

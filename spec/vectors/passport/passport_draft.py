@@ -50,6 +50,8 @@ from steelyard.standard import Release, load_release
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flaws_draft import FlawsDraft
+
 HONEST = PrivateKey.from_seed(
     bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
 )
@@ -145,7 +147,9 @@ class Draft:
     split: Any = "public"
     digest: str | None = None
     weights: str | None = None
+    bases: tuple[str, ...] = ()
     round: RoundDraft | None = None
+    flaws: FlawsDraft | None = None
     edit_intent: Callable[[dict[str, Any]], None] = lambda predicate: None  # noqa: ARG005
     edit_evidence: Callable[[dict[str, Any]], None] = lambda predicate: None  # noqa: ARG005
     edit_claim: Callable[[dict[str, Any]], None] = lambda predicate: None  # noqa: ARG005
@@ -159,11 +163,14 @@ class Draft:
             MODEL, "hosted", digest, generation=self.generation, endpoint=ENDPOINT, salt=SALT
         )
         if self.weights is not None:
-            identity = Identity(MODEL, "weights", self.weights, generation=self.generation)
+            identity = Identity(
+                MODEL, "weights", self.weights, generation=self.generation, bases=self.bases
+            )
         engine = {"digest": ENGINE} if self.round is not None else {}
         intent = Intent(
-            self.created, rules, self.scope, "E1", self.planned, split=self.split, engine=engine
-        )
+            self.created, rules, self.scope, "E1", self.planned, split=self.split, engine=engine,
+            regressions=self.flaws.declared() if self.flaws is not None else (),
+        )  # fmt: skip
         built = build_matrix(Evidence.from_objects(self.records))
         matrix = Matrix(self.edit_matrix(built.data), built.evidence, built.root)
         usage = {"input_tokens": 10800, "output_tokens": 960, "seconds": 18.0}
@@ -181,6 +188,10 @@ class Draft:
             plan = with_coverage(plan, self.round.opened(), FINISHED, rules)
             statements["proficiency"] = self.round.certificate()
             statements["round-report"] = self.round.report()
+        if self.flaws is not None:
+            signer = self.flaws.key or key
+            made = self.flaws.statements(identity, signed_intent, FINISHED, signer)
+            statements |= {k: resign(d, self.flaws.edits[k], signer) for k, d in made.items()}
         level = classify(
             built.evidence, rules, model=MODEL, scope=self.scope, as_of=FINISHED, plan=plan
         )
@@ -193,6 +204,8 @@ class Draft:
         if self.round is not None:
             coordinator = self.round.key.public_key
             members[f"keys/{coordinator.key_id}.pem"] = coordinator.pem
+        if self.flaws is not None and self.flaws.key is not None:
+            members[f"keys/{self.flaws.key.public_key.key_id}.pem"] = self.flaws.key.public_key.pem
         return indexed(members)
 
 
