@@ -10,6 +10,7 @@ from steelyard.cli.disclose.deadlines import deadlines
 from steelyard.cli.disclose.intake import import_
 from steelyard.cli.disclose.reproduce import check, reproduce, seal_variants, verify_fix
 from steelyard.cli.disclose.states import skill, states
+from steelyard.cli.disclose.transfer import consent, transfer
 
 app = typer.Typer(
     name="disclose",
@@ -28,3 +29,5 @@ app.command("verify-fix")(verify_fix)
 app.command()(ask)
 app.command()(answer)
 app.command()(audit)
+app.command()(consent)
+app.command()(transfer)

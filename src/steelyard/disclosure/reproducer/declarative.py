@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import MalformedEvidence
@@ -51,17 +52,32 @@ _REFUSED: Final = tuple(
 )
 
 
-def texts_of(value: JsonValue, where: str) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class PlacedText:
+    """A text of a document.
+
+    Attributes:
+        path: Keys and positions from the top to it.
+        text: What it says.
+        is_key: Whether it is the last key of its path itself.
+    """
+
+    path: tuple[str, ...]
+    text: str
+    is_key: bool = False
+
+
+def texts_of(value: JsonValue, path: tuple[str, ...] = ()) -> Iterator[PlacedText]:
     """Every text of a document with its place: keys and values, depth first."""
     if isinstance(value, str):
-        yield where, value
+        yield PlacedText(path, value)
     elif isinstance(value, list):
         for number, entry in enumerate(value):
-            yield from texts_of(entry, f"{where}.{number}")
+            yield from texts_of(entry, (*path, str(number)))
     elif isinstance(value, dict):
         for key, entry in value.items():
-            yield f"{where}.{key}", key
-            yield from texts_of(entry, f"{where}.{key}")
+            yield PlacedText((*path, key), key, is_key=True)
+            yield from texts_of(entry, (*path, key))
 
 
 def require_inert(text: str, where: str, *, pattern: bool = False) -> None:

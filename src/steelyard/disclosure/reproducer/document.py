@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from steelyard.disclosure.reproducer.declarative import require_inert, texts_of
+from steelyard.disclosure.reproducer.declarative import PlacedText, require_inert, texts_of
 from steelyard.disclosure.reproducer.scenario import (
     Scenario,
     Stub,
@@ -38,8 +38,7 @@ YAML_LIMIT_BYTES: Final = 64 << 10
 """Above it a document is written as JSON: reading YAML takes far longer."""
 SHOWN_LIMIT: Final = 1 << 20
 """Characters that all variants may show together."""
-_PATTERN_KEYS: Final = frozenset(("pattern", "matches"))
-_MODEL_NAMES: Final = frozenset((".scorer.model", ".claim.target"))
+_MODEL_NAMES: Final = frozenset((("scorer", "model"), ("claim", "target")))
 # `provider/organisation/model` reads like a path, but names what is asked, not where.
 _MODEL_NAME: Final = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*){1,3}(?:[?:@#][\w.=&-]*)?", re.ASCII)
 
@@ -231,11 +230,22 @@ def _require_form(value: JsonObject, where: str) -> None:
         message = f"predicates nest deeper than {DEPTH_LIMIT}"
         raise MalformedEvidence(message, where=f"{where}.scorer.predicate")
     require_schema(value, "reproducer", where=where)
-    for place, text in texts_of(value, where):
-        if place != f"{where}.schema":  # the only text that has to hold slashes
-            pattern = not _PATTERN_KEYS.isdisjoint(place.removeprefix(where).split("."))
-            names = place.removeprefix(where) in _MODEL_NAMES and _MODEL_NAME.fullmatch(text)
-            require_inert(text.replace("/", " ") if names else text, place, pattern=pattern)
+    for entry in texts_of(value):
+        if entry.path == ("schema",) and not entry.is_key:
+            continue  # the only text that has to hold slashes
+        names = entry.path in _MODEL_NAMES and _MODEL_NAME.fullmatch(entry.text)
+        text = entry.text.replace("/", " ") if names else entry.text
+        place = ".".join((where, *entry.path))
+        require_inert(text, place, pattern=_is_pattern(entry))
+
+
+def _is_pattern(entry: PlacedText) -> bool:
+    """Whether a text is searched with; others may have the names that these places have."""
+    match entry.path:
+        case ("scorer", "pattern") | ("scorer", "predicate", *_, "matches", _):
+            return not entry.is_key
+        case _:
+            return False
 
 
 def _require_consistent(made: Reproducer, where: str) -> None:

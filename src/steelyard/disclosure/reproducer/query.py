@@ -258,6 +258,20 @@ def open_answer(
     return answer
 
 
+def query_of(envelope: bytes, keys: Mapping[str, PublicKey], queries: Mapping[str, Query]) -> Query:
+    """The query that an answer by a known key names, among those that were asked.
+
+    Raises:
+        BrokenSeal: another key or kind, or to none of them.
+        MalformedEvidence: breaks its schema.
+    """
+    digest = _opened(envelope, keys, ANSWER_KIND)["query"]
+    if digest not in queries:
+        message = f"it answers query {digest[:16]}, which is none of those asked"
+        raise BrokenSeal(message, where=ANSWER_KIND)
+    return queries[digest]
+
+
 def band_of(rate: float) -> str:
     """The band of a rate, such as `5-20 %`; what is below 0 is in the first one."""
     for low, high in pairwise(BAND_EDGES):

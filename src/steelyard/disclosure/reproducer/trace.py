@@ -92,11 +92,19 @@ def holds(predicate: Predicate, trace: Sequence[TracedCall], values: Mapping[str
 
 
 def depth_of(value: JsonValue) -> int:
-    """How deep predicates nest, measured before any is read."""
-    if not isinstance(value, dict):
-        return 0
-    lists = [entry for entry in value.values() if isinstance(entry, list)]
-    return 1 + max((depth_of(part) for entries in lists for part in entries), default=0)
+    """How deep predicates nest, up to one more than may be; measured before any is read."""
+    level, depth = [value], 0
+    while depth <= DEPTH_LIMIT:
+        level = [part for node in level if isinstance(node, dict) for part in _parts(node)]
+        depth += 1
+        if not level:
+            return depth - 1
+    return depth
+
+
+def _parts(node: JsonObject) -> list[JsonValue]:
+    lists = [entry for entry in node.values() if isinstance(entry, list)]
+    return [part for entries in lists for part in entries]
 
 
 def patterns_of(predicate: Predicate) -> list[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from steelyard.disclosure.reproducer.crossed import fit_crossed
+from steelyard.kernel import format_instant
 from steelyard.kernel.errors import ConfigurationError, NotSatisfied
 from steelyard.stats.special import expit, normal_cdf, normal_quantile
 
@@ -35,14 +36,12 @@ class Cell:
     Attributes:
         events: Sum over variants of the share of tries that showed the flaw.
         variants: Variants tried; 0 for a cell that was not tested.
-        consent: Whether the target's organisation lets the cell be published.
     """
 
     flaw_class: str
     target: str
     events: float
     variants: int
-    consent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +140,25 @@ class TransferMatrix:
 def publish_matrix(
     cells: Sequence[Cell], *, embargo_end: datetime, now: datetime, confidence: float = 0.9
 ) -> JsonObject:
-    """The matrix as everybody may see it: fitted to, and showing, cells with consent only.
+    """A matrix that is fitted to some cells and shows them.
+
+    Args:
+        cells: All of which may be published, since a fit shows what went into it.
+        embargo_end: Not before which.
+        now: When it is published.
+        confidence: Of the intervals.
 
     Raises:
         NotSatisfied: the embargo has not ended.
-        ConfigurationError: too few cells have consent.
+        ConfigurationError: too few cells, or too many.
     """
     if now < embargo_end:
-        message = "a transfer matrix is published after the embargo only"
-        raise NotSatisfied(message, hint="rank next victims from past matrices meanwhile")
-    shown = [cell for cell in cells if cell.consent and cell.variants]
-    matrix = TransferMatrix(shown)
+        message = f"the embargo ends at {format_instant(embargo_end)}; nothing is published before"
+        raise NotSatisfied(message, hint="leave out --out: next victims are ranked meanwhile")
+    matrix = TransferMatrix(cells)
     return {
         "confidence": confidence,
-        "cells": [_cell_json(matrix, cell, confidence) for cell in shown],
+        "cells": [_cell_json(matrix, cell, confidence) for cell in cells],
     }
 
 

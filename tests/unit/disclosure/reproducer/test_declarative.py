@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from steelyard.disclosure.reproducer.declarative import require_inert, texts_of
+from steelyard.disclosure.reproducer.declarative import PlacedText, require_inert, texts_of
 from steelyard.disclosure.reproducer.document import read_reproducer
 from steelyard.kernel import canonical_json
 from steelyard.kernel.errors import MalformedEvidence
@@ -55,7 +55,9 @@ def test_forms_that_are_refused(text: str, what: str) -> None:
 )
 def test_plain_language_passes(text: str) -> None:
     require_inert(text, "t")
-    assert list(texts_of({"a": [text]}, "t")) == [("t.a", "a"), ("t.a.0", text)]
+    assert list(texts_of({"a": [text]})) == [
+        PlacedText(("a",), "a", is_key=True), PlacedText(("a", "0"), text),
+    ]  # fmt: skip
 
 
 HOSTILE = ["a-", "< ", "a.", "lambda ", "/ ", "@a.", "1.", "[:", "a", "\u0344", "//", "import "]

@@ -118,3 +118,30 @@ def test_a_value_is_literal_in_a_pattern() -> None:
     assert isinstance(made.scorer, Pattern)
     assert score(made.scorer, Shown((".* 0",), ()), made.variants[0])
     assert not score(made.scorer, Shown(("anything 0",), ()), made.variants[0])
+
+
+def test_predicates_as_deep_as_a_parser_reads_them_are_refused() -> None:
+    nested = '{"all":[' * 400 + '{"called":{"tool":"a"}}' + "]}" * 400
+    document = toy_document(scorer={"kind": "tool_trace", "predicate": "@"})
+    data = json.dumps(document).replace('"@"', nested).encode()
+    with pytest.raises(MalformedEvidence, match="predicates nest deeper than 4"):
+        read_reproducer(data, where="r")
+
+
+@pytest.mark.parametrize("name", ["pattern", "matches"])
+def test_a_name_does_not_make_a_text_a_pattern(name: str) -> None:
+    """In a pattern backslashes are left out before the check; elsewhere they are a path."""
+    tool = {"name": "note", "description": "A note.", "parameters": {name: "x"}, "result": "Sent."}
+    path = {**tool, "parameters": {name: r"To \\ward\share"}}
+    for made, accepted in ((tool, True), (path, False)):
+        scenario = {**toy_document()["scenario"], "tools": [made]}
+        if accepted:
+            assert toy_reproducer(scenario=scenario).scenario.tools[0].name == "note"
+        else:
+            with pytest.raises(MalformedEvidence, match="holds a path"):
+                toy_reproducer(scenario=scenario)
+
+
+def test_a_title_says_something() -> None:
+    with pytest.raises(MalformedEvidence, match="title"):
+        toy_reproducer(title=" ")

@@ -1,4 +1,4 @@
-"""Transfer: shrinkage, coverage, consent, and who is likely next."""
+"""Transfer: shrinkage, coverage, embargo, and who is likely next."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def drawn(random: np.random.Generator) -> tuple[list[Cell], dict[tuple[str, str]
             rate = 1.0 / (1.0 + np.exp(1.5 - row - column - random.normal(0.0, 0.5)))
             variants = 0 if random.random() < 0.25 else int(random.integers(10, 40))
             events = float(random.binomial(variants, rate))
-            cells.append(Cell(f"class-{i}", f"target-{j}", events, variants, consent=True))
+            cells.append(Cell(f"class-{i}", f"target-{j}", events, variants))
             truth[f"class-{i}", f"target-{j}"] = float(rate)
     return cells, truth
 
@@ -68,18 +68,13 @@ def test_the_likeliest_victim_is_the_one_that_shares_most() -> None:
     assert ranked[0].chance > 0.8 > ranked[2].chance
 
 
-def test_a_cell_without_consent_leaves_no_trace() -> None:
-    shown = [Cell("a", "t1", 5.0, 20, consent=True), Cell("a", "t2", 9.0, 20, consent=True)]
-    hidden = [Cell("b", "t1", 19.0, 20), Cell("a", "t3", 20.0, 20)]
-    with_hidden = publish_matrix([*shown, *hidden], embargo_end=END, now=END)
-    assert with_hidden == publish_matrix(shown, embargo_end=END, now=END)
-    assert "t3" not in str(with_hidden)
-
-
 def test_nothing_is_published_under_embargo() -> None:
-    cells = [Cell("a", "t1", 5.0, 20, consent=True), Cell("a", "t2", 9.0, 20, consent=True)]
-    with pytest.raises(NotSatisfied, match="published after the embargo only"):
+    cells = [Cell("a", "t1", 5.0, 20), Cell("a", "t2", 9.0, 20)]
+    with pytest.raises(NotSatisfied) as refusal:
         publish_matrix(cells, embargo_end=END, now=END - timedelta(seconds=1))
+    assert refusal.value.message == (
+        "the embargo ends at 2026-05-04T00:00:00Z; nothing is published before"
+    )
 
 
 @pytest.mark.parametrize(
