@@ -8,14 +8,15 @@ and the acts; where it stands in the case is for `chain`.
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from steelyard.attest import Statement, Subject, predicate_type, sign_statement
-from steelyard.attest.envelope import PAYLOAD_TYPE, read_envelope
+from steelyard.attest.envelope import PAYLOAD_TYPE, Envelope, read_envelope
 from steelyard.disclosure.case import shapes
 from steelyard.disclosure.case.bodies import BODIES
-from steelyard.kernel import digest_json, exact_instant, format_instant, sha256_hex
+from steelyard.kernel import digest_json, format_instant, sha256_hex
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from steelyard.attest import PrivateKey, PublicKey
-    from steelyard.attest.envelope import Envelope
     from steelyard.kernel import JsonObject
 
 EVENT_KIND: Final = "disclosure-event"
@@ -31,12 +31,19 @@ EVENT_LIMIT_BYTES: Final = 256 * 1024
 FIRST: Final = "0" * 64
 """Stands for the event before an author's first, and for the head before a case's first."""
 
+_SPELLING: Final = re.compile(
+    rb'\{"payload":"([A-Za-z0-9+/=]+)","payloadType":"%s",'
+    rb'"signatures":\[\{"keyid":"([0-9a-f]{64})","sig":"([A-Za-z0-9+/]{86}==)"\}\]\}'
+    % re.escape(PAYLOAD_TYPE.encode())
+)
+"""The one spelling of an envelope: its canonical JSON."""
 _SEEN: Final = shapes.fields(size=shapes.integer(0, 2**31), head=shapes.digest)
 
 
 def _kind(value: object, where: str) -> None:
-    if value not in BODIES:
-        raise MalformedEvidence(f"no such kind of event: {str(value)[:40]!r}", where=where)
+    if not isinstance(value, str) or value not in BODIES:
+        shown = value[:40] if isinstance(value, str) else type(value).__name__
+        raise MalformedEvidence(f"no such kind of event: {shown!r}", where=where)
 
 
 def _anything(_value: object, _where: str) -> None:
@@ -125,6 +132,38 @@ def sign_event(draft: Draft, key: PrivateKey) -> bytes:
     return sign_statement(statement, key)
 
 
+@dataclass(slots=True)
+class Claim:
+    """An event that is well formed, said by nobody knows whom until `verified`.
+
+    Attributes:
+        proven: The 32 bytes of the key that is known to have signed it.
+    """
+
+    event: Event
+    signed: Envelope
+    proven: bytes = b""
+
+    def prove(self, key: PublicKey) -> None:
+        """Note whether this key signed it; safe to call from another thread."""
+        try:
+            self.signed.verified({self.signed.key_id: key}, where=EVENT_KIND)
+        except BrokenSeal:
+            return
+        self.proven = key.raw
+
+    def verified(self, keys: Mapping[str, PublicKey]) -> Event:
+        """The event, if one of these keys signed it.
+
+        Raises:
+            BrokenSeal: another key signed it.
+        """
+        key = keys.get(self.signed.key_id)
+        if key is None or key.raw != self.proven:
+            self.signed.verified(keys, where=EVENT_KIND)
+        return self.event
+
+
 def open_event(envelope: bytes, keys_of: Callable[[Event], Mapping[str, PublicKey]]) -> Event:
     """An event that a key of its author signed.
 
@@ -136,30 +175,37 @@ def open_event(envelope: bytes, keys_of: Callable[[Event], Mapping[str, PublicKe
         BrokenSeal: another key, kind or subject, or another spelling of the envelope.
         MalformedEvidence: a field or body that its kind does not allow.
     """
-    event, signed = _read(envelope)
-    signed.verified(keys_of(event), where=EVENT_KIND)
-    return event
+    claim = read_claim(envelope)
+    return claim.verified(keys_of(claim.event))
 
 
 def claimed_event(envelope: bytes) -> Event:
     """What an envelope says, well formed but signed by nobody knows whom; see `open_event`."""
-    return _read(envelope)[0]
+    return read_claim(envelope).event
 
 
-def _read(envelope: bytes) -> tuple[Event, Envelope]:
+def read_claim(envelope: bytes) -> Claim:
+    """What an envelope says, with the signature that would prove it; errors as for `open_event`."""
     if len(envelope) > EVENT_LIMIT_BYTES:
         message = f"an event has at most {EVENT_LIMIT_BYTES} bytes, found {len(envelope)}"
         raise MalformedEvidence(message, where=EVENT_KIND)
-    signed = read_envelope(envelope, where=EVENT_KIND)
-    _require_spelling(envelope, signed)
-    statement = Statement.from_bytes(signed.payload, where=EVENT_KIND)
+    signed = _envelope(envelope)
+    try:
+        fields = _fields(signed.payload)
+    except RecursionError as error:
+        raise MalformedEvidence("nested too deeply", where=EVENT_KIND) from error
+    return Claim(_event(fields, sha256_hex(signed.payload)), signed)
+
+
+def _fields(payload: bytes) -> JsonObject:
+    statement = Statement.from_bytes(payload, where=EVENT_KIND)
     if statement.predicate_type != predicate_type(EVENT_KIND):
         raise BrokenSeal("this is no event of a case", where=EVENT_KIND)
     fields = statement.predicate
     _check(fields)
     if statement.subjects != _subjects(cast("str", fields["case"])):
         raise BrokenSeal("the subject is not the case that it names", where=EVENT_KIND)
-    return _event(fields, sha256_hex(signed.payload)), signed
+    return fields
 
 
 def _check(fields: JsonObject) -> None:
@@ -177,7 +223,7 @@ def _event(fields: JsonObject, digest: str) -> Event:
         previous=cast("str", fields["previous"]),
         seen_size=cast("int", seen["size"]),
         seen_head=cast("str", seen["head"]),
-        at=exact_instant(cast("str", fields["at"])),
+        at=shapes.read_instant(cast("str", fields["at"])),
         kind=cast("str", fields["kind"]),
         body=cast("JsonObject", fields["body"]),
         digest=digest,
@@ -188,13 +234,21 @@ def _subjects(case: str) -> tuple[Subject, ...]:
     return (Subject("case", case),)
 
 
-def _require_spelling(envelope: bytes, signed: Envelope) -> None:
+def _envelope(data: bytes) -> Envelope:
     """Refuse a second spelling of the same envelope: a host could pass it off as another event."""
-    spelling = b'{"payload":"%s","payloadType":"%s","signatures":[{"keyid":"%s","sig":"%s"}]}' % (
-        base64.b64encode(signed.payload),
-        PAYLOAD_TYPE.encode(),
-        signed.key_id.encode(),
-        base64.b64encode(signed.signature),
-    )
-    if envelope != spelling:
+    found = _SPELLING.fullmatch(data)
+    if found is None:
+        read_envelope(data, where=EVENT_KIND)
         raise BrokenSeal("the envelope is not in canonical JSON", where=EVENT_KIND)
+    payload, signature = (_decoded(found[part]) for part in (1, 3))
+    return Envelope(payload, found[2].decode("ascii"), signature)
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        data = base64.b64decode(text)
+    except ValueError as error:
+        raise BrokenSeal("the envelope is not in base64", where=EVENT_KIND) from error
+    if base64.b64encode(data) != text:
+        raise BrokenSeal("the envelope is not in canonical base64", where=EVENT_KIND)
+    return data

@@ -25,13 +25,7 @@ from steelyard.attest import (
 from steelyard.attest.envelope import read_envelope
 from steelyard.attest.recipients import parse_recipient
 from steelyard.disclosure.case import shapes
-from steelyard.kernel import (
-    canonical_json,
-    exact_instant,
-    parse_json_object,
-    parse_yaml,
-    sha256_hex,
-)
+from steelyard.kernel import canonical_json, parse_json_object, parse_yaml, sha256_hex
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 
 if TYPE_CHECKING:
@@ -43,6 +37,7 @@ if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
 
 CARD_KIND: Final = "organization-card"
+CARD_LIMIT_BYTES: Final = 128 * 1024
 ROLES: Final = (
     "reporter", "developer", "open-weight-developer", "deployer", "red-teamer", "coordinator",
     "regulator", "observer", "adjudicator",
@@ -170,14 +165,25 @@ def sign_card(fields: JsonObject, root: PrivateKey) -> bytes:
     return sign_statement(Statement((subject,), predicate_type(CARD_KIND), predicate), root)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def open_card(envelope: bytes) -> Card:
     """A card that its own root key signed.
 
     Raises:
         BrokenSeal: signed by another key, or about another organization.
-        MalformedEvidence: against its schema, or without a key in use to encrypt to.
+        MalformedEvidence: against its schema, too large, with a key twice, or without a key in
+            use to encrypt to.
     """
+    if len(envelope) > CARD_LIMIT_BYTES:
+        message = f"a card has at most {CARD_LIMIT_BYTES} bytes, found {len(envelope)}"
+        raise MalformedEvidence(message, where=CARD_KIND)
+    try:
+        return _opened(envelope)
+    except RecursionError as error:
+        raise MalformedEvidence("nested too deeply", where=CARD_KIND) from error
+
+
+def _opened(envelope: bytes) -> Card:
     claimed = _root_of(envelope)
     statement = open_envelope(envelope, {claimed.key_id: claimed}, where=CARD_KIND)
     if statement.predicate_type != predicate_type(CARD_KIND):
@@ -202,18 +208,18 @@ def require_later(old: Card, new: Card) -> Card:
 
     Raises:
         BrokenSeal: of another organization, not later, another card of the same sequence, or
-            one that un-revokes a key.
+            one in which a revoked key is not revoked, or left out: it could come back later.
     """
     if new.organization != old.organization:
         raise BrokenSeal("the card is of another organization", where=CARD_KIND)
     if new.sequence <= old.sequence:
         message = f"card {new.sequence} is not later than card {old.sequence}"
         raise BrokenSeal(message, where=CARD_KIND, hint="an old card was sent again")
-    kept = {item.key.key_id for item in new.keys if not item.revoked}
+    revoked = {item.key.key_id for item in new.keys if item.revoked}
     for item in old.keys:
-        if item.revoked and item.key.key_id in kept:
-            message = f"key {item.key.key_id[:16]} was revoked and cannot come back"
-            raise BrokenSeal(message, where=CARD_KIND)
+        if item.revoked and item.key.key_id not in revoked:
+            message = f"key {item.key.key_id[:16]} was revoked and must stay so"
+            raise BrokenSeal(message, where=CARD_KIND, hint="list it with revoked: true")
     return new
 
 
@@ -258,7 +264,8 @@ def _confusable() -> Mapping[int, str]:
 
 def _skeleton(name: str) -> str:
     """A name as a hurried reader sees it."""
-    plain = unicodedata.normalize("NFKD", name).casefold().translate(_confusable())
+    plain = unicodedata.normalize("NFKD", name).translate(_confusable())
+    plain = plain.casefold().translate(_confusable())
     letters = "".join(char for char in plain if char.isalnum())
     return letters.replace("rn", "m").replace("vv", "w")
 
@@ -278,11 +285,13 @@ def _card(fields: JsonObject, envelope: bytes) -> Card:
     if not current:
         raise MalformedEvidence("no key in use to encrypt to", where=CARD_KIND)
     keys = tuple(_signing_key(item) for item in read["keys"])
+    if len({item.key for item in keys}) != len(keys):
+        raise MalformedEvidence("a signing key stands twice", where=CARD_KIND)
     return Card(
         organization=read["organization"],
         name=read["name"],
         sequence=read["sequence"],
-        made=exact_instant(read["made"]),
+        made=shapes.read_instant(read["made"]),
         keys=keys,
         recipients=tuple(parse_recipient(pem.encode(), where=CARD_KIND) for pem in current),
         endpoint=read["endpoint"],
@@ -297,7 +306,7 @@ def _card(fields: JsonObject, envelope: bytes) -> Card:
 def _signing_key(item: dict[str, Any]) -> SigningKey:
     return SigningKey(
         key=parse_public_key(item["pem"].encode(), where=CARD_KIND),
-        since=exact_instant(item["since"]),
-        until=None if item["until"] is None else exact_instant(item["until"]),
+        since=shapes.read_instant(item["since"]),
+        until=None if item["until"] is None else shapes.read_instant(item["until"]),
         revoked=item["revoked"],
     )

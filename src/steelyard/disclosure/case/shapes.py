@@ -8,15 +8,17 @@ that it takes and every event of a chain that it verifies; the published schema 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
-from steelyard.attest import parse_public_key
-from steelyard.attest.recipients import parse_recipient
+from steelyard.attest import PAYLOAD_TYPE, PublicKey, parse_public_key
+from steelyard.attest.recipients import Recipient, parse_recipient
 from steelyard.kernel import canonical_json, check_sha256, exact_instant
 from steelyard.kernel.errors import ConfigurationError, MalformedEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from steelyard.kernel import JsonObject
 
@@ -25,6 +27,31 @@ Check: TypeAlias = "Callable[[object, str], None]"
 
 _ORGANIZATION: Final = re.compile(r"org:[0-9a-f]{64}")
 _HANDLE: Final = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?")
+_INSTANT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_UNPRINTABLE: Final = re.compile(
+    "[\\x00-\\x1f\\x7f-\\xa0\\xad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890\\u0891\\u08e2\\u1680"
+    "\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ud800-\\uf8ff\\ufdd0-\\ufdef"
+    "\\ufeff\\ufff0-\\uffff\\U000110bd\\U000110cd\\U00013430-\\U0001343f\\U0001bca0-\\U0001bca3"
+    "\\U0001d173-\\U0001d17a\\U000e0000-\\U0010ffff]"
+)
+"""Control, format and private characters, surrogates, and spaces but the plain one.
+
+Written out, because Unicode grows: were it asked of the interpreter, two replicas of different
+versions would disagree about an event.
+"""
+_SMALL_ORDER: Final = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    )
+)
+"""Points of order 1, 2, 4 and 8 in every spelling, less the sign (RFC 8032, section 5.1.3)."""
 _SHOWN: Final = 60
 
 
@@ -53,7 +80,7 @@ def text(limit: int, *, empty: bool = False, lines: bool = False) -> Check:
         if not isinstance(value, str) or len(value) > limit or not (value.strip() or empty):
             raise MalformedEvidence(f"expected text of at most {limit} characters", where=where)
         plain = value.replace("\n", "").replace("\t", "") if lines else value
-        if not plain.isprintable():
+        if _UNPRINTABLE.search(plain):
             raise MalformedEvidence("text holds what cannot be printed", where=where)
 
     return check
@@ -65,7 +92,7 @@ def pattern(expression: str) -> Check:
 
     def check(value: object, where: str) -> None:
         if not isinstance(value, str) or not form.fullmatch(value):
-            message = f"{str(value)[:_SHOWN]!r} does not match {expression}"
+            message = f"{_shown(value)!r} does not match {expression}"
             raise MalformedEvidence(message, where=where)
 
     return check
@@ -76,7 +103,7 @@ def choice(*allowed: str) -> Check:
 
     def check(value: object, where: str) -> None:
         if value not in allowed:
-            message = f"{str(value)[:_SHOWN]!r} is none of {', '.join(allowed)}"
+            message = f"{_shown(value)!r} is none of {', '.join(allowed)}"
             raise MalformedEvidence(message, where=where)
 
     return check
@@ -110,22 +137,31 @@ def digest(value: object, where: str) -> None:
 def organization(value: object, where: str) -> None:
     """The id of an organization."""
     if not isinstance(value, str) or not _ORGANIZATION.fullmatch(value):
-        message = f"{str(value)[:_SHOWN]!r} is no organization (org: and 64 hex digits)"
+        message = f"{_shown(value)!r} is no organization (org: and 64 hex digits)"
         raise MalformedEvidence(message, where=where)
 
 
 def handle(value: object, where: str) -> None:
     """What an organization calls a target of its own."""
     if not isinstance(value, str) or not _HANDLE.fullmatch(value):
-        message = f"{str(value)[:_SHOWN]!r} is no handle (a-z, 0-9, '_', '-', '.'; at most 64)"
+        message = f"{_shown(value)!r} is no handle (a-z, 0-9, '_', '-', '.'; at most 64)"
         raise MalformedEvidence(message, where=where)
 
 
 def instant(value: object, where: str) -> None:
     """An instant in its one form."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _INSTANT.fullmatch(value):
         raise MalformedEvidence("expected an instant", where=where)
-    exact_instant(value, where=where)
+    try:
+        read_instant(value)
+    except MalformedEvidence as error:
+        raise MalformedEvidence(error.message, where=where) from error
+
+
+@lru_cache(maxsize=1024)
+def read_instant(text: str) -> datetime:
+    """An instant in its one form, as time; events are checked first and read afterwards."""
+    return exact_instant(text)
 
 
 def nullable(inner: Check) -> Check:
@@ -150,10 +186,19 @@ def items(inner: Check, *, least: int = 0, most: int) -> Check:
             raise MalformedEvidence(message, where=where)
         for index, item in enumerate(found):
             inner(item, f"{where}[{index}]")
-        if len({canonical_json(item) for item in found}) != len(found):
+        if len({_spelled(item) for item in found}) != len(found):
             raise MalformedEvidence("an item stands twice", where=where)
 
     return check
+
+
+def _shown(value: object) -> str:
+    """A text, cut; of anything else what it is, as it may be nested beyond what can be shown."""
+    return value[:_SHOWN] if isinstance(value, str) else type(value).__name__
+
+
+def _spelled(item: object) -> str | bytes:
+    return item if isinstance(item, str) else canonical_json(item)
 
 
 def fields(**checks: Check) -> Check:
@@ -165,16 +210,28 @@ def fields(**checks: Check) -> Check:
     return check
 
 
+_BASE64: Final = pattern(r"[A-Za-z0-9+/]{4,349528}={0,2}")
+_SIGNATURE: Final = fields(keyid=digest, sig=pattern(r"[A-Za-z0-9+/]{86}=="))
+_ENVELOPE: Final = fields(
+    payload=_BASE64,
+    payloadType=choice(PAYLOAD_TYPE),
+    signatures=items(_SIGNATURE, least=1, most=1),
+)
+
+
 def envelope(value: object, where: str) -> None:
     """A DSSE envelope; who signed it is for whoever opens it."""
-    names = {"payload", "payloadType", "signatures"}
-    if not isinstance(value, dict) or cast("JsonObject", value).keys() != names:
-        raise MalformedEvidence("expected a DSSE envelope", where=where)
+    _ENVELOPE(value, where)
 
 
 def signing_key(value: object, where: str) -> None:
-    """An Ed25519 public key in PEM."""
-    _pem(value, where, parse_public_key)
+    """An Ed25519 public key in PEM that a private key can be known of.
+
+    Under a key of small order one signature fits many messages, so nothing is proven by it.
+    """
+    key = _pem(value, where, parse_public_key)
+    if key.raw[:-1] + bytes([key.raw[-1] & 0x7F]) in _SMALL_ORDER:
+        raise MalformedEvidence("a key of small order proves nothing", where=where)
 
 
 def recipient_key(value: object, where: str) -> None:
@@ -182,10 +239,18 @@ def recipient_key(value: object, where: str) -> None:
     _pem(value, where, parse_recipient)
 
 
-def _pem(value: object, where: str, parse: Callable[..., object]) -> None:
+_Key = TypeVar("_Key", PublicKey, Recipient)
+
+
+def _pem(value: object, where: str, parse: Callable[..., _Key]) -> _Key:
+    """A key in its one spelling: what else a reader of PEM takes differs between versions."""
     if not isinstance(value, str):
         raise MalformedEvidence("expected a key in PEM", where=where)
+    data = value.encode("utf-8", "replace")
     try:
-        parse(value.encode(), where=where)
+        key = parse(data, where=where)
     except ConfigurationError as error:
         raise MalformedEvidence(error.message, where=where) from error
+    if key.pem != data:
+        raise MalformedEvidence("another spelling of a key in PEM", where=where)
+    return key
