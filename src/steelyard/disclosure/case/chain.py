@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
-from steelyard.disclosure.case.event import FIRST, claimed_event, open_event
-from steelyard.disclosure.case.fold import apply_event, keys_of
+from steelyard.disclosure.case.ahead import read_ahead
+from steelyard.disclosure.case.event import FIRST, read_claim
+from steelyard.disclosure.case.fold import AHEAD, apply_event, keys_of
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, NotSatisfied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from steelyard.disclosure.case.event import Event
+    from steelyard.disclosure.case.event import Claim, Event
     from steelyard.disclosure.case.view import View
     from steelyard.disclosure.states.rules import Advice, Effect
 
 _DOMAIN: Final = b"steelyard/case-entry/1\x00"
+_EARLIEST_YEAR, _LATEST_YEAR = 1970, 9000
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,33 +149,64 @@ class Chain:
             BrokenSeal: not signed by its author, or out of its author's order.
             MalformedEvidence: no event.
         """
-        known = self.index_of(claimed_event(envelope).digest)
+        claim = read_claim(envelope)
+        known = self.index_of(claim.event.digest)
         if known is not None:
             return self._ordered[known]
+        at = at.astimezone(UTC).replace(microsecond=0)
         latest = self._ordered[-1].entry.ordered if self._ordered else at
         # A clock set back must not stop the case: time stands still until it catches up.
-        return self._take(Entry(self.size, self.head, max(at, latest), envelope))
+        return self._take(Entry(self.size, self.head, max(at, latest), envelope), claim)
 
-    def accept(self, entry: Entry) -> Ordered:
+    def accept(self, entry: Entry, *, now: datetime | None = None) -> Ordered:
         """As a participant: take the next entry of the host.
 
+        Args:
+            entry: What the host ordered.
+            now: The time here, where the entry is new: a host that runs ahead could end an
+                embargo before its time. Left out where a case is replayed.
+
         Raises:
-            BrokenSeal: it does not follow, or the host had to refuse its event.
+            BrokenSeal: it does not follow, lies in the future, or the host had to refuse its
+                event.
             MalformedEvidence: no event.
         """
+        return self._accept(entry, None, now)
+
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Take many entries, reading ahead; those before one that is refused stay.
+
+        Raises:
+            CannotVerify: as for `accept`, naming the entry.
+        """
+        for entry, claim in read_ahead(entries):
+            try:
+                self._accept(entry, claim, None)
+            except CannotVerify as error:
+                where = f"{self.case[:16]} entry {entry.index}"
+                raise type(error)(error.message, where=where, hint=error.hint) from error
+
+    def _accept(self, entry: Entry, claim: Claim | None, now: datetime | None) -> Ordered:
+        where = self.case[:16]
         if (entry.index, entry.previous) != (self.size, self.head):
             message = f"entry {entry.index} does not follow entry {self.size - 1}"
-            raise BrokenSeal(message, where=self.case[:16])
+            raise BrokenSeal(message, where=where)
+        ordered = entry.ordered
+        if ordered.microsecond or not _EARLIEST_YEAR <= ordered.year <= _LATEST_YEAR:
+            message = f"entry {entry.index} has no time in whole seconds"
+            raise BrokenSeal(message, where=where)
+        if now is not None and ordered > now + AHEAD:
+            message = f"entry {entry.index} was ordered in the future"
+            raise BrokenSeal(message, where=where, hint="compare clocks with the host")
         try:
-            taken = self._take(entry)
+            return self._take(entry, claim or read_claim(entry.event))
         except NotSatisfied as error:
             message = f"entry {entry.index} had to be refused: {error.message}"
             raise BrokenSeal(message, where=error.where, hint="the host broke the rules") from error
-        return taken
 
-    def _take(self, entry: Entry) -> Ordered:
+    def _take(self, entry: Entry, claim: Claim) -> Ordered:
         view, at = self._view, entry.ordered
-        event = open_event(entry.event, lambda claimed: keys_of(view, claimed, at))
+        event = claim.verified(keys_of(view, claim.event, at))
         if event.digest in self._digests:
             raise BrokenSeal("this event stands in the case already", where=event.kind)
         self._require_seen(event)
@@ -188,9 +222,8 @@ class Chain:
         """Refuse an event whose author was shown another history than this one."""
         if event.case != self.case:
             raise BrokenSeal("the event is of another case", where=event.kind)
-        shown = FIRST if event.seen_size == 0 else ""
         if event.seen_size <= self.size:
-            expected = shown or self.head_at(event.seen_size)
+            expected = self.head_at(event.seen_size) if event.seen_size else FIRST
             if event.seen_head != expected:
                 raise BrokenSeal(
                     f"the author saw head {event.seen_head[:16]} after {event.seen_size} entries, "
@@ -207,10 +240,5 @@ def replay(case: str, entries: Iterable[Entry]) -> Chain:
         CannotVerify: as for `Chain.accept`, naming the entry.
     """
     chain = Chain(case)
-    for entry in entries:
-        try:
-            chain.accept(entry)
-        except CannotVerify as error:
-            where = f"{case[:16]} entry {entry.index}"
-            raise type(error)(error.message, where=where, hint=error.hint) from error
+    chain.extend(entries)
     return chain

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
 from steelyard.disclosure.case.acts import ACTS, Step
-from steelyard.disclosure.case.acts.membership import participant
+from steelyard.disclosure.case.acts.membership import claimed_roles, participant
 from steelyard.disclosure.case.event import FIRST, case_id
 from steelyard.disclosure.case.organization import card_from_json
 from steelyard.disclosure.case.permissions import require_permission
@@ -90,7 +90,9 @@ def apply_event(view: View | None, event: Event, at: datetime, head: str) -> App
     step = Step(view, event, at)
     ACTS[event.kind](step)
     after = step.view.members[event.author]
-    spoken = replace(after, sequence=event.sequence, previous=event.digest, heard=at)
+    spoken = replace(
+        after, sequence=event.sequence, previous=event.digest, heard=at, **step.counted
+    )
     members = {**step.view.members, event.author: spoken}
     done = replace(step.view, members=members, size=view.size + 1, head=head, ordered=at)
     return Applied(done, tuple(step.effects), tuple(step.advice))
@@ -111,6 +113,8 @@ def _require_order(view: View, event: Event, at: datetime) -> None:
         )
     if event.seen_size > view.size:
         raise BrokenSeal("the author saw entries that this case does not have", where=event.kind)
+    if event.seen_size == 0:
+        raise BrokenSeal("only the opening is said by somebody who saw nothing", where=event.kind)
 
 
 def _begin(event: Event, at: datetime, head: str) -> View:
@@ -129,7 +133,7 @@ def _begin(event: Event, at: datetime, head: str) -> View:
             where=event.kind,
             hint="all participants need the same version of the tables",
         )
-    roles = frozenset(cast("list[str]", event.body["roles"]))
+    roles = claimed_roles(card, cast("list[str]", event.body["roles"]), event.kind)
     host = Member(card, roles, at, None, sequence=1, previous=event.digest, heard=at)
     states = Case((participant(event.author, roles, open_weights=False),))
     return View(

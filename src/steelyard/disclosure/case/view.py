@@ -1,7 +1,7 @@
 """Where a case stands after so many entries, as everybody in it sees it.
 
 Decides nothing: frozen objects that `fold` puts together (spec/disclosure-case.md, section
-View). What was found about targets is sealed and not here; see `affectedness`.
+View). What was found about targets is sealed and not here; see `findings`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from steelyard.disclosure.case.growing import Grown
 from steelyard.kernel.errors import NotSatisfied
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Member:
         previous: Digest of that event.
         heard: When its latest event was ordered; None for none.
         left: Whether it takes no further part.
+        objects: How many objects it has brought into the case.
+        targets: How many targets it has named.
     """
 
     card: Card
@@ -61,6 +64,8 @@ class Member:
     previous: str = "0" * 64
     heard: datetime | None = None
     left: bool = False
+    objects: int = 0
+    targets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ class Payload:
 
     Attributes:
         tier: Its hazard tier now.
+        recipients: Who can decrypt it.
+        finding: Whether it is an answer or what became of one, for coordinators alone.
         approvals: Who agrees that it is lowered from this tier.
     """
 
@@ -89,6 +96,7 @@ class Payload:
     recipients: tuple[str, ...]
     author: str
     approvals: frozenset[Approval] = frozenset()
+    finding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +209,11 @@ class View:
     table: Terms | None = None
     terms: Terms | None = None
     attested: Mapping[str, frozenset[str]] = field(default_factory=lambda: _NOTHING)
-    payloads: Mapping[str, Payload] = field(default_factory=lambda: _NOTHING)
+    payloads: Grown[str, Payload] = field(default_factory=Grown["str", "Payload"])
     queries: Mapping[str, Query] = field(default_factory=lambda: _NOTHING)
-    targets: Mapping[tuple[str, str], Target] = field(default_factory=lambda: _NOTHING)
+    targets: Grown[tuple[str, str], Target] = field(
+        default_factory=Grown["tuple[str, str]", "Target"]
+    )
     answered: frozenset[tuple[str, str]] = frozenset()
     counts: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _NOTHING)
     publication: Publication = Publication()

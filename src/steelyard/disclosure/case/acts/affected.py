@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from steelyard.disclosure.case.acts.payloads import register
+from steelyard.disclosure.case.acts.payloads import register, require_readers
+from steelyard.disclosure.case.permissions import load_kinds
 from steelyard.disclosure.case.view import Query, Target
 from steelyard.disclosure.reproducer.counts import LEAST_COUNT
 from steelyard.disclosure.reproducer.query import LEVELS, open_past_query
@@ -19,7 +20,10 @@ from steelyard.disclosure.states.tables import load_tables
 from steelyard.kernel import canonical_json
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from steelyard.disclosure.case.acts.step import Step
+    from steelyard.disclosure.reproducer.query import Query as Asked
 
 ANSWERED = "answered"
 _BEFORE_ANSWER = ("notified", "acked", "running", "retest", ANSWERED)
@@ -28,54 +32,60 @@ _TARGET_LIMIT = 64
 
 def target(step: Step) -> None:
     """A target of the author, or a new version of one, which voids what was found."""
-    handle = step.body["handle"]
-    known = step.view.targets.get((step.author, handle))
-    unnamed = step.view.targets.get((step.author, ""))
-    own = sum(1 for owner, _ in step.view.targets if owner == step.author)
-    if known is None and own >= _TARGET_LIMIT:
-        raise step.refuse(f"an organization has at most {_TARGET_LIMIT} targets in a case")
-    state = known.state if known else unnamed.state if unnamed else "unknown"
-    since = known.since if known else unnamed.since if unnamed else step.at
+    key = (step.author, step.body["handle"])
+    known, unnamed = step.view.targets.get(key), step.view.targets.get((step.author, ""))
     told = (step.body["version"], step.body["commitment"], step.body["guardrail"])
-    if known is not None:
-        if told == (known.version, known.commitment, known.guardrail):
-            raise step.refuse("this target is known as it is")
-        state, since = _new_version(state), step.at
-        step.note(step.author, handle, "new_version", known.state, state)
+    if known is None:
+        state, since = _first_state(step, key[1], unnamed)
+    elif told == (known.version, known.commitment, known.guardrail):
+        raise step.refuse("this target is known as it is")
+    else:
+        state, since = _new_version(known.state), step.at
+        step.note(*key, "new_version", known.state, state)
     new = Target(
         organization=step.author,
-        handle=handle,
+        handle=key[1],
         version=step.body["version"],
         commitment=step.body["commitment"],
         guardrail=step.body["guardrail"],
         state=state,
         since=since,
     )
-    kept = {key: item for key, item in step.view.targets.items() if key != (step.author, "")}
-    step.set(targets={**kept, (step.author, handle): new})
+    step.set(targets=step.view.targets.without((step.author, "")).with_item(key, new))
+
+
+def _first_state(step: Step, handle: str, unnamed: Target | None) -> tuple[str, datetime]:
+    """The state of a target that is named for the first time, and since when."""
+    targets = step.member.targets
+    if targets >= _TARGET_LIMIT:
+        raise step.refuse(f"an organization has at most {_TARGET_LIMIT} targets in a case")
+    step.counted["targets"] = targets + 1
+    if unnamed is not None:
+        return unnamed.state, unnamed.since
+    queries = step.view.queries.values()
+    if any(step.author in item.asked and step.at <= item.until for item in queries):
+        step.note(step.author, handle, "notify", "unknown", "notified")
+        return "notified", step.at
+    return "unknown", step.at
 
 
 def query(step: Step) -> None:
     """Ask organizations; each of their targets is notified."""
     envelope = canonical_json(step.body["query"])
     asked = open_past_query(envelope, step.member.card.keys_at(step.at))
-    if asked.case != step.view.case:
-        raise step.refuse("the query is of another case")
-    if LEVELS.index(asked.level) > LEVELS.index(step.view.policy.level):
-        raise step.refuse(f"the case was opened for {step.view.policy.level}, not {asked.level}")
-    if asked.digest in step.view.queries or not asked.issued <= asked.until:
-        raise step.refuse("the query stands already, or lapses before it is issued")
-    if asked.until <= step.at:
-        raise step.refuse("the query has lapsed")
-    targets = dict(step.view.targets)
+    _require_answerable(step, asked)
+    targets, named = step.view.targets, set[str]()
+    for key, item in step.view.targets.items():
+        if key[0] in step.body["to"]:
+            named.add(key[0])
+            if item.state == "unknown":
+                targets = targets.with_item(key, replace(item, state="notified", since=step.at))
+                step.note(*key, "notify", "unknown", "notified")
     for name in step.body["to"]:
-        step.view.member(name)
-        if not any(owner == name for owner, _ in targets):
-            targets[name, ""] = Target(name, "", "", None, "", "unknown", step.at)
-        for key, item in targets.items():
-            if key[0] == name and item.state == "unknown":
-                targets[key] = replace(item, state="notified", since=step.at)
-                step.note(name, item.handle, "notify", item.state, "notified")
+        if name not in named:
+            new = Target(name, "", "", None, "", "notified", step.at)
+            targets = targets.with_item((name, ""), new)
+            step.note(name, "", "notify", "unknown", "notified")
     row = Query(
         digest=asked.digest,
         reproducer=asked.reproducer,
@@ -88,10 +98,26 @@ def query(step: Step) -> None:
     step.set(targets=targets, queries={**step.view.queries, asked.digest: row})
 
 
+def _require_answerable(step: Step, asked: Asked) -> None:
+    """Refuse a query of another case, of more than was agreed, or that nobody can answer."""
+    view = step.view
+    if asked.case != view.case:
+        raise step.refuse("the query is of another case")
+    if LEVELS.index(asked.level) > LEVELS.index(view.policy.level):
+        raise step.refuse(f"the case was opened for {view.policy.level}, not {asked.level}")
+    if asked.digest in view.queries:
+        raise step.refuse("the query stands already", "ask anew, with a nonce of its own")
+    if not asked.issued <= step.at < asked.until:
+        raise step.refuse("the query has lapsed, or is issued later than it is asked")
+    for name in step.body["to"]:
+        if not view.member(name).roles & load_kinds()["answer"].by:
+            raise step.refuse(f"{view.named(name)} has no role that answers")
+
+
 def progress(step: Step) -> None:
     """A query was acknowledged, or a run begun; what is true of a run is told by nobody else."""
     known = _own(step)
-    # The state behind `answered` is sealed, and each of those allows a run.
+    # The state behind `answered` is sealed; whether it allows a run is seen by `findings`.
     before = "affected" if known.state == ANSWERED else known.state
     state = machine_step(load_tables().machine("AM"), before, step.body["event"])
     _put(step, known, state, step.body["event"])
@@ -133,7 +159,9 @@ def counts(step: Step) -> None:
     hidden = step.body["answers"] - sum(shown)
     if step.body["answers"] % LEAST_COUNT or step.body["answers"] > given:
         raise step.refuse(f"{given} answered; counts are told {LEAST_COUNT} answers at a time")
-    if any(0 < count < LEAST_COUNT for count in shown) or 0 < hidden < LEAST_COUNT or hidden < 0:
+    if hidden < 0 or (hidden and len(shown) == len(told)):
+        raise step.refuse("the counts do not add up to the answers")
+    if any(0 < count < LEAST_COUNT for count in shown) or 0 < hidden < LEAST_COUNT:
         raise step.refuse(f"counts below {LEAST_COUNT} are not told")
     row = {"answers": step.body["answers"], "by_verdict": told}
     step.set(counts={**step.view.counts, asked.digest: row})
@@ -148,19 +176,19 @@ def _own(step: Step) -> Target:
 
 def _put(step: Step, known: Target, state: str, event: str) -> None:
     moved = replace(known, state=state, since=step.at)
-    step.set(targets={**step.view.targets, (known.organization, known.handle): moved})
+    step.set(targets=step.view.targets.with_item((known.organization, known.handle), moved))
     step.note(known.organization, known.handle, event, known.state, state)
 
 
 def _register_for_coordinators(step: Step) -> None:
     """Take a sealed object that a coordinator, and no organization but coordinators, reads."""
-    allowed = set(step.view.with_role("coordinator", "adjudicator")) | {step.author}
-    readers = set(step.body["object"]["recipients"])
-    if not readers & set(step.view.with_role("coordinator")):
+    coordinators = set(step.view.with_role("coordinator"))
+    if not coordinators & set(step.body["object"]["recipients"]):
         raise step.refuse("no coordinator can read this")
-    if readers - allowed:
-        raise step.refuse("what was found is for coordinators alone")
-    register(step, step.body["object"])
+    payload = register(step, step.body["object"])
+    require_readers(step, payload)
+    sealed = replace(payload, finding=True)
+    step.set(payloads=step.view.payloads.with_item(payload.id, sealed))
 
 
 def _new_version(state: str) -> str:

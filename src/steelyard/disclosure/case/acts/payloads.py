@@ -16,7 +16,7 @@ from steelyard.disclosure.states.tables import load_tables
 if TYPE_CHECKING:
     from steelyard.disclosure.case.acts.step import Step
 
-_OBJECT_LIMIT = 20_000
+_OBJECT_LIMIT = 4096
 
 
 def register(step: Step, reference: dict[str, Any]) -> Payload:
@@ -36,18 +36,41 @@ def register(step: Step, reference: dict[str, Any]) -> Payload:
     for name in payload.recipients:
         step.view.member(name)
     known = step.view.payloads.get(payload.id)
-    if known is None and len(step.view.payloads) >= _OBJECT_LIMIT:
-        raise step.refuse(f"a case has at most {_OBJECT_LIMIT} objects")
-    if known is not None:
-        same = (known.media_type, known.size_bytes, known.tier)
-        if same != (payload.media_type, payload.size_bytes, payload.tier):
-            raise step.refuse("this object is known under another description")
-        if step.author != known.author and step.author not in known.recipients:
-            raise step.refuse("only who can decrypt an object passes it on")
-        wider = tuple(dict.fromkeys((*known.recipients, *payload.recipients)))
-        payload = replace(known, recipients=wider)
-    step.set(payloads={**step.view.payloads, payload.id: payload})
+    payload = _counted(step, payload) if known is None else _passed_on(step, known, payload)
+    step.set(payloads=step.view.payloads.with_item(payload.id, payload))
     return payload
+
+
+def require_readers(step: Step, payload: Payload) -> None:
+    """Refuse a finding that others than coordinators, adjudicators and its author read."""
+    allowed = {*step.view.with_role("coordinator", "adjudicator"), payload.author}
+    for name in payload.recipients:
+        if name not in allowed and not step.view.members[name].left:
+            raise step.refuse("what was found is for coordinators alone")
+
+
+def _counted(step: Step, payload: Payload) -> Payload:
+    objects = step.member.objects
+    if objects >= _OBJECT_LIMIT:
+        raise step.refuse(f"an organization has at most {_OBJECT_LIMIT} objects in a case")
+    step.counted["objects"] = objects + 1
+    return payload
+
+
+def _passed_on(step: Step, known: Payload, again: Payload) -> Payload:
+    """An object that the case knows, for more readers."""
+    if (known.media_type, known.size_bytes, known.tier) != (
+        again.media_type,
+        again.size_bytes,
+        again.tier,
+    ):
+        raise step.refuse("this object is known under another description")
+    if step.author != known.author and step.author not in known.recipients:
+        raise step.refuse("only who can decrypt an object passes it on")
+    wider = replace(known, recipients=tuple(dict.fromkeys((*known.recipients, *again.recipients))))
+    if known.finding:
+        require_readers(step, wider)
+    return wider
 
 
 def note(step: Step) -> None:
@@ -64,7 +87,9 @@ def hazard(step: Step) -> None:
         raise step.refuse("only who can decrypt an object speaks of its hazard")
     event, approvals = step.body["event"], known.approvals
     if event == "lower":
-        approvals |= {Approval(role, step.author) for role in step.member.roles}
+        approvals = frozenset(
+            item for item in approvals if not step.view.members[item.organization].left
+        ) | {Approval(role, step.author) for role in step.member.roles}
         if distinct_approvals(approvals) < load_tables().lowering_approvals:
             move_payload(known.tier, event, [Approval("a", "a"), Approval("b", "b")])
             _put(step, replace(known, approvals=approvals))
@@ -74,4 +99,4 @@ def hazard(step: Step) -> None:
 
 
 def _put(step: Step, payload: Payload) -> None:
-    step.set(payloads={**step.view.payloads, payload.id: payload})
+    step.set(payloads=step.view.payloads.with_item(payload.id, payload))

@@ -30,6 +30,7 @@ class Step:
     Attributes:
         at: When it was ordered, by the host's clock.
         effects: Machines that moved, in order.
+        counted: What the author has brought into the case, by the name of the field of `Member`.
     """
 
     view: View
@@ -37,6 +38,7 @@ class Step:
     at: datetime
     effects: list[Effect] = field(default_factory=list[Effect])
     advice: list[Advice] = field(default_factory=list["Advice"])
+    counted: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
     def author(self) -> str:
@@ -52,6 +54,10 @@ class Step:
     def member(self) -> Member:
         """The author in this case."""
         return self.view.member(self.author)
+
+    def is_over(self, instant: datetime) -> bool:
+        """Whether an instant has passed by the host's clock and by the author's."""
+        return min(self.at, self.event.at) >= instant
 
     def set(self, **changes: Any) -> None:  # noqa: ANN401 - fields of View
         """Change fields of the view."""
