@@ -52,8 +52,11 @@ def reject(step: Step) -> None:
 
 
 def decline(step: Step) -> None:
-    """Refuse consent or take it back, for the author alone."""
-    if not _is_on_table(step):
+    """Refuse consent or take it back, for the author alone.
+
+    While terms are in force, consent is to those: who does not want others rejects them.
+    """
+    if step.view.states.em != "proposed" or not _is_on_table(step):
         _require_in_force(step)
     signatory = step.view.states.participant(step.author).pec == "signatory"
     step.move("PEC", "withdraw" if signatory else "decline")
@@ -62,7 +65,7 @@ def decline(step: Step) -> None:
 def terminate(step: Step) -> None:
     """End the embargo; before its time only with a reason."""
     terms = step.view.terms
-    early = terms is not None and step.at < terms.until
+    early = terms is not None and not step.is_over(terms.until)
     if early and not step.body["reason"].strip():
         raise step.refuse("an embargo ends before its time with a reason")
     step.move("EM", "terminate")

@@ -15,16 +15,18 @@ from steelyard.disclosure.states.standing import IN_FORCE
 if TYPE_CHECKING:
     from steelyard.disclosure.case.acts.step import Step
 
-_DISSENT_LIMIT = 64
-_EMERGENCY_LIMIT = 16
+_DISSENT_LIMIT = 4
+_EMERGENCY_LIMIT = 4
 
 
 def draft(step: Step) -> None:
     """A draft that everybody is asked about; agreement with an earlier one is void."""
     if step.view.publication.published is not None:
         raise step.refuse("the advisory is public")
-    payload = register(step, step.body["object"])
     before = step.view.publication
+    if before.advisory == step.body["advisory"]:
+        raise step.refuse("this draft stands")
+    payload = register(step, step.body["object"])
     step.set(
         publication=replace(
             before,
@@ -46,8 +48,8 @@ def dissent(step: Step) -> None:
     """Disagree with the draft that stands; what is said is published beside it."""
     _require_current(step)
     before = step.view.publication
-    if len(before.dissents) >= _DISSENT_LIMIT:
-        raise step.refuse(f"a case has at most {_DISSENT_LIMIT} dissents")
+    if sum(item.author == step.author for item in before.dissents) >= _DISSENT_LIMIT:
+        raise step.refuse(f"an organization dissents at most {_DISSENT_LIMIT} times in a case")
     added = Dissent(step.event.digest, step.author, step.body["text"])
     step.set(
         publication=replace(
@@ -92,8 +94,8 @@ def publish(step: Step) -> None:
 
 def emergency(step: Step) -> None:
     """Tell everybody minimal facts at once, and which authorities were told without consent."""
-    if len(step.view.emergencies) >= _EMERGENCY_LIMIT:
-        raise step.refuse(f"a case has at most {_EMERGENCY_LIMIT} emergencies")
+    if sum(item.author == step.author for item in step.view.emergencies) >= _EMERGENCY_LIMIT:
+        raise step.refuse(f"an organization has at most {_EMERGENCY_LIMIT} emergencies in a case")
     added = Emergency(step.author, step.at, step.body["facts"], tuple(step.body["told"]))
     step.set(emergencies=(*step.view.emergencies, added))
 
@@ -108,7 +110,7 @@ def _require_current(step: Step) -> None:
 def _require_release(step: Step) -> None:
     """An embargo in force is over with its time, by policy, or with every signatory's consent."""
     terms, view = step.view.terms, step.view
-    over = terms is not None and step.at >= terms.until and view.policy.publish_by_default
+    over = terms is not None and step.is_over(terms.until) and view.policy.publish_by_default
     signatories = set(view.states.signatories())
     if not over and not signatories <= view.publication.approved:
         missing = sorted(map(view.named, signatories - view.publication.approved))

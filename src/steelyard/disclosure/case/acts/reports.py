@@ -50,6 +50,8 @@ def attest(step: Step) -> None:
     step.view.member(developer)
     if not step.view.states.participant(developer).open_weights:
         raise step.refuse(f"the weights of {step.view.named(developer)} are not open")
+    if step.view.states.participant(developer).vfd not in {"VFd", "VFD"}:
+        raise step.refuse(f"{step.view.named(developer)} has no fix ready")
     known = step.view.attested.get(developer, frozenset[str]())
     step.set(attested={**step.view.attested, developer: known | {step.author}})
 
