@@ -8,11 +8,13 @@ coordinator sees all of them, an organization its own.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from steelyard.disclosure.case import shapes
+from steelyard.disclosure.case.acts.affected import ANSWERED
+from steelyard.disclosure.case.organization import card_from_json
 from steelyard.disclosure.reproducer.counts import VerdictCounts, count_verdicts
-from steelyard.disclosure.reproducer.query import Query, open_answer, open_past_query
+from steelyard.disclosure.reproducer.query import open_answer, open_past_query
 from steelyard.disclosure.reproducer.verdict import Verdict
 from steelyard.disclosure.states.machines import allowed_events, step
 from steelyard.disclosure.states.tables import load_tables
@@ -20,11 +22,12 @@ from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, SteelyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from steelyard.disclosure.case.chain import Chain, Ordered
+    from steelyard.disclosure.case.organization import Card
     from steelyard.disclosure.case.view import View
-    from steelyard.disclosure.reproducer.query import Answer
+    from steelyard.disclosure.reproducer.query import Answer, Query
     from steelyard.kernel import JsonObject
 
 UPDATE_SCHEMA: Final = "steelyard/affectedness-update/1"
@@ -37,6 +40,8 @@ _UPDATE: Final[Mapping[str, shapes.Check]] = {
 }
 _SEEN: Final = ("notify", "acknowledge", "run", "new_version")
 """Steps of a target that stand in the open."""
+_AFTER_ANSWER: Final = {"run": "running", "new_version": "retest"}
+"""What can be told of a target whose answer was not opened."""
 _EVENTS: Final = {
     Verdict.AFFECTED: "find_affected",
     Verdict.NOT_AFFECTED: "find_not_affected",
@@ -49,7 +54,7 @@ class Found:
     """A target and what is known of it.
 
     Attributes:
-        state: Of AM.
+        state: Of AM; `answered` where there is an answer that was not opened.
         answers: By query digest.
         updates: Sealed steps after the answer, in order.
     """
@@ -67,18 +72,19 @@ class Findings:
 
     Attributes:
         sealed: Ids of objects that were not opened.
-        problems: One sentence for each sealed object that is not believed.
+        problems: One sentence for each step of a target that is not believed.
+        arrived: Verdicts by query digest, in the order of the chain: a time that its author
+            wrote could move an answer among those that were counted before it.
     """
 
     targets: Mapping[tuple[str, str], Found]
     sealed: tuple[str, ...]
     problems: tuple[str, ...]
+    arrived: Mapping[str, tuple[Verdict, ...]]
 
     def counts(self, query: str) -> VerdictCounts:
         """Counts of the answers to a query that may be told."""
-        answers = [item.answers[query] for item in self.targets.values() if query in item.answers]
-        ordered = sorted(answers, key=lambda item: (item.answered, item.target))
-        return count_verdicts([item.verdict for item in ordered])
+        return count_verdicts(self.arrived.get(query, ()))
 
 
 def write_update(event: str, note: str = "", evidence: str | None = None) -> bytes:
@@ -109,64 +115,78 @@ def find(chain: Chain, opened: Mapping[str, bytes]) -> Findings:
     run = _Run(chain.view, opened)
     for item in chain.ordered:
         run.take(item)
-    return Findings(run.targets, tuple(run.sealed), tuple(run.problems))
+    arrived = {query: tuple(verdicts) for query, verdicts in run.arrived.items()}
+    return Findings(run.targets, tuple(run.sealed), tuple(run.problems), arrived)
 
 
 @dataclass(slots=True)
 class _Run:
-    """A walk along a chain."""
+    """A walk along a chain, with the cards and queries that stood at each entry."""
 
     view: View
     opened: Mapping[str, bytes]
+    cards: dict[str, Card] = field(default_factory=dict["str", "Card"])
+    queries: dict[str, Query] = field(default_factory=dict["str", "Query"])
     targets: dict[tuple[str, str], Found] = field(default_factory=dict["tuple[str, str]", "Found"])
     sealed: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
+    arrived: dict[str, list[Verdict]] = field(default_factory=dict["str", "list[Verdict]"])
 
     def take(self, item: Ordered) -> None:
-        kind, author, body = item.event.kind, item.event.author, item.event.body
-        if kind == "target":
-            key = (author, str(body["handle"]))
-            before = self.targets.pop((author, ""), Found(*key))
+        event = item.event
+        if "card" in event.body:
+            card = card_from_json(event.body["card"])
+            self.cards[card.organization] = card
+        elif event.kind == "query":
+            keys = self.cards[event.author].keys_at(item.entry.ordered)
+            asked = open_past_query(canonical_json(event.body["query"]), keys)
+            self.queries[asked.digest] = asked
+        elif event.kind == "target":
+            key = (event.author, str(event.body["handle"]))
+            before = self.targets.pop((event.author, ""), Found(*key))
             self.targets.setdefault(key, replace(before, handle=key[1]))
         for effect in item.effects:
             if effect.machine == "AM" and effect.event in _SEEN:
                 organization, _, handle = effect.owner.partition("/")
-                self._move((organization, handle), effect.event)
-        if kind in {"answer", "status"}:
+                self._believe(
+                    (organization, handle), lambda key, e=effect: self._move(key, e.event)
+                )
+        if event.kind in {"answer", "status"}:
             self._sealed(item)
 
-    def _sealed(self, item: Ordered) -> None:
-        body = item.event.body
-        reference = body["object"]
-        name = str(reference["id"]) if isinstance(reference, dict) else ""
-        plaintext = self.opened.get(name)
-        if plaintext is None:
-            self.sealed.append(name)
-            return
-        key = (item.event.author, str(body["target"]))
+    def _believe(self, key: tuple[str, str], step_of: Callable[[tuple[str, str]], None]) -> None:
+        """Take a step of a target, or keep why it is not believed."""
         try:
-            if item.event.kind == "answer":
-                self._answer(key, plaintext, str(body["query"]), item)
-            else:
-                self._update(key, plaintext)
+            step_of(key)
         except SteelyardError as error:
             self.problems.append(f"{self.view.named(key[0])}/{key[1]}: {error.message}")
 
+    def _sealed(self, item: Ordered) -> None:
+        body = cast("dict[str, Any]", item.event.body)
+        key = (item.event.author, str(body["target"]))
+        plaintext = self.opened.get(body["object"]["id"])
+        if plaintext is None:
+            self.sealed.append(body["object"]["id"])
+            known = self.targets.get(key, Found(*key))
+            self.targets[key] = replace(known, state=ANSWERED)
+        elif item.event.kind == "answer":
+            self._believe(key, lambda key: self._answer(key, plaintext, body["query"], item))
+        else:
+            self._believe(key, lambda key: self._update(key, plaintext))
+
     def _answer(self, key: tuple[str, str], plaintext: bytes, query: str, item: Ordered) -> None:
-        asked = _query(self.view, query)
-        keys = self.view.members[key[0]].card.keys_at(item.entry.ordered)
-        known = self.targets.get(key, Found(*key))
-        seen = [(name, key[1]) for name in known.answers]
-        answer = open_answer(plaintext, keys, asked, seen=seen)
+        keys = self.cards[key[0]].keys_at(item.entry.ordered)
+        answer = open_answer(plaintext, keys, self.queries[query])
         if answer.target != key[1]:
             message = f"the sealed answer is about {answer.target!r:.60}"
             raise BrokenSeal(message, where="answer")
         for event in ("acknowledge", "run"):
-            if event in allowed_events(load_tables().machine("AM"), self._state(key)):
+            if event in _allowed(self._state(key)):
                 self._move(key, event)
         self._move(key, _EVENTS[answer.verdict])
         known = self.targets[key]
         self.targets[key] = replace(known, answers={**known.answers, query: answer})
+        self.arrived.setdefault(query, []).append(answer.verdict)
 
     def _update(self, key: tuple[str, str], plaintext: bytes) -> None:
         update = shapes.require_fields(parse_json_object(plaintext), _UPDATE, UPDATE_SCHEMA)
@@ -179,17 +199,16 @@ class _Run:
 
     def _move(self, key: tuple[str, str], event: str) -> None:
         known = self.targets.get(key, Found(*key))
-        after = step(load_tables().machine("AM"), known.state, event)
+        if known.state == ANSWERED:
+            if event not in _AFTER_ANSWER:
+                raise BrokenSeal("what came before it was not opened", where=event)
+            after = _AFTER_ANSWER[event]
+        else:
+            after = step(load_tables().machine("AM"), known.state, event)
         self.targets[key] = replace(known, state=after)
 
 
-def _query(view: View, digest: str) -> Query:
-    row = view.queries[digest]
-    coordinators = view.with_role("coordinator")
-    keys = {
-        name: item.key
-        for org in coordinators
-        for item in view.members[org].card.keys
-        for name in [item.key.key_id]
-    }
-    return open_past_query(row.envelope, keys)
+def _allowed(state: str) -> Collection[str]:
+    if state == ANSWERED:
+        return _AFTER_ANSWER
+    return allowed_events(load_tables().machine("AM"), state)
