@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ED25519: Final = b"\x01"
 _COSIGNATURE: Final = b"\x04"
-_NAME: Final = re.compile(r"[^\s+]{1,200}")
+_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,200}")
 _LINE: Final = re.compile(r"\u2014 ([^\s+]{1,200}) ([A-Za-z0-9+/]{4,200}={0,2})")
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,14}")
@@ -84,8 +84,13 @@ class Note:
 
 
 def sign_note(text: str, name: str, key: PrivateKey) -> Note:
-    """A note with one Ed25519 signature."""
+    """A note with one Ed25519 signature.
+
+    Raises:
+        MalformedEvidence: a text or a name that no note can hold.
+    """
     _require_text(text)
+    _require_name(name)
     signature = key.sign(text.encode())
     return Note(text, ((name, _key_hash(name, _ED25519, key.public_key) + signature),))
 
@@ -98,7 +103,11 @@ def cosign_note(note: Note, name: str, key: PrivateKey, *, at: int) -> Note:
         name: Of the cosigner.
         key: The cosigner's.
         at: Seconds since 1970.
+
+    Raises:
+        MalformedEvidence: a name that no note can hold.
     """
+    _require_name(name)
     time = at.to_bytes(_TIME_BYTES, "big")
     signature = key.sign(_cosigned(note.text, at))
     line = (name, _key_hash(name, _COSIGNATURE, key.public_key) + time + signature)
@@ -193,7 +202,7 @@ def _key_hash(name: str, kind: bytes, key: PublicKey) -> bytes:
 
 def _line(line: str, where: str) -> tuple[str, bytes]:
     found = _LINE.fullmatch(line)
-    if found is None:
+    if found is None or not _NAME.fullmatch(found[1]):
         raise MalformedEvidence("a signature line is malformed", where=where)
     data = _decoded(found[2], where)
     if len(data) <= _ID_BYTES:
@@ -209,6 +218,11 @@ def _decoded(text: str, where: str) -> bytes:
     if base64.b64encode(data).decode() != text:
         raise MalformedEvidence("not canonical base64", where=where)
     return data
+
+
+def _require_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise MalformedEvidence(f"{name[:60]!r} cannot be the name of a signer", where="note")
 
 
 def _require_text(text: str) -> None:

@@ -147,24 +147,41 @@ def require_same(checkpoint: CaseCheckpoint, chain: Chain) -> None:
         )
 
 
-def compare(first: CaseCheckpoint, second: CaseCheckpoint) -> Fault | None:
+def compare(
+    first: CaseCheckpoint, second: CaseCheckpoint, chain: Chain | None = None
+) -> Fault | None:
     """What two checkpoints of one case prove against their host; None where nothing.
 
-    Checkpoints of different sizes are compared through a chain, by `require_same`.
+    Args:
+        first: One.
+        second: Another.
+        chain: A history that contains the larger of the two; shows whether the smaller one is
+            of the same history. Without it only checkpoints of one size can contradict.
 
     Raises:
         BrokenSeal: of two cases, or of two hosts.
     """
     if (first.case, first.host) != (second.case, second.host):
         raise BrokenSeal("the checkpoints are of two cases or hosts", where="checkpoint")
-    if first.size == second.size and first.head != second.head:
-        text = f"signed two histories of {first.size} entries"
+    small, large = sorted((first, second), key=lambda item: item.size)
+    if small.size == large.size and small.head != large.head:
+        text = f"signed two histories of {small.size} entries"
         return Fault("fork", first.host, text, first.note, second.note)
-    early, late = sorted((first, second), key=lambda item: item.signed)
-    if late.size < early.size and late.signed > early.signed:
-        text = f"went back from {early.size} entries to {late.size}"
-        return Fault("rollback", first.host, text, early.note, late.note)
+    if chain is not None and _agrees(large, chain) and not _agrees(small, chain):
+        text = (
+            f"signed two histories: its {small.size} entries are not the first {small.size} "
+            f"of its {large.size}"
+        )
+        return Fault("fork", first.host, text, small.note, large.note)
+    if small.size < large.size and small.signed > large.signed:
+        text = f"went back from {large.size} entries to {small.size}"
+        return Fault("rollback", first.host, text, large.note, small.note)
     return None
+
+
+def _agrees(checkpoint: CaseCheckpoint, chain: Chain) -> bool:
+    held = checkpoint.size <= chain.size
+    return held and chain.head_at(checkpoint.size) == checkpoint.head
 
 
 def _note(data: bytes) -> Note:
