@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from steelyard.disclosure.case import View
     from steelyard.disclosure.delivery.sealed_object import OpenedObject
     from steelyard.kernel import JsonObject
-    from steelyard.kernel.canonical import JsonValue
     from steelyard.server.node.node import Node
 
 ANEW: Final = "to be signed anew"
@@ -191,9 +190,7 @@ class Material:
     to: tuple[str, ...]
 
 
-def put_object(
-    node: Node, connection: Connection, case: str, material: Material
-) -> dict[str, JsonValue]:
+def put_object(node: Node, connection: Connection, case: str, material: Material) -> JsonObject:
     """Seal an object for participants, keep it, and send it to them.
 
     Returns:

@@ -191,3 +191,12 @@ GAPS: Final = Table(
     Column("item", LargeBinary, nullable=False),
     Column("received", BigInteger, nullable=False),
 )
+
+ADVISORIES: Final = Table(
+    "advisories",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("case_id", _DIGEST, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("published", BigInteger, nullable=False),
+)

@@ -1,0 +1,148 @@
+"""The advisory of a case: drafted for everybody in it, published when its rules allow.
+
+Decides that nothing leaves that repeats a payload above tier H0 which this node can read, and
+what the public folder holds: every published advisory, in every format.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from steelyard.disclosure.advisory import ALL, Occasion, Payload, lint_files
+from steelyard.disclosure.advisory import export as export_formats
+from steelyard.disclosure.advisory.export import ExportedFile, json_bytes
+from steelyard.disclosure.advisory.linter import Tier
+from steelyard.disclosure.advisory.payloads import payloads_in
+from steelyard.disclosure.advisory.provider import publish as publish_tree
+from steelyard.disclosure.advisory.reading import read_advisory
+from steelyard.disclosure.case.composing import compose_advisory
+from steelyard.disclosure.case.findings import find
+from steelyard.kernel import sha256_hex
+from steelyard.kernel.errors import NotSatisfied
+from steelyard.server.node import saying
+from steelyard.server.storage.cases import seconds
+from steelyard.server.storage.tables import ADVISORIES
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from steelyard.disclosure.advisory.model import Advisory
+    from steelyard.disclosure.advisory.provider import Site
+    from steelyard.disclosure.case import View
+    from steelyard.disclosure.case.composing import Wording
+    from steelyard.kernel import JsonObject
+    from steelyard.server.node.node import Node
+    from steelyard.server.node.saying import Said
+
+MEDIA_TYPE = "application/yaml"
+
+
+def compose(node: Node, connection: Connection, case: str, wording: Wording) -> bytes:
+    """A draft from what this node knows of a case.
+
+    Raises:
+        UnknownName: no such case here.
+    """
+    chain = node.chains.get(connection, case)
+    opened = saying.readable(node, connection, chain.view)
+    return json_bytes(compose_advisory(chain.view, find(chain, opened), wording, node.now()))
+
+
+def draft(node: Node, connection: Connection, case: str, document: bytes) -> Said:
+    """Show a draft to everybody in the case.
+
+    Raises:
+        ConfigurationError, MalformedEvidence: it is no advisory.
+        NotSatisfied: it repeats a payload, or the case's rules forbid it.
+    """
+    view = node.chains.get(connection, case).view
+    advisory = read_advisory(document, where="draft")
+    _require_clean(node, connection, view, _files(advisory, node, document))
+    others = tuple(name for name, member in view.members.items() if not member.left)
+    material = saying.Material(document, MEDIA_TYPE, "h1", others)
+    reference = saying.put_object(node, connection, case, material)
+    body: JsonObject = {"object": reference, "advisory": sha256_hex(document)}
+    return saying.say(node, connection, case, "draft", body)
+
+
+def publish(
+    node: Node, connection: Connection, case: str, references: tuple[str, ...] = ()
+) -> Said:
+    """Make the draft that stands public.
+
+    Raises:
+        NotSatisfied: there is none, it repeats a payload, or the case's rules forbid it.
+    """
+    view = node.chains.get(connection, case).view
+    document = drafted(node, connection, view)
+    advisory = read_advisory(document, where="draft")
+    files = _files(advisory, node, document)
+    _require_clean(node, connection, view, files)
+    body: JsonObject = {
+        "advisory": view.publication.advisory,
+        "references": list(references),
+    }
+    said = saying.say(node, connection, case, "publish", body)
+    row = {
+        "id": advisory.id,
+        "case_id": case,
+        "document": document,
+        "published": seconds(node.now()),
+    }
+    connection.execute(insert(ADVISORIES), row)
+    return said
+
+
+def drafted(node: Node, connection: Connection, view: View) -> bytes:
+    """The draft that stands.
+
+    Raises:
+        NotSatisfied: there is none.
+        UnknownName: it has not arrived yet.
+    """
+    if not view.publication.advisory:
+        raise NotSatisfied("there is no draft", where=view.case[:16], hint="write one first")
+    document = saying.read_object(node, connection, view.publication.object).plaintext
+    if sha256_hex(document) != view.publication.advisory:
+        raise NotSatisfied("the draft is another than its event names", where=view.case[:16])
+    return document
+
+
+def published(connection: Connection) -> tuple[Advisory, ...]:
+    """Every advisory that this node has published, the latest first."""
+    rows = connection.execute(select(ADVISORIES).order_by(ADVISORIES.c.published.desc()))
+    return tuple(read_advisory(row.document, where=row.id) for row in rows)
+
+
+def public_tree(node: Node, connection: Connection, site: Site) -> tuple[ExportedFile, ...]:
+    """The files of a CSAF provider with everything that this node has published."""
+    advisories = published(connection)
+    return publish_tree(advisories, site, node.now()) if advisories else ()
+
+
+def _files(advisory: Advisory, node: Node, document: bytes) -> tuple[ExportedFile, ...]:
+    at = max(node.now(), advisory.changed_at)
+    made = export_formats(advisory, ALL, Occasion(at), ())
+    return (ExportedFile("advisory.yaml", document), *made.files)
+
+
+def _require_clean(
+    node: Node, connection: Connection, view: View, files: tuple[ExportedFile, ...]
+) -> None:
+    lint_files(files, _payloads(node, connection, view))
+
+
+def _payloads(node: Node, connection: Connection, view: View) -> list[Payload]:
+    """Texts of the case above tier H0 that this node can read; drafts are meant to leave."""
+    opened = saying.readable(node, connection, view)
+    found: list[Payload] = []
+    for name, plaintext in opened.items():
+        payload = view.payloads[name]
+        tier = Tier(int(payload.tier[1:]))
+        is_draft = payload.media_type == MEDIA_TYPE
+        if tier > Tier.H0 and not is_draft:
+            ending = "json" if payload.media_type.endswith("json") else "txt"
+            found += payloads_in(f"{name[:16]}.{ending}", plaintext, tier)
+    return found
