@@ -1,0 +1,53 @@
+"""Delivery: sealed objects, parcels between nodes, bundles, the outbox, gaps, marks in prose.
+
+Decides spec/disclosure-delivery.md. Bytes, instants and randomness are arguments; sockets, disks
+and databases are for the node.
+"""
+
+from steelyard.disclosure.delivery.bundle import read_bundle, write_bundle
+from steelyard.disclosure.delivery.gaps import Buffer, Equivocation, Item, gaps, offer
+from steelyard.disclosure.delivery.parcel import (
+    Parcel,
+    Receiver,
+    SignedParcel,
+    encrypt_parcel,
+    open_parcel,
+    pack,
+    sign_parcel,
+    unpack,
+)
+from steelyard.disclosure.delivery.sealed_object import (
+    OpenedObject,
+    add_recipients,
+    object_id,
+    open_object,
+    recipients_of,
+    seal_object,
+)
+from steelyard.disclosure.delivery.watermark import mark, trace
+
+__all__ = [
+    "Buffer",
+    "Equivocation",
+    "Item",
+    "OpenedObject",
+    "Parcel",
+    "Receiver",
+    "SignedParcel",
+    "add_recipients",
+    "encrypt_parcel",
+    "gaps",
+    "mark",
+    "object_id",
+    "offer",
+    "open_object",
+    "open_parcel",
+    "pack",
+    "read_bundle",
+    "recipients_of",
+    "seal_object",
+    "sign_parcel",
+    "trace",
+    "unpack",
+    "write_bundle",
+]
