@@ -1,6 +1,7 @@
-"""The cases of a node in memory: each chain verified once, when it is first needed.
+"""The cases of a node in memory: each entry verified once, when it is first needed.
 
-Decides nothing; reads a chain from storage and keeps it until it may differ from what is stored.
+Decides whether what is held still is what is stored: another process, as a command beside a
+running server, may have written to the same database.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case import Chain, replay
-from steelyard.kernel.errors import UnknownName
+from steelyard.kernel.errors import CannotVerify, UnknownName
 from steelyard.server.storage import cases
 
 if TYPE_CHECKING:
@@ -40,17 +41,32 @@ class Chains:
 
     def find(self, connection: Connection, case: str) -> Chain | None:
         """The chain of a case, or None."""
+        stands = cases.stands(connection, case)
+        if stands is None:
+            return None
+        size, head = stands
         with self._lock:
             held = self._held.get(case)
-            if held is not None:
+            if held is not None and _agrees(connection, held, size, head):
                 self._held.move_to_end(case)
                 return held
-        stored = cases.entries(connection, case)
-        if not stored:
-            return None
-        self.put(replay(case, stored))
+        chain = self._caught_up(connection, held, case, size)
         with self._lock:
-            return self._held[case]
+            self._held[case] = chain
+            self._trim()
+        return chain
+
+    def _caught_up(self, connection: Connection, held: Chain | None, case: str, size: int) -> Chain:
+        """What is stored, with as much of what is held as agrees with it."""
+        if held is not None and held.size < size:
+            chain = held.copied()
+            try:
+                for entry in cases.entries(connection, case, held.size):
+                    chain.accept(entry)
+            except CannotVerify:
+                return replay(case, cases.entries(connection, case))
+            return chain
+        return replay(case, cases.entries(connection, case))
 
     def put(self, chain: Chain) -> None:
         """Keep a chain that agrees with what is stored, unless a longer one is kept."""
@@ -58,8 +74,7 @@ class Chains:
             held = self._held.get(chain.case)
             if held is None or held.size <= chain.size:
                 self._held[chain.case] = chain
-            while len(self._held) > _HELD:
-                self._held.popitem(last=False)
+            self._trim()
 
     def drop(self, case: str) -> None:
         """Read a case anew when it is needed next."""
@@ -70,3 +85,15 @@ class Chains:
         """Read every case anew."""
         with self._lock:
             self._held.clear()
+
+    def _trim(self) -> None:
+        while len(self._held) > _HELD:
+            self._held.popitem(last=False)
+
+
+def _agrees(connection: Connection, held: Chain, size: int, head: str) -> bool:
+    """Whether a chain is what is stored; a reader may see entries that are being committed."""
+    if held.size < size or held.head_at(size) != head:
+        return False
+    # A change runs in a savepoint and sees its own rows: what it does not see was rolled back.
+    return held.size == size or not connection.in_nested_transaction()

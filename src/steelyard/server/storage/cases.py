@@ -84,6 +84,12 @@ def case_ids(connection: Connection) -> tuple[str, ...]:
     return tuple(connection.execute(select(CASES.c.id)).scalars())
 
 
+def stands(connection: Connection, case: str) -> tuple[int, str] | None:
+    """How many entries a case has, and its head; None for no such case."""
+    row = connection.execute(select(CASES.c.size, CASES.c.head).where(CASES.c.id == case)).first()
+    return None if row is None else (row.size, row.head)
+
+
 def entries(connection: Connection, case: str, start: int = 0) -> tuple[Entry, ...]:
     """Entries of a case from an index on."""
     query = (
