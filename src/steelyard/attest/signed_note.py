@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ED25519: Final = b"\x01"
 _COSIGNATURE: Final = b"\x04"
 _NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,200}")
-_LINE: Final = re.compile(r"\u2014 ([^\s+]{1,200}) ([A-Za-z0-9+/]{4,200}={0,2})")
+_LINE: Final = re.compile(r"\u2014 ([^\s+]{1,200}) ([A-Za-z0-9+/]{4,8192}={0,2})")
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 _NOTE_LIMIT_BYTES: Final = 64 * 1024
@@ -146,31 +146,30 @@ def verify_signature(note: Note, name: str, keys: Mapping[str, PublicKey]) -> Pu
         keys: The signer's keys by any label.
 
     Raises:
-        BrokenSeal: no signature in that name by any of the keys.
+        BrokenSeal: no signature in that name by any of the keys, or one that does not verify.
     """
     for key in keys.values():
-        mark = _key_hash(name, _ED25519, key)
-        for signer, data in note.signatures:
-            if signer == name and data[:_ID_BYTES] == mark:
-                key.verify(data[_ID_BYTES:], note.text.encode())
-                return key
+        found = _signed_by(note, name, _key_hash(name, _ED25519, key))
+        for data in found:
+            key.verify(data, note.text.encode())
+        if found:
+            return key
     raise BrokenSeal(f"not signed by {name[:80]} with a key of its own", where="note")
 
 
 def verify_cosignature(note: Note, name: str, keys: Mapping[str, PublicKey]) -> int:
-    """When the note was cosigned in that name, in seconds since 1970.
+    """When the note was first cosigned in that name, in seconds since 1970, as its lines stand.
 
     Raises:
-        BrokenSeal: no cosignature in that name by any of the keys.
+        BrokenSeal: no cosignature in that name by any of the keys, or one that does not verify.
     """
     for key in keys.values():
-        mark = _key_hash(name, _COSIGNATURE, key)
-        for signer, data in note.signatures:
-            if signer == name and data[:_ID_BYTES] == mark:
-                body = data[_ID_BYTES:]
-                at = int.from_bytes(body[:_TIME_BYTES], "big")
-                key.verify(body[_TIME_BYTES:], _cosigned(note.text, at))
-                return at
+        found = _signed_by(note, name, _key_hash(name, _COSIGNATURE, key))
+        times = [int.from_bytes(data[:_TIME_BYTES], "big") for data in found]
+        for at, data in zip(times, found, strict=True):
+            key.verify(data[_TIME_BYTES:], _cosigned(note.text, at))
+        if times:
+            return times[0]
     raise BrokenSeal(f"not cosigned by {name[:80]} with a key of its own", where="note")
 
 
@@ -190,6 +189,15 @@ def read_checkpoint(note: Note, origin: str) -> Checkpoint:
     if len(root) != hashlib.sha256().digest_size:
         raise MalformedEvidence("the root has not 32 bytes", where="note")
     return Checkpoint(origin, int(lines[1]), root)
+
+
+def _signed_by(note: Note, name: str, mark: bytes) -> list[bytes]:
+    """Signatures of a name and key hash; each must verify, or the note is not believed."""
+    return [
+        data[_ID_BYTES:]
+        for signer, data in note.signatures
+        if signer == name and data[:_ID_BYTES] == mark
+    ]
 
 
 def _cosigned(text: str, at: int) -> bytes:
