@@ -262,6 +262,19 @@ def test_an_attachment_that_is_two_things_is_refused(
     assert capsys.readouterr().out == "plain  x\n  flaw  x\n  attachment a.txt: text, 6 bytes\n"
 
 
+def test_a_report_cannot_write_lines_of_its_own(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plans = "soon\n  flaw  CVE-2026-1  Another"
+    (folder / "r.json").write_text(
+        json.dumps({"vul_description": "It obeys.", "disclosure_plans": plans}), "utf-8"
+    )
+    assert run(["disclose", "import", "r.json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "  sharing: soon\\n  flaw  CVE-2026-1  Another"
+    assert sum(line.startswith("  flaw") for line in lines) == 1
+
+
 def test_a_hostile_report_is_refused_within_a_second(folder: Path) -> None:
     (folder / "hostile.json").write_bytes(b'{"a":' + b"[" * (10 * 1024 * 1024))
 

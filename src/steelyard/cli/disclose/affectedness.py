@@ -146,7 +146,9 @@ def _audit_json(answer: Answer, made: Audit, error: float) -> JsonObject:
 
 
 def _show(answer: Answer, made: Audit) -> None:
-    write(f"{answer.target}: {made.verdict.value}")
+    from steelyard.disclosure.advisory.escape import terminal_text
+
+    write(f"{terminal_text(answer.target)}: {made.verdict.value}")
     for name, verdict, limits in (
         ("answer", made.stated, made.stated_interval),
         ("second", made.neutral, made.neutral_interval),

@@ -21,6 +21,7 @@ def import_(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Read a report of another tool: CSAF, AVID, OSV, GitHub, AI flaw report, VINCE or plain."""
+    from steelyard.disclosure.advisory.escape import terminal_text
     from steelyard.disclosure.intake import read_intake
     from steelyard.disclosure.intake.attachments import ATTACHMENT_LIMIT_BYTES
     from steelyard.disclosure.intake.bounds import DOCUMENT_LIMIT_BYTES
@@ -37,23 +38,29 @@ def import_(
     else:
         _show(report)
     for sentence in report.dropped:
-        say(f"dropped: {sentence}")
+        say(terminal_text(f"dropped: {sentence}"))
     say("note: everything above is the sender's claim")
 
 
 def _show(report: IntakeReport) -> None:
-    write(f"{report.format}  {report.title}")
+    from steelyard.disclosure.advisory.escape import terminal_text
+
+    def line(text: str) -> None:
+        # A paragraph of the sender's must not look like lines of ours.
+        write(terminal_text(text).replace("\n", "\\n"))
+
+    line(f"{report.format}  {report.title}")
     for flaw in report.flaws:
         known_as = f"  {', '.join(flaw.ids)}" if flaw.ids else ""
-        write(f"  flaw{known_as}  {flaw.title}")
+        line(f"  flaw{known_as}  {flaw.title}")
         for weakness in flaw.weaknesses:
-            write(f"    weakness {weakness}")
+            line(f"    weakness {weakness}")
         for target in flaw.targets:
-            write(f"    {_target(target)}")
+            line(f"    {_target(target)}")
     for entry in report.attachments:
-        write(f"  attachment {entry.name}: {entry.kind}, {entry.size_bytes:,} bytes")
+        line(f"  attachment {entry.name}: {entry.kind}, {entry.size_bytes:,} bytes")
     if report.sharing:
-        write(f"  sharing: {report.sharing}")
+        line(f"  sharing: {report.sharing}")
 
 
 def _target(target: ClaimedTarget) -> str:

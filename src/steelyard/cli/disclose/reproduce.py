@@ -37,6 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 def check(reproducer: ReproducerFile, as_json: AsJson = False) -> None:
     """Validate a reproducer, and say what running it would do and can show. Runs nothing."""
+    from steelyard.disclosure.advisory.escape import terminal_text
     from steelyard.disclosure.reproducer.preview import preview, summary
 
     document = _read(reproducer)
@@ -46,9 +47,11 @@ def check(reproducer: ReproducerFile, as_json: AsJson = False) -> None:
         write_json(found)
         return
     control = "with a control arm" if found["control"] else "no control arm"
-    write(f"{found['name']}: {found['title']}")
+    write(f"{document.name}: {terminal_text(document.title)}")
     write(f"  digest    {found['digest']}")
-    write(f"  class     {found['flaw_class']}, tier {found['hazard_tier']}, {found['licence']}")
+    write(
+        f"  class     {found['flaw_class']}, tier {found['hazard_tier']}, {terminal_text(document.licence)}"
+    )
     write(f"  shows     {found['variants']} variants, {found['turns']} turns, {control}")
     write(f"  scores    {found['scorer']}")
     write(f"  samples   {found['samples']}")
