@@ -49,9 +49,8 @@ def check(reproducer: ReproducerFile, as_json: AsJson = False) -> None:
     control = "with a control arm" if found["control"] else "no control arm"
     write(f"{document.name}: {terminal_text(document.title)}")
     write(f"  digest    {found['digest']}")
-    write(
-        f"  class     {found['flaw_class']}, tier {found['hazard_tier']}, {terminal_text(document.licence)}"
-    )
+    licence = terminal_text(document.licence)
+    write(f"  class     {found['flaw_class']}, tier {found['hazard_tier']}, {licence}")
     write(f"  shows     {found['variants']} variants, {found['turns']} turns, {control}")
     write(f"  scores    {found['scorer']}")
     write(f"  samples   {found['samples']}")
