@@ -93,7 +93,7 @@ def test_a_control_arm_and_missing_tries_come_along() -> None:
     row["control"] = {"shown": [0] * 20, "missing": [0] * 20}
     row["treatment"] = {"shown": [0] * 20, "missing": [1] * 20}
     row |= {"verdict": "undetermined", "rate": 0.0, "lower": row["lower"], "upper": row["upper"]}
-    with pytest.raises(BrokenSeal, match="claims limits 0.860892 and 1, its counts give others"):
+    with pytest.raises(BrokenSeal, match=r"claims limits 0\.860892 and 1, its counts give others"):
         judge_row(row, where="row")
 
 
