@@ -62,7 +62,7 @@ def decide(verification: Verification, policy: Policy) -> GateDecision:
     if unmet:
         return GateDecision(1, unmet)
     expired = verification.failures(besides=("policy",))
-    if not expired and (ended := _ended(verification.weights_security, policy)):
+    if not expired and (ended := ended_security(verification.weights_security, policy)):
         return GateDecision(4, (ended,))
     return GateDecision(4 if expired else 0, tuple(check.detail for check in expired))
 
@@ -96,23 +96,23 @@ def unmet_by_triggers(fired: tuple[str, ...], policy: Policy) -> tuple[str, ...]
 
 
 def unmet_by_security(carried: JsonObject | None, policy: Policy) -> tuple[str, ...]:
-    """Sentences about the security of the weights, where the policy asks for a level of it."""
+    """Sentences about the security of the weights: who states it, and the level asked for."""
+    found, sentences = cast("dict[str, Any]", carried), list[str]()
+    trusted = policy.trusted_security_signers
+    if carried is not None and trusted and found["signer"] not in trusted:
+        sentences.append(f"weights security is stated by key {found['signer'][:16]}, not trusted")
     if policy.weights_security is None:
-        return ()
+        return tuple(sentences)
     framework, level = policy.weights_security
     if carried is None:
         return (f"weights security: nothing is stated, {framework} {level} required",)
-    found = cast("dict[str, Any]", carried)
-    trusted, sentences = policy.trusted_security_signers, list[str]()
-    if trusted and found["signer"] not in trusted:
-        sentences.append(f"weights security is stated by key {found['signer'][:16]}, not trusted")
     if found["framework"] != framework or found["level"] < level:
         reached = f"{found['framework']} {found['level']}" if found["level"] else "no level"
         sentences.append(f"weights security: {reached}, {framework} {level} required")
     return tuple(sentences)
 
 
-def _ended(carried: JsonObject | None, policy: Policy) -> str:
+def ended_security(carried: JsonObject | None, policy: Policy) -> str:
     """Why a statement that the policy asks for counts no longer; empty where it does."""
     if policy.weights_security is None or carried is None or not carried["ended"]:
         return ""

@@ -59,8 +59,8 @@ class Policy:
             signer's own, reported as not pinned.
         weights_security: Framework, and lowest level of it, that evidence on the security of
             the weights must support; None asks for none.
-        trusted_security_signers: Key ids that may state it; empty accepts any, reported as not
-            pinned.
+        trusted_security_signers: Key ids that may state it, whether or not a level is asked for;
+            empty accepts any, reported as not pinned.
         maximum_open_advisories: How many open advisories are accepted; None asks for no feed.
         trusted_publishers: Key ids whose advisories are believed; empty believes any that its
             feed carries, reported as not pinned.

@@ -21,6 +21,7 @@ from steelyard.passport.archive import (
     write_archive,
 )
 from steelyard.passport.bundle import index_of
+from steelyard.passport.gate import ended_security
 from steelyard.passport.verification import Finding
 from steelyard.weights.posture import load_catalogue
 from steelyard.weights.posture.signed import REPORT_KIND, SECURITY_KIND, open_signed
@@ -87,12 +88,11 @@ def check_weights_security(
     if fault := _other_weights(signed.statements["model-identity"], said.subject):
         raise BrokenSeal(fault, where=SECURITY_KIND)
     catalogue = load_catalogue()
-    digest = open_signed(report, pem, REPORT_KIND, where=REPORT_KIND).predicate["catalogue"][
-        "digest"
-    ]
+    behind = open_signed(report, pem, REPORT_KIND, where=REPORT_KIND)
+    digest = behind.predicate["catalogue"]["digest"]
     if digest != catalogue.digest:
         return _other_catalogue(digest, catalogue, policy)
-    security = open_security(statement, report, pem, catalogue)
+    security = open_security(said, behind, catalogue)
     try:
         require_current(security, at)
     except Expired as error:
@@ -109,8 +109,7 @@ def require_unended(carried: SecurityCarried, policy: Policy | None) -> Security
     Raises:
         Expired: it has.
     """
-    if policy is not None and policy.weights_security is not None and carried.ended:
-        message = f"the statement on the security of the weights {carried.ended}"
+    if policy is not None and (message := ended_security(carried.to_json(), policy)):
         raise Expired(message, where=SECURITY_KIND, hint="ask for a new posture")
     return carried
 

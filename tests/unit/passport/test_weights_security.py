@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from steelyard.attest import PrivateKey, Subject
-from steelyard.kernel import canonical_json, format_instant, parse_instant
+from steelyard.kernel import canonical_json, format_instant, parse_instant, sha256_hex
 from steelyard.kernel.errors import ConfigurationError
 from steelyard.passport import (
     Policy,
@@ -26,8 +26,9 @@ from steelyard.passport.bundle import index_of
 from steelyard.passport.weights_security import attach_security
 from steelyard.standard import check_schema, load_release
 from steelyard.weights.posture import Documents, assess_posture
+from steelyard.weights.posture import signed as signed_module
 from steelyard.weights.posture.observation import Collection, sign_collection
-from steelyard.weights.posture.signed import SECURITY_KIND, sign
+from steelyard.weights.posture.signed import SECURITY_KIND, Signed, sign
 from steelyard.weights.posture.statement import WeightsSecurity, sign_security
 
 HERE = Path(__file__).parent
@@ -199,6 +200,36 @@ def test_who_may_state_it() -> None:
         1,
         (f"weights security is stated by key {key[:16]}, not trusted",),
     )
+
+
+def test_who_may_state_it_counts_where_no_level_is_asked_for() -> None:
+    key, whole = KEEPER.public_key.key_id, attach_security(passport(), security(2))
+    trusting = replace(policy(), trusted_security_signers=frozenset({key}))
+    strict = replace(policy(), trusted_security_signers=frozenset({"0" * 64}))
+    assert strict.weights_security is None
+    assert verified(whole, trusting).exit_status == 0
+    found = verified(whole, strict)
+    assert (found.exit_status, found.unmet) == (
+        1,
+        (f"weights security is stated by key {key[:16]}, not trusted",),
+    )
+    assert verified(passport(), strict).exit_status == 0
+
+
+def test_the_documents_behind_a_statement_are_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = attach_security(passport(), security(2))
+    opened: list[str] = []
+
+    def counted(envelope: bytes, pem: bytes, kind: str, *, where: str) -> Signed:
+        opened.append(sha256_hex(envelope))
+        return plain(envelope, pem, kind, where=where)
+
+    plain = signed_module.open_signed
+    monkeypatch.setattr("steelyard.weights.posture.signed.open_signed", counted)
+    monkeypatch.setattr("steelyard.passport.weights_security.open_signed", counted)
+    assert verified(whole).exit_status == 0
+    assert len(opened) > 2
+    assert len(set(opened)) == len(opened)
 
 
 def test_a_statement_that_has_ended_counts_only_where_nobody_asks_for_it() -> None:

@@ -294,7 +294,7 @@ def read_security(folder: Path) -> WeightsSecurity:
 
     statement = _read(folder / "weights-security.json", SECURITY_KIND)
     behind = _read(folder / "posture-report.json", REPORT_KIND)
-    return open_security(statement.envelope, behind.envelope, statement.pem, load_catalogue())
+    return open_security(statement, behind, load_catalogue())
 
 
 def _read(path: Path, kind: str) -> Signed:

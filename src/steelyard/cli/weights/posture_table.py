@@ -91,29 +91,23 @@ def _class(found: Assessment, state: VectorState) -> str:
 
 def _next(posture: Posture) -> Iterator[str]:
     """What keeps the next level from being reached, by control."""
-    from steelyard.weights.posture.levels import failing_at
+    from steelyard.weights.posture.levels import failing_at, open_at
 
     wanted = posture.level + 1
     if wanted > posture.cap:
         return
     blocked = [state for state in posture.vectors if state.coverage[wanted] == "blocked"]
-    names = {name for state in blocked for name in _open_at(posture, state, wanted)}
+    names = {
+        found.control.id
+        for state in blocked
+        for found in open_at(posture.controls, state.vector, wanted)
+    }
     names |= {state.control.id for state in failing_at(posture.controls, wanted)}
     yield ""
     yield f"missing for {posture.framework} {wanted}: {len(names)} controls"
     for state in posture.controls:
         if state.control.id in names:
             yield from _control(state)
-
-
-def _open_at(posture: Posture, vector: VectorState, level: int) -> list[str]:
-    return [
-        state.control.id
-        for state in posture.controls
-        if vector.vector.id in state.control.vectors
-        and state.control.level <= level
-        and state.status != "satisfied"
-    ]
 
 
 def _control(state: ControlState) -> Iterator[str]:

@@ -11,9 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from steelyard.kernel import exact_instant, format_instant
-from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
+from steelyard.kernel.errors import BrokenSeal, ConfigurationError, MalformedEvidence
 from steelyard.weights.posture.attestation import Refused, Trust, accept_attestations
-from steelyard.weights.posture.levels import MODEL, Evidence, Posture, SubjectName, decide
+from steelyard.weights.posture.levels import (
+    MODEL,
+    ORGANIZATION,
+    Evidence,
+    Posture,
+    SubjectName,
+    decide,
+)
 from steelyard.weights.posture.observation import evidence_of, sorted_subjects, subjects_of
 from steelyard.weights.posture.signed import (
     ATTESTATION_KIND,
@@ -113,10 +120,11 @@ def assess_posture(
         _require_belonging(document, model, catalogue, trust)
         evidence += evidence_of(document)
     _require_apart(observations)
-    words, refused = accept_attestations(documents.attestations, catalogue, trust, at)
-    evidence += words
     subjects = sorted_subjects([name for item in observations for name in subjects_of(item)])
-    ordered = sorted(refused, key=lambda item: (item.control, item.digest))
+    scope = {subject.id for subject in (*subjects, MODEL, ORGANIZATION)}
+    words, refused = accept_attestations(documents.attestations, catalogue, trust, scope, at)
+    evidence += words
+    ordered = sorted(refused, key=lambda item: (item.control, item.digest, item.reason))
     return Assessment(
         model=model,
         at=at,
@@ -139,8 +147,9 @@ def recompute(report: JsonObject, catalogue: Catalogue, at: datetime | None = No
         at: When to ask about; the report's own instant by default.
 
     Raises:
-        BrokenSeal: another catalogue, a document that is not genuine, or a report that says
-            something else than what follows at its own instant.
+        BrokenSeal: another catalogue, a document that is not genuine, a key that is named as
+            one's own and from outside, or a report that says something else than what follows
+            at its own instant.
     """
     raw = cast("dict[str, Any]", report)
     if raw["catalogue"]["digest"] != catalogue.digest:
@@ -151,11 +160,7 @@ def recompute(report: JsonObject, catalogue: Catalogue, at: datetime | None = No
         )
         raise BrokenSeal(message, where=REPORT_KIND)
     documents = _documents(raw["documents"])
-    trust = Trust(
-        frozenset(raw["trust"]["collectors"]),
-        raw["trust"]["attesters"],
-        raw["trust"]["assessors"],
-    )
+    trust = _trust(raw["trust"])
     own = exact_instant(raw["at"], where=REPORT_KIND)
     found = assess_posture(documents, trust, catalogue, own)
     if difference := _difference(raw, found.to_json()):
@@ -168,6 +173,13 @@ def _difference(claimed: JsonObject, found: JsonObject) -> str:
     """The first field in which two reports differ, by name; empty where there is none."""
     names = [*found, *(name for name in claimed if name not in found)]
     return next((name for name in names if claimed.get(name) != found.get(name)), "")
+
+
+def _trust(raw: dict[str, Any]) -> Trust:
+    try:
+        return Trust(frozenset(raw["collectors"]), raw["attesters"], raw["assessors"])
+    except ConfigurationError as error:
+        raise BrokenSeal(error.message, where=REPORT_KIND, hint=error.hint) from error
 
 
 def _documents(raw: dict[str, list[object]]) -> Documents:

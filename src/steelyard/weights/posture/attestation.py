@@ -19,11 +19,11 @@ from steelyard.weights.posture.levels import Evidence
 from steelyard.weights.posture.signed import ATTESTATION_KIND, Signed, sign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from steelyard.attest import PrivateKey
     from steelyard.kernel import JsonObject
-    from steelyard.weights.posture.catalogue import Catalogue, Control
+    from steelyard.weights.posture.catalogue import Catalogue, Control, EvidenceClass
 
 Claim = Literal["satisfied", "not_satisfied"]
 
@@ -128,11 +128,16 @@ def attest_control(
 
 
 def accept_attestations(
-    items: Iterable[Signed], catalogue: Catalogue, trust: Trust, at: datetime
+    items: Iterable[Signed],
+    catalogue: Catalogue,
+    trust: Trust,
+    scope: Collection[str],
+    at: datetime,
 ) -> tuple[list[Evidence], list[Refused]]:
     """Those attestations that count as evidence, and the reasons why others do not.
 
-    An expired one is told apart here, though the rule would not count it either.
+    What the rule would not count either is told apart here: an expired one, one of a class that
+    its control does not accept, one about something that is not in `scope`.
     """
     accepted: list[tuple[Signed, Control]] = []
     refused: list[Refused] = []
@@ -153,7 +158,8 @@ def accept_attestations(
             reason = f"key {item.signer[:16]} attests both that it is satisfied and that it is not"
             refused.append(Refused(item.digest, control.id, reason))
         else:
-            evidence += _evidence(item, trust)
+            evidence += _evidence(item, trust, scope)
+            refused += _out_of_scope(item, scope)
     return evidence, refused
 
 
@@ -163,10 +169,15 @@ def _shortcoming(item: Signed, control: Control, trust: Trust, at: datetime) -> 
     start, end = exact_instant(raw["valid_from"]), exact_instant(raw["valid_until"])
     role, most = trust.role_of(item.signer), timedelta(days=control.attestation_days)
     digests = {raw["control_digest"], item.subject.sha256}
+    own = _class(item, trust)
+    unfit = raw["claim"] == "satisfied" and own not in control.accepts
+    needed = " or ".join(control.accepts)
     reasons = (
         (not role, f"signed by key {item.signer[:16]}, which was not named for any role"),
         (role != raw["role"], f"claims the role {raw['role']!r}, its key was named for {role!r}"),
+        (item.subject.name != control.id, f"is signed about {item.subject.name[:80]!r}"),
         (digests != {control.digest}, "speaks about another version of the control"),
+        (unfit, f"{own} evidence does not count for its control (needs {needed})"),
         (end <= start, "ends before it begins"),
         (end - start > most, f"is valid for longer than the {most.days} days of its control"),
         (start > at, f"is dated in the future: valid from {raw['valid_from']}"),
@@ -191,18 +202,31 @@ def _contradictions(items: Iterable[Signed]) -> set[str]:
     }
 
 
-def _evidence(item: Signed, trust: Trust) -> list[Evidence]:
+def _class(item: Signed, trust: Trust) -> EvidenceClass:
+    return "external" if item.signer in trust.assessors else "attested"
+
+
+def _out_of_scope(item: Signed, scope: Collection[str]) -> list[Refused]:
     raw = item.predicate
-    outside = item.signer in trust.assessors
+    return [
+        Refused(item.digest, raw["control"], f"{subject} is not in scope: no observation names it")
+        for subject in raw["subjects"]
+        if subject not in scope
+    ]
+
+
+def _evidence(item: Signed, trust: Trust, scope: Collection[str]) -> list[Evidence]:
+    raw = item.predicate
     return [
         Evidence(
             control=raw["control"],
             subject=subject,
             outcome=raw["claim"],
-            evidence_class="external" if outside else "attested",
+            evidence_class=_class(item, trust),
             collected=exact_instant(raw["valid_from"]),
             expires=exact_instant(raw["valid_until"]),
             summary=f"{raw['role']} attests: {raw['statement']}",
         )
         for subject in raw["subjects"]
+        if subject in scope
     ]

@@ -1,9 +1,9 @@
 """The rule: evidence and a date in, a verdict on every vector out, and the level last.
 
 Decides by spec/weights-posture.md, section Rule. Fails closed: what nobody has looked at, what
-has expired and what lies in the future all count as nothing, and nothing blocks. Of several
-looks at one thing the newest decides, and one that saw nothing is a look too. Whether evidence
-is genuine is decided before, in `assessment`.
+has expired and what lies in the future all count as nothing, and nothing blocks. What was seen
+to fail counts until it ends. Of several other looks at one thing the newest decides, and one that
+saw nothing is a look too. Whether evidence is genuine is decided before, in `assessment`.
 """
 
 from __future__ import annotations
@@ -175,6 +175,17 @@ def failing_at(controls: Iterable[ControlState], level: int) -> tuple[ControlSta
     )
 
 
+def open_at(controls: Iterable[ControlState], vector: Vector, level: int) -> list[ControlState]:
+    """Controls against a vector that are demanded at a level or below and not satisfied."""
+    return [
+        state
+        for state in controls
+        if vector.id in state.control.vectors
+        and state.control.level <= level
+        and state.status != "satisfied"
+    ]
+
+
 def fresh_until(control: Control, item: Evidence) -> datetime:
     """When evidence ends: what it says itself, or the term of its control if that is earlier."""
     days = control.freshness_days
@@ -250,8 +261,8 @@ def _vector(vector: Vector, controls: Sequence[ControlState], levels: Sequence[i
     coverage: dict[int, Coverage] = {}
     missing: dict[str, tuple[str, ...]] = {}
     for level in levels:
-        demanded = [state for state in against if state.control.level <= level]
-        open_ones = [state for state in demanded if state.status != "satisfied"]
+        demanded = any(state.control.level <= level for state in against)
+        open_ones = open_at(against, vector, level)
         if not vector.counts_at(level):
             coverage[level] = "out_of_reach"
         elif demanded and not open_ones:

@@ -75,11 +75,17 @@ def sign(kind: str, subject: Subject, predicate: JsonObject, key: PrivateKey) ->
     """Sign a predicate of one kind about one subject.
 
     Raises:
-        ConfigurationError: the predicate does not follow the schema of its kind.
+        ConfigurationError: the predicate does not follow the schema of its kind, or its file
+            would be larger than any that is read.
     """
     check_schema(predicate, kind, where=kind)
     envelope = sign_statement(Statement((subject,), predicate_type(kind), predicate), key)
-    return open_signed(envelope, key.public_key.pem, kind, where=kind)
+    signed = open_signed(envelope, key.public_key.pem, kind, where=kind)
+    # With the line feed that ends the file.
+    if (size := len(signed.data) + 1) > FILE_LIMIT_BYTES:
+        message = f"the file would have {size} bytes, at most {FILE_LIMIT_BYTES} are read"
+        raise ConfigurationError(message, where=kind, hint="assess fewer hosts at a time")
+    return signed
 
 
 def read_signed(data: bytes, kind: str, *, where: str = "file") -> Signed:

@@ -8,16 +8,15 @@ the report from the documents that it carries.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from steelyard.kernel import digest_json, exact_instant, format_instant
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, ConfigurationError, Expired
-from steelyard.weights.posture.assessment import recompute
+from steelyard.weights.posture.assessment import assess_posture, recompute
 from steelyard.weights.posture.signed import (
     REPORT_KIND,
     SECURITY_KIND,
     Signed,
-    open_signed,
     sign,
 )
 
@@ -79,19 +78,17 @@ def sign_security(assessment: Assessment, key: PrivateKey) -> WeightsSecurity:
     return _security(assessment, statement, report)
 
 
-def open_security(
-    statement: bytes, report: bytes, pem: bytes, catalogue: Catalogue
-) -> WeightsSecurity:
-    """A statement from its two envelopes and the signer's key, computed again.
+def open_security(said: Signed, behind: Signed, catalogue: Catalogue) -> WeightsSecurity:
+    """A statement and the report behind it, both opened, computed again.
 
     Whether it has expired is for `require_current`.
 
     Raises:
-        MalformedEvidence: an envelope of another kind, or against its schema.
-        BrokenSeal: not signed by that key, about another model, or not what follows.
+        BrokenSeal: signed by two keys, about another model, or not what follows.
     """
-    said = open_signed(statement, pem, SECURITY_KIND, where=SECURITY_KIND)
-    behind = open_signed(report, pem, REPORT_KIND, where=REPORT_KIND)
+    if behind.signer != said.signer:
+        message = f"signed by key {behind.signer[:16]}, the statement by {said.signer[:16]}"
+        raise BrokenSeal(message, where=REPORT_KIND)
     assessment = recompute(behind.predicate, catalogue)
     if not said.subject == behind.subject == assessment.model:
         message = "statement, report and observations are about different models"
@@ -121,9 +118,8 @@ def require_current(security: WeightsSecurity, at: datetime) -> WeightsSecurity:
     if at >= security.expires:
         message = f"expired at {format_instant(security.expires)}"
         raise Expired(message, where=SECURITY_KIND, hint="ask for a new posture")
-    later = recompute(
-        cast("JsonObject", security.report.predicate), security.assessment.catalogue, at
-    )
+    own = security.assessment
+    later = assess_posture(own.documents, own.trust, own.catalogue, at)
     if later.posture.level < security.level:
         message = f"no longer follows: by now the evidence gives {later.posture.level}"
         raise Expired(message, where=SECURITY_KIND, hint="ask for a new posture")

@@ -11,7 +11,7 @@ import pytest
 from steelyard.attest import PrivateKey, Subject
 from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, ConfigurationError, Expired
-from steelyard.weights.posture import Documents, Trust, assess_posture, recompute
+from steelyard.weights.posture import Documents, Trust, assess_posture, recompute, signed
 from steelyard.weights.posture.levels import MODEL, SubjectName
 from steelyard.weights.posture.observation import Collection, check_facts, sign_collection
 from steelyard.weights.posture.signed import REPORT_KIND, SECURITY_KIND, Signed, sign
@@ -36,6 +36,7 @@ from .posture_scenes import (
 
 LATER = AT + timedelta(hours=1)
 SIGNER = PrivateKey.from_seed(b"r" * 32)
+STRANGER = PrivateKey.from_seed(b"x" * 32)
 
 
 def report(level: int = 2) -> dict[str, Any]:
@@ -154,8 +155,7 @@ def test_equal_facts_on_two_machines_have_unequal_digests() -> None:
 
 def test_a_statement_follows_from_its_report() -> None:
     made = sign_security(assess_posture(documents(2), TRUST, CATALOGUE, LATER), SIGNER)
-    pem = SIGNER.public_key.pem
-    found = open_security(made.statement.envelope, made.report.envelope, pem, CATALOGUE)
+    found = open_security(made.statement, made.report, CATALOGUE)
     assert (found.framework, found.level, found.model) == ("rand", 2, MODEL_SUBJECT)
     assert require_current(found, LATER).level == 2
     assert found.expires == AT + timedelta(days=7)
@@ -165,7 +165,7 @@ def test_a_statement_of_a_higher_level_is_refused() -> None:
     made = sign_security(assess_posture(documents(1), TRUST, CATALOGUE, LATER), SIGNER)
     lie = sign(SECURITY_KIND, MODEL_SUBJECT, {**made.statement.predicate, "level": 3}, SIGNER)
     with pytest.raises(BrokenSeal) as caught:
-        open_security(lie.envelope, made.report.envelope, SIGNER.public_key.pem, CATALOGUE)
+        open_security(lie, made.report, CATALOGUE)
     assert caught.value.message == "states level 3, what follows is 1"
     assert caught.value.hint == "believe what follows from the evidence, not what is stated"
 
@@ -174,8 +174,52 @@ def test_a_statement_about_another_model_is_refused() -> None:
     made = sign_security(assess_posture(documents(1), TRUST, CATALOGUE, LATER), SIGNER)
     lie = sign(SECURITY_KIND, Subject("other", "cd" * 32), made.statement.predicate, SIGNER)
     with pytest.raises(BrokenSeal) as caught:
-        open_security(lie.envelope, made.report.envelope, SIGNER.public_key.pem, CATALOGUE)
+        open_security(lie, made.report, CATALOGUE)
     assert caught.value.message == ("statement, report and observations are about different models")
+
+
+def test_a_report_by_another_key_than_the_statement_is_refused() -> None:
+    found = assess_posture(documents(1), TRUST, CATALOGUE, LATER)
+    made, other = sign_security(found, SIGNER), sign_security(found, STRANGER)
+    with pytest.raises(BrokenSeal) as caught:
+        open_security(made.statement, other.report, CATALOGUE)
+    assert caught.value.message == (
+        f"signed by key {other.signer[:16]}, the statement by {made.signer[:16]}"
+    )
+
+
+def test_a_file_that_nobody_would_read_is_not_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = assess_posture(documents(1), TRUST, CATALOGUE, LATER)
+    size = len(sign_security(found, SIGNER).report.data) + 1
+    monkeypatch.setattr(signed, "FILE_LIMIT_BYTES", size)
+    assert sign_security(found, SIGNER).level == 1
+    monkeypatch.setattr(signed, "FILE_LIMIT_BYTES", size - 1)
+    with pytest.raises(ConfigurationError) as caught:
+        sign_security(found, SIGNER)
+    assert caught.value.message == (
+        f"the file would have {size} bytes, at most {size - 1} are read"
+    )
+
+
+def test_a_report_that_names_a_key_on_both_sides_is_broken_and_no_configuration() -> None:
+    report = assess_posture(documents(1), TRUST, CATALOGUE, LATER).to_json()
+    own = COLLECTOR_KEY.public_key.key_id
+    report["trust"]["assessors"][own] = "auditor"  # type: ignore[index,call-overload]
+    with pytest.raises(BrokenSeal) as caught:
+        recompute(report, CATALOGUE)
+    assert caught.value.message == f"key {own[:16]} is named as one from outside and as one's own"
+
+
+def test_an_attestation_about_a_host_that_nobody_looked_at_is_told() -> None:
+    word = attestation("swap-protection", subjects=("host:zeta",))
+    found = assess_posture(Documents((observed(1),), (word,)), TRUST, CATALOGUE, LATER)
+    assert found.to_json()["refused"] == [
+        {
+            "attestation": word.digest,
+            "control": "swap-protection",
+            "reason": "host:zeta is not in scope: no observation names it",
+        }
+    ]
 
 
 def test_a_statement_ends_with_the_first_evidence_it_rests_on() -> None:
@@ -215,7 +259,7 @@ def test_who_assesses_from_outside_does_not_sign_the_report() -> None:
     made = sign_security(found, SIGNER)
     said = sign(SECURITY_KIND, MODEL_SUBJECT, made.statement.predicate, key)
     with pytest.raises(BrokenSeal, match="named as an assessor from outside"):
-        open_security(said.envelope, behind.envelope, key.public_key.pem, CATALOGUE)
+        open_security(said, behind, CATALOGUE)
 
 
 def test_without_any_evidence_nothing_is_stated() -> None:

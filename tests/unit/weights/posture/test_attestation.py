@@ -19,15 +19,17 @@ from .posture_scenes import (
     CATALOGUE,
     COLLECTOR_KEY,
     LEAD_KEY,
+    NAMES,
     TRUST,
     attestation,
 )
 
+SCOPE = frozenset(NAMES.values())
 STRANGER = PrivateKey.from_seed(b"x" * 32)
 
 
 def reasons(*items: Signed, after: timedelta = timedelta(hours=1)) -> list[str]:
-    evidence, refused = accept_attestations(items, CATALOGUE, TRUST, AT + after)
+    evidence, refused = accept_attestations(items, CATALOGUE, TRUST, SCOPE, AT + after)
     assert len(evidence) + len(refused) >= 1
     return [item.reason for item in refused]
 
@@ -41,7 +43,11 @@ def forged(**changes: object) -> Signed:
 
 def test_one_that_counts_is_evidence_of_its_class() -> None:
     evidence, refused = accept_attestations(
-        [attestation("insider-program"), attestation("external-red-team")], CATALOGUE, TRUST, AT
+        [attestation("insider-program"), attestation("external-red-team")],
+        CATALOGUE,
+        TRUST,
+        SCOPE,
+        AT,
     )
     assert refused == []
     found = {item.control: item for item in evidence}
@@ -95,6 +101,39 @@ def test_one_about_another_text_of_the_control_does_not_count() -> None:
     ]
 
 
+def test_one_whose_subject_is_another_text_of_the_control_does_not_count() -> None:
+    raw = attestation("insider-program").predicate
+    item = sign(ATTESTATION_KIND, Subject("insider-program", "0" * 64), raw, LEAD_KEY)
+    assert reasons(item) == ["speaks about another version of the control"]
+
+
+def test_one_signed_about_another_control_does_not_count() -> None:
+    raw = attestation("insider-program").predicate
+    digest = CATALOGUE.control("insider-program").digest
+    item = sign(ATTESTATION_KIND, Subject("external-red-team", digest), raw, LEAD_KEY)
+    assert reasons(item) == ["is signed about 'external-red-team'"]
+
+
+def test_one_of_a_class_that_its_control_does_not_accept_is_told() -> None:
+    row = CATALOGUE.control("external-red-team")
+    raw = dict(attestation("external-red-team").predicate) | {"role": "security-lead"}
+    item = sign(ATTESTATION_KIND, Subject(row.id, row.digest), raw, LEAD_KEY)
+    assert reasons(item) == ["attested evidence does not count for its control (needs external)"]
+    refuted = sign(
+        ATTESTATION_KIND, Subject(row.id, row.digest), raw | {"claim": "not_satisfied"}, LEAD_KEY
+    )
+    evidence, refused = accept_attestations([refuted], CATALOGUE, TRUST, SCOPE, AT)
+    assert ([item.outcome for item in evidence], refused) == (["not_satisfied"], [])
+
+
+def test_what_is_out_of_scope_is_told_and_the_rest_counts() -> None:
+    item = attestation("swap-protection", subjects=("host:alpha", "host:zeta"))
+    evidence, refused = accept_attestations([item], CATALOGUE, TRUST, SCOPE, AT)
+    assert [found.subject for found in evidence] == ["host:alpha"]
+    told = "host:zeta is not in scope: no observation names it"
+    assert [(one.control, one.reason) for one in refused] == [("swap-protection", told)]
+
+
 def test_one_about_no_control_does_not_count() -> None:
     assert reasons(forged(control="moat")) == ["no control 'moat' in this catalogue"]
 
@@ -104,7 +143,7 @@ def test_who_says_both_is_not_heard_at_all() -> None:
     key = LEAD_KEY.public_key.key_id[:16]
     told = f"key {key} attests both that it is satisfied and that it is not"
     assert reasons(*pair) == [told, told]
-    evidence, _ = accept_attestations(pair, CATALOGUE, TRUST, AT)
+    evidence, _ = accept_attestations(pair, CATALOGUE, TRUST, SCOPE, AT)
     assert evidence == []
 
 
@@ -117,14 +156,14 @@ def test_two_people_who_disagree_are_both_heard() -> None:
         attestation("insider-program"),
         attestation("insider-program", claim="not_satisfied", role="manager", key=other),
     )
-    evidence, refused = accept_attestations(pair, CATALOGUE, trust, AT)
+    evidence, refused = accept_attestations(pair, CATALOGUE, trust, SCOPE, AT)
     assert refused == []
     assert {item.outcome for item in evidence} == {"satisfied", "not_satisfied"}
 
 
 def test_the_same_one_twice_counts_once() -> None:
     item = attestation("insider-program")
-    evidence, _ = accept_attestations([item, item], CATALOGUE, TRUST, AT)
+    evidence, _ = accept_attestations([item, item], CATALOGUE, TRUST, SCOPE, AT)
     assert len(evidence) == 1
 
 

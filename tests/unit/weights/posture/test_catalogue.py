@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from steelyard.kernel.errors import ConfigurationError, UnknownName
+from steelyard.weights.posture import catalogue
 from steelyard.weights.posture.catalogue import catalogue_from_content, read_catalogue
 from steelyard.weights.posture.collectors import COLLECTORS
 
@@ -134,6 +135,21 @@ def test_a_malformed_file_is_told(tmp_path: Path, text: str, message: str) -> No
     with pytest.raises(ConfigurationError) as caught:
         read_catalogue(tmp_path)
     assert caught.value.message.startswith(message)
+
+
+def test_a_catalogue_that_allows_a_higher_level_than_software_can_show_is_not_read(
+    tmp_path: Path,
+) -> None:
+    shipped = Path(catalogue.__file__).parent / "data"
+    for name in ("framework.yaml", "controls.yaml"):
+        (tmp_path / name).write_text((shipped / name).read_text("utf-8"), "utf-8")
+    assert read_catalogue(tmp_path) == CATALOGUE
+    text = (tmp_path / "framework.yaml").read_text("utf-8")
+    changed = text.replace("software_cap: 3\n", "software_cap: 4\n")
+    (tmp_path / "framework.yaml").write_text(changed, "utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        read_catalogue(tmp_path)
+    assert caught.value.message == "software_cap: 4 is greater than the maximum of 3"
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
