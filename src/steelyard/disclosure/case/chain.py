@@ -141,15 +141,20 @@ class Chain:
         twin._digests = dict(self._digests)
         return twin
 
-    def admit(self, envelope: bytes, at: datetime) -> Ordered:
+    def admit(self, envelope: bytes, at: datetime, claim: Claim | None = None) -> Ordered:
         """As its host: order an event, or return the entry that it has.
+
+        Args:
+            envelope: The signed event.
+            at: The time here.
+            claim: What `read_claim` made of the envelope, where that is known already.
 
         Raises:
             NotSatisfied: role, states or rules forbid it.
             BrokenSeal: not signed by its author, or out of its author's order.
             MalformedEvidence: no event.
         """
-        claim = read_claim(envelope)
+        claim = claim or read_claim(envelope)
         known = self.index_of(claim.event.digest)
         if known is not None:
             return self._ordered[known]

@@ -68,6 +68,11 @@ class Chains:
             return chain
         return replay(case, cases.entries(connection, case))
 
+    def held(self, case: str) -> Chain | None:
+        """The chain of a case, if it is in memory; some of its end may not be on disk yet."""
+        with self._lock:
+            return self._held.get(case)
+
     def put(self, chain: Chain) -> None:
         """Keep a chain that agrees with what is stored, unless a longer one is kept."""
         with self._lock:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from steelyard.disclosure.case import Chain, Event, Ordered
+    from steelyard.disclosure.case.event import Claim
     from steelyard.kernel import JsonObject
     from steelyard.kernel.errors import SteelyardError
     from steelyard.server.node.node import Node
@@ -29,8 +30,17 @@ if TYPE_CHECKING:
 _EARLY: Final = 64
 
 
-def admit(node: Node, connection: Connection, case: str, envelope: bytes) -> Ordered:
+def admit(
+    node: Node, connection: Connection, case: str, envelope: bytes, claim: Claim | None = None
+) -> Ordered:
     """Order an event of any participant, or find that it stands already.
+
+    Args:
+        node: The host.
+        connection: In a transaction.
+        case: Its id.
+        envelope: The signed event.
+        claim: What was read of it already.
 
     Raises:
         UnknownName: no such case here.
@@ -44,7 +54,7 @@ def admit(node: Node, connection: Connection, case: str, envelope: bytes) -> Ord
         raise NotSatisfied(f"{host} orders this case, not this node", where=case[:16])
     before = chain.size
     try:
-        ordered = chain.admit(envelope, node.now())
+        ordered = chain.admit(envelope, node.now(), claim)
         if chain.size > before:
             cases.add_entry(connection, chain.view, ordered)
     except BaseException:

@@ -90,12 +90,15 @@ def stands(connection: Connection, case: str) -> tuple[int, str] | None:
     return None if row is None else (row.size, row.head)
 
 
-def entries(connection: Connection, case: str, start: int = 0) -> tuple[Entry, ...]:
-    """Entries of a case from an index on."""
+def entries(
+    connection: Connection, case: str, start: int = 0, *, limit: int | None = None
+) -> tuple[Entry, ...]:
+    """Entries of a case from an index on; at most `limit`."""
     query = (
         select(ENTRIES)
         .where(ENTRIES.c.case_id == case, ENTRIES.c.place >= start)
         .order_by(ENTRIES.c.place)
+        .limit(limit)
     )
     return tuple(
         Entry(row.place, row.previous, instant(row.ordered), row.event)

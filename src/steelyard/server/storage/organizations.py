@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from steelyard.disclosure.case.organization import Card, open_card, require_later
 from steelyard.server.storage.cases import seconds
@@ -40,6 +40,18 @@ def all_known(connection: Connection) -> tuple[Known, ...]:
     """All organizations, by name."""
     rows = connection.execute(select(ORGANIZATIONS).order_by(ORGANIZATIONS.c.name))
     return tuple(Known(open_card(row.card), row.trusted) for row in rows)
+
+
+def sequences(connection: Connection) -> tuple[tuple[str, int], ...]:
+    """Which card of each organization is here."""
+    query = select(ORGANIZATIONS.c.id, ORGANIZATIONS.c.sequence).order_by(ORGANIZATIONS.c.id)
+    return tuple((row.id, row.sequence) for row in connection.execute(query))
+
+
+def count_strangers(connection: Connection) -> int:
+    """How many organizations nobody here has trusted."""
+    query = select(func.count()).select_from(ORGANIZATIONS).where(~ORGANIZATIONS.c.trusted)
+    return connection.execute(query).scalar_one()
 
 
 def keep(connection: Connection, card: Card, at: datetime, *, trusted: bool | None = None) -> Known:

@@ -1,0 +1,83 @@
+"""The web application of a node: routes, what stands before them, and what runs beside them.
+
+Decides how the parts are put together. Pages are in `pages` and their routes, what machines ask
+is in `machines`; what stands before every route is in `guard`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import FastAPI
+
+from steelyard import __version__
+from steelyard.disclosure.delivery.parcel import PARCEL_LIMIT_BYTES
+from steelyard.server.node.sending import Sender
+from steelyard.server.web import problems
+from steelyard.server.web.guard import FAILURES, Guard, Limits
+from steelyard.server.web.machines import PARCELS_PATH, describe, routes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from steelyard.server.node import Node
+    from steelyard.server.web.settings import Settings
+
+_PAUSE_S: Final = 5.0
+_BODY_LIMITS: Final = {PARCELS_PATH: PARCEL_LIMIT_BYTES}
+
+
+def make_app(node: Node, settings: Settings) -> FastAPI:
+    """The application of a node.
+
+    `app.state` has `node`, `settings` and `sender`.
+    """
+    app = FastAPI(
+        title="Steelyard disclosure node",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_beside,
+    )
+    app.state.node = node
+    app.state.settings = settings
+    app.state.sender = Sender(node, allow_private=settings.allow_private)
+    app.router.routes[:0] = routes(node, settings)
+    app.openapi = lambda: describe(app)  # pyright: ignore[reportAttributeAccessIssue]
+    problems.install(app)
+    app.add_middleware(
+        Guard,
+        limits=Limits(paths=_BODY_LIMITS),
+        is_secure=settings.is_secure,
+        behind_proxy=settings.behind_proxy,
+    )
+    return app
+
+
+@asynccontextmanager
+async def _beside(app: FastAPI) -> AsyncGenerator[None]:
+    """What runs as long as the application: sending, and what is due now and then."""
+    tasks = [
+        asyncio.create_task(_over_and_over("sending", app.state.sender.run)),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _over_and_over(name: str, run: Callable[[], Awaitable[Any]]) -> None:
+    """Begin again after a failure, which is told: a full disk must not stop the post for ever."""
+    while True:
+        try:
+            await run()
+        except Exception as error:  # noqa: BLE001 - the boundary of what runs beside the routes
+            FAILURES.error("%s stopped, and begins again", name, exc_info=error)
+        await asyncio.sleep(_PAUSE_S)

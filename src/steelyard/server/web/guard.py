@@ -1,0 +1,268 @@
+"""What stands before every route: limits of bodies and time, headers of answers, the access log.
+
+Decides how much of a request is read and how long it may take, and that nothing unexpected is
+told. Works on bare ASGI messages, as it is part of the hot path. The log has routes, not
+addresses: an address can hold the secret part of a link.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from steelyard.server.web.pages import HEADERS
+from steelyard.server.web.problems import problem_of, refusal, respond
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from starlette.exceptions import HTTPException
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ACCESS: Final = logging.getLogger("steelyard.access")
+FAILURES: Final = logging.getLogger("steelyard.failures")
+JSON_LIMIT_BYTES: Final = 1 << 20
+_LARGE_BYTES: Final = 64 * 1024
+_CLOSE: Final[Mapping[str, str]] = {"connection": "close"}
+_HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_SECURITY: Final = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may use up.
+
+    Attributes:
+        body_bytes: Of a body, unless its path has a limit of its own.
+        paths: Limits by the beginning of a path, the longest counts.
+        waiting_bytes: Of all bodies that are being read at once.
+        idle_s: How long the next part of a body may take.
+        body_s: How long a whole body may take.
+        send_s: How long the other side may take to read a large part of an answer.
+    """
+
+    body_bytes: int = JSON_LIMIT_BYTES
+    paths: Mapping[str, int] = field(default_factory=dict[str, int])
+    waiting_bytes: int = 64 << 20
+    idle_s: float = 10.0
+    body_s: float = 60.0
+    send_s: float = 60.0
+
+    def of(self, path: str) -> int:
+        """The most bytes of a body that is sent to a path."""
+        found = [prefix for prefix in self.paths if path.startswith(prefix)]
+        return self.paths[max(found, key=len)] if found else self.body_bytes
+
+
+class Guard:
+    """Stands before an application.
+
+    Args:
+        app: What answers.
+        limits: Of requests.
+        is_secure: Whether browsers reach the node by TLS alone.
+        behind_proxy: Whether the last address of `X-Forwarded-For` is the client's.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        *,
+        is_secure: bool = False,
+        behind_proxy: bool = False,
+    ) -> None:
+        self._app = app
+        self._limits = limits
+        self._is_secure = is_secure
+        self._behind_proxy = behind_proxy
+        self._headers = [*_SECURITY, *((_HSTS,) if is_secure else ())]
+        self._waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, whatever comes."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._correct(scope)
+        answer = _Answer(send, self._headers, self._limits.send_s)
+        body = _Body(self, receive, scope)
+        begun = time.perf_counter()
+        try:
+            body.require_fitting()
+            await self._app(scope, body.receive, answer.send)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary: nothing is told of what fails inside
+            await self._fail(error, scope, receive, answer)
+        finally:
+            self._waiting -= body.taken
+            if ACCESS.isEnabledFor(logging.INFO):
+                _log(scope, answer.status, body.taken, begun)
+
+    async def _fail(
+        self, error: Exception, scope: Scope, receive: Receive, answer: _Answer
+    ) -> None:
+        problem = problem_of(error)
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not answer.status:
+            FAILURES.error("%s %s", scope["method"], _route(scope), exc_info=error)
+        if not answer.status:
+            await respond(problem)(scope, receive, answer.send)
+
+    def _correct(self, scope: Scope) -> None:
+        if not self._behind_proxy:
+            return
+        if self._is_secure:
+            scope["scheme"] = "https"
+        values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        if values:
+            # What stands before the last address was written by whoever asked.
+            address = values[-1].decode("latin-1").rpartition(",")[2].strip()
+            scope["client"] = (address[:64], 0)
+
+    def limit(self, path: str) -> int:
+        """The most bytes of a body that is sent to a path."""
+        return self._limits.of(path)
+
+    def count(self, size: int) -> None:
+        """Count bytes that are held until their request is answered.
+
+        Raises:
+            HTTPException: too many are held already.
+        """
+        self._waiting += size
+        if self._waiting > self._limits.waiting_bytes:
+            detail = "too much is being received already"
+            headers = {"retry-after": "5", **_CLOSE}
+            raise refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers)
+
+    @property
+    def times(self) -> tuple[float, float]:
+        """Seconds that the next part, and the whole, of a body may take."""
+        return self._limits.idle_s, self._limits.body_s
+
+
+class _Body:
+    """A body as it comes in."""
+
+    __slots__ = ("_done", "_guard", "_limit", "_receive", "_scope", "_until", "taken")
+
+    def __init__(self, guard: Guard, receive: Receive, scope: Scope) -> None:
+        self._guard = guard
+        self._receive = receive
+        self._scope = scope
+        self._until = 0.0
+        self._limit = 0
+        self._done = False
+        self.taken = 0
+
+    def require_fitting(self) -> None:
+        """Refuse a body by its announced length, before any of it is read."""
+        for name, value in self._scope["headers"]:
+            if name == b"content-length" and int(value) > self._most():
+                raise _too_large(self._limit)
+
+    async def receive(self) -> Message:
+        """The next message, within the limits.
+
+        Raises:
+            HTTPException: too much, or too slowly.
+        """
+        if self._done:
+            return await self._receive()
+        message = await self._in_time()
+        if message["type"] == "http.request":
+            size = len(message.get("body", b""))
+            self.taken += size
+            self._guard.count(size)
+            if self.taken > self._most():
+                raise _too_large(self._limit)
+            self._done = not message.get("more_body", False)
+        return message
+
+    async def _in_time(self) -> Message:
+        loop = asyncio.get_running_loop()
+        idle_s, body_s = self._guard.times
+        self._until = self._until or loop.time() + body_s
+        try:
+            async with asyncio.timeout_at(min(self._until, loop.time() + idle_s)):
+                return await self._receive()
+        except TimeoutError:
+            detail = "the body takes too long"
+            raise refusal(HTTPStatus.REQUEST_TIMEOUT, detail, _CLOSE) from None
+
+    def _most(self) -> int:
+        self._limit = self._limit or self._guard.limit(self._scope["path"])
+        return self._limit
+
+
+class _Answer:
+    """An answer as it goes out, with the headers that every answer has."""
+
+    __slots__ = ("_headers", "_send", "_send_s", "status")
+
+    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]], send_s: float) -> None:
+        self._send = send
+        self._headers = headers
+        self._send_s = send_s
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._complete(message)
+            await self._send(message)
+        elif len(message.get("body", b"")) > _LARGE_BYTES:
+            async with asyncio.timeout(self._send_s):
+                await self._send(message)
+        else:
+            await self._send(message)
+
+    def _complete(self, message: MutableMapping[str, Any]) -> None:
+        given = list(message.get("headers", ()))
+        names = {name for name, _ in given}
+        given += [header for header in self._headers if header[0] not in names]
+        if _NO_STORE[0] not in names:
+            given.append(_NO_STORE)
+        message["headers"] = given
+
+
+async def read_body(receive: Receive) -> bytes:
+    """A whole body.
+
+    Raises:
+        HTTPException: the other side went away; its answer is read by nobody.
+    """
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise refusal(HTTPStatus.BAD_REQUEST, "the body was cut short")
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts) if len(parts) > 1 else parts[0]
+
+
+def _too_large(limit: int) -> HTTPException:
+    return refusal(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body here has at most {limit} bytes", _CLOSE
+    )
+
+
+def _route(scope: Scope) -> str:
+    route = scope.get("route")
+    return getattr(route, "path", "-")
+
+
+def _log(scope: Scope, status: int, taken: int, begun: float) -> None:
+    client = scope.get("client") or ("-", 0)
+    took = (time.perf_counter() - begun) * 1000
+    ACCESS.info(
+        "%s %s %s %d %d %.1f", client[0], scope["method"], _route(scope), status, taken, took
+    )

@@ -1,0 +1,92 @@
+"""`POST /events`: an author hands its signed event to the host of its case.
+
+Decides nothing but the answer: the author's signature is the authentication, and the event is
+ordered and on disk before it is acknowledged. This is the hot path: bare ASGI, the signature
+checked here so that the thread that orders has nothing left but the rules and the row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from steelyard.disclosure.case.event import read_claim
+from steelyard.disclosure.case.fold import keys_of
+from steelyard.kernel.errors import CannotVerify, NotSatisfied, UnknownName
+from steelyard.server.node import ordering
+from steelyard.server.web.guard import read_body
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from starlette.types import Receive, Scope, Send
+
+    from steelyard.disclosure.case import Chain
+    from steelyard.disclosure.case.event import Claim
+    from steelyard.server.node import Node
+    from steelyard.server.web.quotas import Quota
+
+_JSON: Final = (b"content-type", b"application/json")
+
+
+class Events:
+    """The route; an ASGI application.
+
+    Args:
+        node: Hosts the cases.
+        quota: Of each author.
+    """
+
+    def __init__(self, node: Node, quota: Quota) -> None:
+        self._node = node
+        self._quota = quota
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Order an event."""
+        del scope
+        body = await read_body(receive)
+        claim = read_claim(body)
+        chain = self._node.chains.held(claim.event.case)
+        if chain is None:
+            chain = await asyncio.to_thread(self._read, claim.event.case)
+        self._require_author(chain, claim)
+        self._quota.take(claim.event.author)
+        made = self._node.change(lambda connection: self._order(connection, claim, body))
+        status, answer = await asyncio.wrap_future(made)
+        headers = [_JSON, (b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": status.value, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    def _read(self, case: str) -> Chain:
+        with self._node.database.reading() as connection:
+            return self._node.chains.get(connection, case)
+
+    def _require_author(self, chain: Chain, claim: Claim) -> None:
+        """Refuse an event that no key of its author in the case signed, in words that tell nothing.
+
+        Raises:
+            UnknownName: whatever is wrong, so that a stranger does not learn which cases are here.
+        """
+        event = claim.event
+        try:
+            keys = keys_of(chain.view, event, self._node.now())
+        except (NotSatisfied, CannotVerify) as error:
+            raise UnknownName("no case of this author") from error
+        key = keys.get(claim.signed.key_id)
+        if key is not None:
+            claim.prove(key)
+        if not claim.proven:
+            raise UnknownName("no case of this author")
+
+    def _order(self, connection: Connection, claim: Claim, body: bytes) -> tuple[HTTPStatus, bytes]:
+        case = claim.event.case
+        chain = self._node.chains.get(connection, case)
+        before = chain.size
+        ordered = ordering.admit(self._node, connection, case, body, claim)
+        status = HTTPStatus.CREATED if chain.size > before else HTTPStatus.OK
+        answer = b'{"hash":"%s","head":"%s","index":%d}' % (
+            ordered.hash.encode(),
+            chain.head.encode(),
+            ordered.entry.index,
+        )
+        return status, answer

@@ -1,0 +1,212 @@
+"""How a node is run: where it listens, what it may be asked, whom it tells.
+
+Decides which settings there are and which of them go together; the file `steelyard.toml` in the
+node's folder has them by these names, and flags of `steelyard serve` come before it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from urllib.parse import urlsplit
+
+from steelyard.kernel import read_bytes
+from steelyard.kernel.errors import ConfigurationError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE: Final = "steelyard.toml"
+_FILE_LIMIT_BYTES: Final = 64 * 1024
+_Part = TypeVar("_Part")
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """How much is taken from others.
+
+    Attributes:
+        cards_per_minute: Cards of strangers from one address.
+        strangers: Cards of organizations that nobody here has trusted.
+        parcels_per_minute: From one key.
+        events_per_minute: Of one author.
+        reads_per_minute: Signed reads by one key.
+        connections: Open at once.
+        connections_per_address: The same from one address, where no proxy stands before.
+    """
+
+    cards_per_minute: int = 6
+    strangers: int = 5000
+    parcels_per_minute: int = 600
+    events_per_minute: int = 6000
+    reads_per_minute: int = 600
+    connections: int = 512
+    connections_per_address: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """Where mail is handed in; empty for no mail.
+
+    Attributes:
+        password_file: Holds the password alone.
+    """
+
+    host: str = ""
+    port: int = 587
+    user: str = ""
+    password_file: str = ""
+    sender: str = ""
+    starttls: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """What is called when something waits; empty for nothing.
+
+    Attributes:
+        secret_file: Holds the secret that calls are signed with.
+    """
+
+    url: str = ""
+    secret_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a node is run.
+
+    Attributes:
+        folder: Of the node.
+        url: Under which others reach it; empty for that of its card, or where it listens.
+        database: URL; empty for one SQLite file in the folder.
+        behind_proxy: A proxy ends TLS and names clients in `X-Forwarded-For`.
+        allow_private: Whether it sends to private networks and by plain http.
+        tls_certificate: PEM; with the key, unless `tls_key` names another file.
+        public: Folder of what anybody may read; empty for `public` in the folder.
+    """
+
+    folder: Path
+    url: str = ""
+    database: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8767
+    behind_proxy: bool = False
+    allow_private: bool = False
+    tls_certificate: str = ""
+    tls_key: str = ""
+    public: str = ""
+    access_log: bool = True
+    quotas: Quotas = field(default_factory=Quotas)
+    smtp: Smtp = field(default_factory=Smtp)
+    webhook: Webhook = field(default_factory=Webhook)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach it by TLS alone."""
+        return bool(self.tls_certificate) or urlsplit(self.url).scheme == "https"
+
+    @property
+    def public_folder(self) -> Path:
+        """What anybody may read."""
+        return Path(self.public) if self.public else self.folder / "public"
+
+    @property
+    def base(self) -> str:
+        """Under which others reach it, without a slash at its end."""
+        if self.url:
+            return self.url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.port}"
+
+
+def read_settings(folder: Path, flags: Mapping[str, Any]) -> Settings:
+    """The settings of a node.
+
+    Args:
+        folder: Of the node, with or without a settings file.
+        flags: What was said otherwise; None for what was not said.
+
+    Raises:
+        ConfigurationError: unreadable, or a setting that is none, named.
+        UsageError: settings that do not go together.
+    """
+    path = folder / FILE
+    given: dict[str, Any] = {}
+    if path.exists():
+        try:
+            given = tomllib.loads(read_bytes(path, limit_bytes=_FILE_LIMIT_BYTES).decode())
+        except ValueError as error:
+            raise ConfigurationError(f"no TOML: {error}", where=str(path)) from error
+    where = str(path)
+    tables = {
+        "quotas": _part(Quotas(), given.pop("quotas", {}), f"{where} [quotas]"),
+        "smtp": _part(Smtp(), given.pop("smtp", {}), f"{where} [smtp]"),
+        "webhook": _part(Webhook(), given.pop("webhook", {}), f"{where} [webhook]"),
+    }
+    said = {name: value for name, value in flags.items() if value is not None}
+    plain = _part(Settings(folder), given, where)
+    return require_safe(replace(plain, **said, **tables))
+
+
+def require_safe(settings: Settings) -> Settings:
+    """The settings, if others can reach the node by TLS alone.
+
+    Raises:
+        UsageError: plain HTTP where others reach it, or settings that do not go together.
+    """
+    if settings.tls_key and not settings.tls_certificate:
+        raise UsageError("a TLS key belongs to a certificate", hint="add --tls-certificate FILE")
+    if settings.behind_proxy and settings.tls_certificate:
+        raise UsageError("a proxy ends TLS, or the node does", hint="choose one of them")
+    open_to_others = not is_loopback(settings.host)
+    if open_to_others and not (settings.tls_certificate or settings.behind_proxy):
+        raise UsageError(
+            f"{settings.host[:80]} can be reached by others, and this would be plain HTTP",
+            hint="add --tls-certificate FILE, or --behind-proxy where a proxy ends TLS",
+        )
+    _require_url(settings)
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is of this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _require_url(settings: Settings) -> None:
+    if not settings.url:
+        return
+    parts = urlsplit(settings.url)
+    allowed = {"https", "http"} if settings.allow_private else {"https"}
+    if parts.scheme not in allowed or not parts.hostname or parts.query or parts.fragment:
+        hint = "https://disclosure.example.org; http only with --allow-private"
+        raise UsageError(f"{settings.url[:80]!r} is no address of a node", hint=hint)
+
+
+def _part(default: _Part, given: Any, where: str) -> _Part:  # noqa: ANN401 - TOML
+    """A dataclass of settings, with the values of a table in the place of its defaults."""
+    if not isinstance(given, dict):
+        raise ConfigurationError("expected a table", where=where)
+    table = cast("dict[str, Any]", given)
+    settable = {
+        item.name: getattr(default, item.name)
+        for item in fields(cast("Any", default))
+        if isinstance(getattr(default, item.name), bool | int | str)
+    }
+    for name, value in table.items():
+        if name not in settable:
+            known = ", ".join(sorted(settable))
+            raise ConfigurationError(f"unknown setting {name!r}", where=where, hint=known)
+        if type(value) is not type(settable[name]):
+            kind = type(settable[name]).__name__
+            raise ConfigurationError(f"{name} is no {kind}", where=where)
+    return replace(cast("Any", default), **table)
