@@ -200,3 +200,13 @@ ADVISORIES: Final = Table(
     Column("document", LargeBinary, nullable=False),
     Column("published", BigInteger, nullable=False),
 )
+
+# Links that let somebody in once; of the secret in one, only its digest is kept.
+LINKS: Final = Table(
+    "links",
+    METADATA,
+    Column("digest", _DIGEST, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+)
