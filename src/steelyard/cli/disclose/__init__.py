@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from steelyard.cli.disclose import advisory
+from steelyard.cli.disclose import acts, advisory, case, node, queries
 from steelyard.cli.disclose.affectedness import answer, ask, audit
+from steelyard.cli.disclose.bundles import export
 from steelyard.cli.disclose.deadlines import deadlines
 from steelyard.cli.disclose.intake import import_
 from steelyard.cli.disclose.reproduce import check, reproduce, seal_variants, verify_fix
@@ -21,6 +22,10 @@ app.command()(states)
 app.command()(skill)
 app.command()(deadlines)
 app.command("import")(import_)
+app.command()(export)
+app.add_typer(node.app, name="node")
+app.add_typer(node.cards, name="card")
+app.add_typer(case.app, name="case")
 app.add_typer(advisory.app, name="advisory")
 app.command()(check)
 app.command()(reproduce)
@@ -31,3 +36,6 @@ app.command()(answer)
 app.command()(audit)
 app.command()(consent)
 app.command()(transfer)
+
+# These add their commands to `case` when they are imported.
+__all__ = ["acts", "app", "queries"]

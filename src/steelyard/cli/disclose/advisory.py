@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from steelyard.cli.disclose.trees import write_tree
 from steelyard.cli.output import say, write, write_json
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from steelyard.disclosure.advisory import Advisory, ExportedFile, OpenPgp, Payload
+    from steelyard.disclosure.advisory import Advisory, OpenPgp, Payload
 
 app = typer.Typer(
     name="advisory",
@@ -86,7 +87,7 @@ def export(
         check_url(self_url, where="--self-url")
     names = ALL if format_name is Format.ALL else (format_name.value,)
     made = export_formats(advisory, names, Occasion(_instant(at), self_url or ""), _payloads(lint))
-    _write(out, made.files)
+    write_tree(out, made.files)
     for reason in made.left_out:
         say(f"left out: {reason}")
     _remind(lint)
@@ -146,7 +147,7 @@ def publish(
     )
     made = publish_tree(tuple(_read(file) for file in files), site, _instant(at))
     lint_files(made, _payloads(lint))
-    _write(out, made)
+    write_tree(out, made)
     if openpgp is None:
         say("note: without OpenPGP signatures this is a provider, not a trusted provider")
     _remind(lint)
@@ -231,14 +232,6 @@ def _refuse_payloads(file: Path, payloads: list[Path] | None) -> None:
 def _remind(payloads: list[Path] | None) -> None:
     if not payloads:
         say("note: no payload was given, so nothing was looked for in the text (--lint)")
-
-
-def _write(out: Path, files: tuple[ExportedFile, ...]) -> None:
-    from steelyard.kernel import write_atomically
-
-    for file in files:
-        write_atomically(out / file.path, file.data)
-        write(str(out / file.path))
 
 
 def _summary(advisory: Advisory, formats: dict[str, list[str]]) -> dict[str, object]:

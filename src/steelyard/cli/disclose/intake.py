@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from steelyard.cli.disclose.bundles import import_bundle, is_bundle
+from steelyard.cli.disclose.here import DEFAULT_NODE, NodeFolder
 from steelyard.cli.output import say, write, write_json
 
 if TYPE_CHECKING:
@@ -19,14 +21,21 @@ def import_(
         list[Path] | None, typer.Option(help="File that came with the report.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    node: NodeFolder = DEFAULT_NODE,
 ) -> None:
-    """Read a report of another tool: CSAF, AVID, OSV, GitHub, AI flaw report, VINCE or plain."""
+    """Read a report of another tool (CSAF, AVID, OSV, GitHub, AI flaw report, VINCE or plain).
+
+    A bundle that another node exported is taken into yours.
+    """
     from steelyard.disclosure.advisory.escape import terminal_text
     from steelyard.disclosure.intake import read_intake
     from steelyard.disclosure.intake.attachments import ATTACHMENT_LIMIT_BYTES
     from steelyard.disclosure.intake.bounds import DOCUMENT_LIMIT_BYTES
     from steelyard.kernel import read_bytes
 
+    if is_bundle(file):
+        import_bundle(file, node)
+        return
     files = tuple(
         (path.name, read_bytes(path, limit_bytes=ATTACHMENT_LIMIT_BYTES))
         for path in attachment or ()

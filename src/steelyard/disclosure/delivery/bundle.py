@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 BUNDLE_LIMIT_BYTES: Final = 64 << 20
 BUNDLE_LIMIT_PARCELS: Final = 4096
-_MAGIC: Final = b"steelyard/disclosure-bundle/1\n"
-_HEAD_BYTES: Final = len(_MAGIC) + hashlib.sha256().digest_size
+MAGIC: Final = b"steelyard/disclosure-bundle/1\n"
+_HEAD_BYTES: Final = len(MAGIC) + hashlib.sha256().digest_size
 _WHERE: Final = "bundle"
 _AGAIN: Final = "ask for the file as it was written"
 
@@ -38,7 +38,7 @@ def write_bundle(parcels: Iterable[bytes]) -> bytes:
         hint = "write one bundle for each destination, and several where one grows too large"
         raise ConfigurationError(problem, where=_WHERE, hint=hint)
     content = join_parts(ordered)
-    data = _MAGIC + hashlib.sha256(content).digest() + content
+    data = MAGIC + hashlib.sha256(content).digest() + content
     if len(data) > BUNDLE_LIMIT_BYTES:
         raise ConfigurationError(_too_long(data), where=_WHERE, hint="write several bundles")
     return data
@@ -53,10 +53,10 @@ def read_bundle(data: bytes) -> tuple[bytes, ...]:
     """
     if len(data) > BUNDLE_LIMIT_BYTES:
         raise MalformedEvidence(_too_long(data), where=_WHERE)
-    if not data.startswith(_MAGIC):
+    if not data.startswith(MAGIC):
         raise MalformedEvidence("this is no bundle of parcels", where=_WHERE)
     content = data[_HEAD_BYTES:]
-    if hashlib.sha256(content).digest() != data[len(_MAGIC) : _HEAD_BYTES]:
+    if hashlib.sha256(content).digest() != data[len(MAGIC) : _HEAD_BYTES]:
         message = "the file was changed on its way"
         raise BrokenSeal(message, where=_WHERE, hint=_AGAIN)
     parcels = split_parts(content, most=BUNDLE_LIMIT_PARCELS, where=_WHERE)

@@ -11,11 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from steelyard.kernel.errors import ConfigurationError, StorageError
@@ -76,28 +72,22 @@ def open_database(url: str) -> Database:
     """
     database = Database(_engine(url))
     with storage_failures():
-        migrate(database)
+        if not _is_current(database.engine):
+            from steelyard.server.storage.migrating import migrate
+
+            migrate(database.engine)
     return database
 
 
-def migrate(database: Database) -> None:
-    """Bring the tables up to date.
-
-    Raises:
-        ConfigurationError: they are of a later version.
-    """
-    config = _alembic()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    with database.engine.connect() as connection:
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise ConfigurationError(
-                f"the database is of a version that this program does not know: {error}",
-                hint=f"known: {', '.join(sorted(known))}; update the program",
-            ) from error
-        connection.commit()
+def _is_current(engine: Engine) -> bool:
+    """Whether the tables are of the version that the latest step makes."""
+    steps = files("steelyard.server.storage") / "migrations" / "versions"
+    latest = max(entry.name[:4] for entry in steps.iterdir() if entry.name[:4].isdigit())
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
+        return list(found) == [latest]
 
 
 @contextmanager
@@ -153,13 +143,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:  # no
         "trusted_schema=OFF",
     ):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _alembic() -> Config:
-    config = Config()
-    folder = files("steelyard.server.storage") / "migrations"
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    return config
 
 
 def _no_url(url: str) -> ConfigurationError:

@@ -17,7 +17,7 @@ from steelyard.server.storage.tables import DESTINATIONS, INBOX, OUTBOX
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +79,62 @@ def add(connection: Connection, sending: Sending) -> None:
     connection.execute(insert(OUTBOX), row)
 
 
-def waiting_count(connection: Connection, destination: str) -> int:
-    """How many parcels wait for a destination."""
-    query = select(func.count()).where(
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits for a destination."""
+
+    parcels: int
+    size_bytes: int
+
+
+def how_much_waits(connection: Connection, destination: str) -> Waiting:
+    """How much waits for a destination."""
+    size = func.coalesce(func.sum(func.length(OUTBOX.c.parcel)), 0)
+    query = select(func.count(), size).where(
         OUTBOX.c.destination == destination, OUTBOX.c.state == "waiting"
     )
-    return connection.execute(query).scalar_one()
+    count, total = connection.execute(query).one()
+    return Waiting(count, int(total))
 
 
-def waiting(connection: Connection, at: datetime, limit: int = 512) -> tuple[Outgoing, ...]:
-    """Parcels that may be sent now, the oldest first, without what is in them."""
+def is_under_way(connection: Connection, destination: str, kind: str, case: str) -> bool:
+    """Whether a parcel of a kind about a case waits for a destination."""
+    query = select(OUTBOX.c.number).where(*_about(destination, kind, case)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def supersede(connection: Connection, destination: str, kind: str, case: str) -> None:
+    """Take back what waits of a kind about a case, as something later says the same and more."""
+    connection.execute(delete(OUTBOX).where(*_about(destination, kind, case)))
+
+
+def waiting(connection: Connection, at: datetime, each: int = 64) -> tuple[Outgoing, ...]:
+    """Parcels that may be sent now, the oldest first, without what is in them.
+
+    Args:
+        connection: To the database.
+        at: Now.
+        each: The most for one destination: what waits for one hides nothing that waits for others.
+    """
+    place = func.row_number().over(partition_by=OUTBOX.c.destination, order_by=OUTBOX.c.number)
+    ranked = (
+        select(OUTBOX.c.number.label("number"), place.label("place"))
+        .where(OUTBOX.c.state == "waiting", OUTBOX.c.next_at <= seconds(at))
+        .subquery()
+    )
     query = (
         select(*(column for column in OUTBOX.c if column.name != "parcel"))
-        .where(OUTBOX.c.state == "waiting", OUTBOX.c.next_at <= seconds(at))
+        .join(ranked, ranked.c.number == OUTBOX.c.number)
+        .where(ranked.c.place <= each)
         .order_by(OUTBOX.c.number)
-        .limit(limit)
     )
     return tuple(_outgoing(row) for row in connection.execute(query))
 
 
-def parcel(connection: Connection, parcel_id: str) -> bytes:
-    """What is sent."""
+def parcel(connection: Connection, parcel_id: str) -> bytes | None:
+    """What is sent; None for a parcel that was taken back."""
     query = select(OUTBOX.c.parcel).where(OUTBOX.c.parcel_id == parcel_id)
-    return connection.execute(query).scalar_one()
+    return connection.execute(query).scalar()
 
 
 def waiting_for(connection: Connection, destination: str, limit: int) -> tuple[Sending, ...]:
@@ -230,6 +263,15 @@ def remember(connection: Connection, letter: DeadLetter, outcome: str) -> None:
         "reason": letter.reason[:2000],
     }
     connection.execute(insert(INBOX), row)
+
+
+def _about(destination: str, kind: str, case: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        OUTBOX.c.destination == destination,
+        OUTBOX.c.state == "waiting",
+        OUTBOX.c.kind == kind,
+        OUTBOX.c.case_id == case,
+    )
 
 
 def _state(item: Outgoing) -> dict[str, Any]:

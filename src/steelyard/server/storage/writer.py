@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from steelyard.kernel.errors import StorageError
+from steelyard.server.storage.database import storage_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +101,8 @@ class Writer:
         return batch, False
 
     def _commit(self, batch: list[_Change]) -> None:
+        # Whoever gave up waiting before this gets nothing made; from here on nobody can.
+        batch = [change for change in batch if change.result.set_running_or_notify_cancel()]
         done: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with self._database.writing() as connection:
@@ -120,7 +123,8 @@ def _make(connection: Connection, change: _Change) -> tuple[Any, BaseException |
     """Make one change in a savepoint of its own; what goes wrong is its caller's."""
     savepoint = connection.begin_nested()
     try:
-        value = change.make(connection)
+        with storage_failures():
+            value = change.make(connection)
     except Exception as error:  # noqa: BLE001 - handed to whoever asked for the change
         savepoint.rollback()
         return None, error

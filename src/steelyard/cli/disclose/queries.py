@@ -1,0 +1,228 @@
+"""`steelyard disclose case query` and on: asking who is affected, answering, verified fixes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steelyard.cli.disclose.case import app, show_said
+from steelyard.cli.disclose.here import (
+    DEFAULT_NODE,
+    Case,
+    NodeFolder,
+    case_named,
+    opened,
+    organization_named,
+    read_text,
+)
+from steelyard.cli.output import say, write
+
+if TYPE_CHECKING:
+    from steelyard.server.node.queries import Asked
+
+Level = Annotated[str, typer.Option(help="What is told: verdict, band or counts.")]
+Target = Annotated[str, typer.Argument(help="Your handle of the target.")]
+
+
+@app.command()
+def query(
+    case: Case,
+    reproducer: Annotated[Path, typer.Argument(help="The reproducer: JSON or strict YAML.")],
+    to: Annotated[
+        list[str] | None, typer.Option(help="Who is asked; every developer by default.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days until it lapses.")] = 14,
+    level: Level = "verdict",
+    tier: Annotated[str, typer.Option(help="Hazard tier of the reproducer.")] = "h1",
+    node: NodeFolder = DEFAULT_NODE,
+) -> None:
+    """Ask organizations whether they are affected, and send them the reproducer."""
+    from steelyard.disclosure.reproducer.document import SIZE_LIMIT_BYTES
+    from steelyard.kernel import read_bytes
+    from steelyard.server.node import queries
+
+    data = read_bytes(reproducer, limit_bytes=SIZE_LIMIT_BYTES)
+    with opened(node) as here:
+        with here.database.reading() as connection:
+            name = case_named(connection, case)
+            named = tuple(organization_named(connection, text) for text in to or ())
+        asking = queries.Asking(data, str(reproducer), level, days, tier, named)
+        asked: Asked = here.run(lambda c: queries.ask(here, c, name, asking))
+    write(asked.query)
+    say(f"asked {asked.organizations} organizations")
+
+
+@app.command()
+def answer(
+    case: Case,
+    target: Target,
+    run: Annotated[Path, typer.Argument(help="Folder of `reproduce`.")],
+    asked: Annotated[
+        str, typer.Option("--query", help="Digest of the query; the latest one by default.")
+    ] = "",
+    level: Level = "verdict",
+    node: NodeFolder = DEFAULT_NODE,
+) -> None:
+    """Answer a query from a finished run, sealed for the coordinator."""
+    from steelyard.pipeline.reproduction import read_reproduction, require_whole
+    from steelyard.server.node import queries
+
+    ran = require_whole(read_reproduction(run), str(run)).ran(target)
+    with opened(node) as here:
+        with here.database.reading() as connection:
+            name = case_named(connection, case)
+        given = queries.Given(target, asked, level)
+        show_said(here.run(lambda c: queries.answer(here, c, name, given, ran)))
+    say(f"keep for an audit: {run / 'records.jsonl'}, {run / 'private'}, {run / 'logs'}")
+
+
+@app.command()
+def status(
+    case: Case,
+    target: Target,
+    event: Annotated[
+        str, typer.Argument(help="mitigate, verify, fail_verification or accept_risk.")
+    ],
+    note: Annotated[str, typer.Option(help="For the coordinator.")] = "",
+    evidence: Annotated[
+        Path | None, typer.Option(help="The check of `verify-fix`, as evidence.")
+    ] = None,
+    node: NodeFolder = DEFAULT_NODE,
+) -> None:
+    """Tell the coordinator a sealed step of your target."""
+    from steelyard.kernel import read_bytes, sha256_hex
+    from steelyard.server.node import queries
+
+    digest = sha256_hex(read_bytes(evidence, limit_bytes=1 << 24)) if evidence else None
+    with opened(node) as here:
+        with here.database.reading() as connection:
+            name = case_named(connection, case)
+        update = queries.Update(target, event, note, digest)
+        show_said(here.run(lambda c: queries.update(here, c, name, update)))
+
+
+@app.command()
+def counts(
+    case: Case,
+    asked: Annotated[
+        str, typer.Option("--query", help="Digest of the query; the latest one by default.")
+    ] = "",
+    node: NodeFolder = DEFAULT_NODE,
+) -> None:
+    """As the coordinator, tell everybody how many answered what, never fewer than three."""
+    from steelyard.server.node import queries
+
+    with opened(node) as here:
+        with here.database.reading() as connection:
+            name = case_named(connection, case)
+        show_said(here.run(lambda c: queries.tell_counts(here, c, name, asked)))
+
+
+@app.command()
+def draft(
+    case: Case,
+    file: Annotated[
+        Path | None, typer.Argument(help="The advisory in YAML; composed from the case without.")
+    ] = None,
+    advisory_id: Annotated[str, typer.Option("--id", help="Id, where it is composed.")] = "",
+    namespace: Annotated[str, typer.Option(help="Your https address, where it is.")] = "",
+    summary: Annotated[str, typer.Option(help="Summary, where it is composed.")] = "",
+    summary_file: Annotated[Path | None, typer.Option(help="File with the summary.")] = None,
+    category: Annotated[
+        str, typer.Option(help="What you are: coordinator, vendor or discoverer.")
+    ] = "coordinator",
+    node: NodeFolder = DEFAULT_NODE,
+) -> None:
+    """Show everybody a draft of the advisory."""
+    from steelyard.disclosure.advisory.reading import FILE_LIMIT_BYTES
+    from steelyard.disclosure.case.composing import Wording
+    from steelyard.kernel import read_bytes
+    from steelyard.server.node import publishing
+
+    with opened(node) as here:
+        with here.database.reading() as connection:
+            name = case_named(connection, case)
+            if file is not None:
+                document = read_bytes(file, limit_bytes=FILE_LIMIT_BYTES)
+            else:
+                words = read_text(summary, summary_file, "--summary")
+                publisher = here.identity.card.name
+                wording = Wording(advisory_id, publisher, category, namespace, words, words)
+                document = publishing.compose(here, connection, name, wording)
+        show_said(here.run(lambda c: publishing.draft(here, c, name, document)))
+
+
+@app.command()
+def approve(case: Case, node: NodeFolder = DEFAULT_NODE) -> None:
+    """Agree with the draft that stands."""
+    _about_draft(node, case, "approve", {})
+
+
+@app.command()
+def dissent(
+    case: Case,
+    text: Annotated[str, typer.Option(help="What is published beside the advisory.")],
+    node: NodeFolder = DEFAULT_NODE,
+) -> None:
+    """Disagree with the draft that stands."""
+    _about_draft(node, case, "dissent", {"text": text})
+
+
+@app.command()
+def ruling(
+    case: Case,
+    dissent_digest: Annotated[str, typer.Argument(help="Digest of the dissent.")],
+    text: Annotated[str, typer.Option(help="Why.")],
+    upheld: Annotated[bool, typer.Option("--upheld/--not-upheld", help="Who is right.")] = False,
+    node: NodeFolder = DEFAULT_NODE,
+) -> None:
+    """As the adjudicator, decide a dissent."""
+    from steelyard.server.node import saying
+
+    with opened(node) as here:
+        with here.database.reading() as connection:
+            name = case_named(connection, case)
+        body = {"dissent": dissent_digest, "upheld": upheld, "text": text}
+        show_said(here.run(lambda c: saying.say(here, c, name, "ruling", {**body})))
+
+
+@app.command()
+def publish(
+    case: Case,
+    reference: Annotated[
+        list[str] | None, typer.Option(help="Address of the advisory; repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files of a CSAF provider.")
+    ] = None,
+    base_url: Annotated[str, typer.Option(help="https address that the folder will have.")] = "",
+    node: NodeFolder = DEFAULT_NODE,
+) -> None:
+    """Make the draft that stands public; nothing is published if it repeats a payload."""
+    from steelyard.cli.disclose.trees import write_tree
+    from steelyard.disclosure.advisory import Site
+    from steelyard.server.node import publishing
+
+    with opened(node) as here:
+        with here.database.reading() as connection:
+            name = case_named(connection, case)
+        links = tuple(reference or ())
+        show_said(here.run(lambda c: publishing.publish(here, c, name, links)))
+        if out is not None:
+            site = Site(base_url, key=here.identity.key)
+            with here.database.reading() as connection:
+                files = publishing.public_tree(here, connection, site)
+            write_tree(out, files)
+
+
+def _about_draft(node: Path, case: str, kind: str, rest: dict[str, str]) -> None:
+    from steelyard.server.node import saying
+
+    with opened(node) as here:
+        with here.database.reading() as connection:
+            name = case_named(connection, case)
+            advisory = here.chains.get(connection, name).view.publication.advisory
+        body = {"advisory": advisory or "0" * 64, **rest}
+        show_said(here.run(lambda c: saying.say(here, c, name, kind, {**body})))
