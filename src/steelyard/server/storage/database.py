@@ -73,7 +73,7 @@ def open_database(url: str) -> Database:
     database = Database(_engine(url))
     with storage_failures():
         if not _is_current(database.engine):
-            from steelyard.server.storage.migrating import migrate
+            from steelyard.server.storage.migrating import migrate  # noqa: PLC0415 - heavy
 
             migrate(database.engine)
     return database
