@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from safetensors.numpy import save_file
 
 from steelyard.cli.main import run
@@ -257,3 +258,33 @@ def test_a_real_model_is_signed_verified_and_loaded(tmp_path: Path) -> None:
         stream.seek(-1, os.SEEK_END)
         stream.write(b"\x55")
     assert run(["weights", "verify", str(weights.parent), "--key", str(public)]) == 3
+
+
+@pytest.mark.parametrize("command", ["signing-key", "keygen"])
+def test_a_passphrase_is_the_first_line_of_its_file_for_every_kind_of_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"correct horse\r\nnotes\n")
+    key = tmp_path / "key.pem"
+    assert run(["weights", command, str(key), "--passphrase-file", str(secret)]) == 0
+    assert load_pem_private_key(key.read_bytes(), b"correct horse") is not None
+    capsys.readouterr()
+    secret.write_bytes(b"\nsecond line\n")
+    other = ["weights", command, str(tmp_path / "other.pem"), "--passphrase-file", str(secret)]
+    assert run(other) == 2
+    assert capsys.readouterr().err == f"error: {secret}: the first line is empty\n"
+
+
+def test_what_cannot_be_ignored_or_named_is_told(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, _ = keygen(tmp_path, "p256")
+    capsys.readouterr()
+    sign = ["weights", "sign", str(model), "--key", str(key)]
+    assert run([*sign, "--ignore", "../x"]) == 2
+    assert capsys.readouterr().err.startswith("error: ignored path: '../x' is no name of a file")
+    odd = model.rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    sign[2] = str(odd)
+    assert run([*sign, "--signature", str(tmp_path / "s.sig")]) == 3
+    assert "is no printable label" in capsys.readouterr().err
