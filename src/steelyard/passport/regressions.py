@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from steelyard.passport.bundle import Identity
     from steelyard.passport.checks import Claims, Members, Signed, Times
 
+VARIANTS_LIMIT: Final = 8000
+"""Variants of all rows: judging them again must not take a verifier long."""
 _DECLARED: Final = ("advisory", "finding", "reproducer", "flaw_class", "hazard_tier")
 _WORDS: Final = {
     Verdict.AFFECTED: "affected",
@@ -64,6 +66,9 @@ def sign_regressions(
         "rows": [row.to_json() for row in rows],
     }
     check_schema(predicate, REGRESSIONS, where=REGRESSIONS)
+    if (shown := sum(len(row.variants) for row in rows)) > VARIANTS_LIMIT:
+        message = f"{shown} variants were shown in all, at most {VARIANTS_LIMIT} can be verified"
+        raise ConfigurationError(message, where=REGRESSIONS, hint="list fewer regressions")
     statement = Statement((identity.subject,), predicate_type(REGRESSIONS), predicate)
     signed = sign_statement(statement, key)
     if len(signed) > STATEMENT_LIMIT:
@@ -93,6 +98,9 @@ def check_regressions(
         raise BrokenSeal("was signed over another run-intent statement", where=REGRESSIONS)
     require_between(predicate["finished"], times, REGRESSIONS)
     rows = cast("list[dict[str, Any]]", predicate["rows"])
+    if (shown := sum(len(row["variants"]) for row in rows)) > VARIANTS_LIMIT:
+        message = f"{shown} variants in all, at most {VARIANTS_LIMIT} are judged"
+        raise MalformedEvidence(message, where=REGRESSIONS)
     _require_declared(declared, rows)
     found = tuple(judge_row(row, where=f"{row['advisory']}#{row['finding']}") for row in rows)
     return _told(found)

@@ -13,7 +13,10 @@ import pytest
 
 from steelyard.disclosure.advisory.feed import Feed, Unbelieved
 from steelyard.disclosure.advisory.handles import endpoint_handle, subject_handle
+from steelyard.disclosure.reproducer.limits import make_arm
+from steelyard.disclosure.reproducer.verdict import Results
 from steelyard.kernel import parse_instant
+from steelyard.kernel.errors import ConfigurationError
 from steelyard.passport import (
     Policy,
     Since,
@@ -303,3 +306,21 @@ def test_a_fresh_report_shows_what_came_after_the_passport() -> None:
     page = fresh_report(hot, verified(data=hot, told=feed()), load_release())
     assert f"<li>Due for re-test: {DUE}</li>" in page
     assert "says that the model is affected, and a regression is affected</li>" in page
+
+
+def test_more_variants_than_a_verifier_judges_are_not_signed() -> None:
+    many = [{"id": f"v{n:03d}", "values": {"role": f"r{n}"}} for n in range(1000)]
+    made = FLAWS["reproducer"](variants=many, hazard_tier="H2")
+    one = FLAWS["shown"](made)
+    rows = tuple(
+        replace(
+            one,
+            listed=replace(one.listed, finding=f"F{n}"),
+            variants=tuple(v.name for v in made.variants),
+            results=Results(make_arm([0] * 1000, [0] * 1000, 1)),
+        )
+        for n in range(9)
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        BUILD["issued"](flaws=FLAWS["FlawsDraft"](rows))
+    assert caught.value.message == "9000 variants were shown in all, at most 8000 can be verified"
