@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from steelyard.disclosure.states.tables import load_tables
 from steelyard.kernel import parse_yaml
 from steelyard.kernel.errors import ConfigurationError, NotSatisfied
+from steelyard.standard import check_schema
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,21 +37,30 @@ class Kind:
 
 @cache
 def load_kinds() -> Mapping[str, Kind]:
-    """The kinds that ship with this package, by id.
+    """The kinds that ship with this package, by id."""
+    entry = files("steelyard.disclosure.case") / "data" / "kinds.yaml"
+    return read_kinds(entry.read_text("utf-8"), where=str(entry))
+
+
+def read_kinds(text: str, *, where: str) -> Mapping[str, Kind]:
+    """Kinds from strict YAML, by id.
 
     Raises:
-        ConfigurationError: a message that the tables of the states do not have.
+        ConfigurationError: not strict YAML, against its schema, a kind twice, or a message that
+            the tables of the states do not have.
     """
-    entry = files("steelyard.disclosure.case") / "data" / "kinds.yaml"
-    content = cast("dict[str, Any]", parse_yaml(entry.read_text("utf-8"), where=str(entry)))
+    content = cast("dict[str, Any]", parse_yaml(text, where=where))
+    check_schema(content, "disclosure-kinds", where=where)
     kinds = {
         row["id"]: Kind(row["id"], frozenset(row["by"]), row["message"], row["meaning"])
         for row in content["kinds"]
     }
+    if len(kinds) != len(content["kinds"]):
+        raise ConfigurationError("a kind stands twice", where=where)
     known = load_tables().messages
     for kind in kinds.values():
         if kind.message and kind.message not in known:
-            raise ConfigurationError(f"no message {kind.message!r}", where=str(entry))
+            raise ConfigurationError(f"no message {kind.message!r}", where=where)
     return kinds
 
 
