@@ -122,6 +122,14 @@ def test_a_developer_that_reports_its_own_flaw_can_fix_it() -> None:
     assert impossible(scene.view.states) == ()
 
 
+def test_a_vendor_that_comes_after_publication_is_aware() -> None:
+    scene = reported_case()
+    scene.say("birch", "world", {"event": "P", "evidence": "a paper"})
+    scene.invite("elm", "developer")
+    assert scene.view.states.participant(scene["elm"].id).vfd == "Vfd"
+    assert impossible(scene.view.states) == ()
+
+
 def test_the_host_stays() -> None:
     with pytest.raises(NotSatisfied) as error:
         small_case().say("hub", "leave", {"reason": ""})

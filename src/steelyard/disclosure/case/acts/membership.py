@@ -76,6 +76,9 @@ def invite(step: Step) -> None:
         raise step.refuse("the time to answer is over before it begins")
     step.view = step.view.with_member(name, Member(card, roles, step.at, answer_by))
     added = participant(name, roles, open_weights=step.body["open_weights"])
+    if added.vfd == "vfd" and "P" in step.view.states.pxa:
+        # What the public knows, a vendor knows that comes later.
+        added = replace(added, vfd="Vfd")
     states = replace(step.view.states, participants=(*step.view.states.participants, added))
     step.set(states=states)
     if states.em in IN_FORCE:
