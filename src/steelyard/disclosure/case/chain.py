@@ -7,7 +7,6 @@ checks all that the host had to check. Storing and sending them is for others.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.case.ahead import read_ahead
 from steelyard.disclosure.case.event import FIRST, read_claim
 from steelyard.disclosure.case.fold import AHEAD, apply_event, keys_of
+from steelyard.kernel import sha256_hex
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, NotSatisfied
 
 if TYPE_CHECKING:
@@ -46,18 +46,28 @@ class Entry:
     event: bytes
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of the signed event."""
+        return sha256_hex(self.event)
+
+    @property
     def hash(self) -> str:
-        """SHA-256 over domain, previous hash, index, time and the digest of the event."""
-        body = b"".join(
-            (
-                _DOMAIN,
-                bytes.fromhex(self.previous),
-                self.index.to_bytes(8, "big"),
-                int(self.ordered.timestamp()).to_bytes(8, "big"),
-                hashlib.sha256(self.event).digest(),
-            )
+        """The head of the case after this entry."""
+        return entry_hash(self.previous, self.index, self.ordered, self.digest)
+
+
+def entry_hash(previous: str, index: int, ordered: datetime, digest: str) -> str:
+    """SHA-256 over domain, previous hash, index, time and the digest of the signed event."""
+    body = b"".join(
+        (
+            _DOMAIN,
+            bytes.fromhex(previous),
+            index.to_bytes(8, "big"),
+            int(ordered.timestamp()).to_bytes(8, "big"),
+            bytes.fromhex(digest),
         )
-        return hashlib.sha256(body).hexdigest()
+    )
+    return sha256_hex(body)
 
 
 @dataclass(frozen=True, slots=True)

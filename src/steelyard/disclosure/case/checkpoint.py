@@ -7,7 +7,7 @@ an entry or goes back has signed the evidence itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from steelyard.attest.signed_note import Note
     from steelyard.disclosure.case.chain import Chain
 
-FaultKind = Literal["fork", "rollback"]
+FaultKind = Literal["fork", "rollback", "forbidden"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,18 @@ class CaseCheckpoint:
     signed: datetime
     note: bytes
 
+    def with_note(self, note: bytes) -> CaseCheckpoint:
+        """The same checkpoint with other signatures beside the host's."""
+        return replace(self, note=note)
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What a host did, with the two notes that prove it.
 
     Attributes:
-        kind: `fork`: two histories of one case; `rollback`: a shorter one, signed later.
+        kind: `fork`: two histories of one case; `rollback`: a shorter one, signed later;
+            `forbidden`: an entry that had to be refused, as everybody who has the case can see.
         host: Whose signatures they are.
     """
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.case import Chain, replay
 from steelyard.kernel.errors import CannotVerify, UnknownName
 from steelyard.server.storage import cases
+from steelyard.server.storage.writer import CHANGING
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -101,4 +102,4 @@ def _agrees(connection: Connection, held: Chain, size: int, head: str) -> bool:
     if held.size < size or held.head_at(size) != head:
         return False
     # A change runs in a savepoint and sees its own rows: what it does not see was rolled back.
-    return held.size == size or not connection.in_nested_transaction()
+    return held.size == size or not connection.info.get(CHANGING)

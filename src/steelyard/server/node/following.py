@@ -1,52 +1,40 @@
-"""What a node does as a participant: take entries from a case's host, cosign, name its faults.
+"""What a node does as a participant: take the entries of a case, in whatever order they come.
 
-Decides what is believed of a host (spec/disclosure-case.md, sections Chain, Checkpoints,
-Ownership): only what follows from what is held, and a checkpoint that agrees with it. What does
-not is kept as evidence with the host's own signatures, and told to the other participants.
+Decides which entries are believed (spec/disclosure-case.md, sections Chain and Ownership): the
+host's, or anybody's that the host's own signature covers, and only what follows from what is held.
+Another history is taken in two cases alone: a quorum made another organization the host, or most
+participants have cosigned what the host goes on with.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from steelyard.disclosure.case import Chain, cosign, replay
-from steelyard.disclosure.case.checkpoint import (
-    CaseCheckpoint,
-    Fault,
-    compare,
-    join,
-    open_checkpoint,
-    require_same,
-)
+from steelyard.disclosure.case import Chain, replay
+from steelyard.disclosure.case.checkpoint import Fault, require_same
+from steelyard.disclosure.case.event import claimed_event
+from steelyard.disclosure.case.fold import AHEAD
+from steelyard.disclosure.case.organization import card_from_json
 from steelyard.kernel import canonical_json, parse_json_object
-from steelyard.kernel.errors import BrokenSeal, CannotVerify, NotSatisfied
-from steelyard.server.node.letters import (
-    FAULT,
-    FETCH,
-    HEAD,
-    RECOVERY,
-    read_entries,
-    write_entries,
-)
-from steelyard.server.node.posting import Letter, send_to
-from steelyard.server.node.saying import ANEW, sign_anew
-from steelyard.server.storage import cases, followers
+from steelyard.kernel.errors import BrokenSeal, NotSatisfied
+from steelyard.server.node import limits, ownership, recovering, saying, witnessing
+from steelyard.server.node.faults import keep_fault, open_note, prove_fork
+from steelyard.server.node.letters import FETCH, HEAD, read_entries, write_entries
+from steelyard.server.node.posting import Letter, offer_to
+from steelyard.server.storage import cases, early, followers
 from steelyard.server.storage import organizations as cards
-from steelyard.server.storage.cases import Early
+from steelyard.server.storage.early import Early
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
-    from steelyard.attest import PublicKey
-    from steelyard.disclosure.case import Entry
+    from steelyard.disclosure.case import Entry, Ordered
     from steelyard.kernel import JsonObject
     from steelyard.server.node.node import Node
 
-_LINE: Final = "entries"
-_EARLY: Final = 64
-_GOSSIP: Final = 3
+LINE: Final = "entries"
 
 
 def take_entries(
@@ -57,138 +45,68 @@ def take_entries(
     entries: Sequence[Entry],
     note: bytes | None,
 ) -> None:
-    """Take entries of a host, in any order and any number of times.
+    """Take entries of a case, in any order and any number of times.
 
     Raises:
-        NotSatisfied: the sender is not the host, or this organization is not in the case.
+        NotSatisfied: the sender may not send them, this organization is not in the case, or they
+            are too many or ordered in the future.
         BrokenSeal: entries or checkpoint do not follow from what is held; a fault was kept.
         MalformedEvidence: no event, or no checkpoint.
     """
     chain = node.chains.find(connection, case)
     if entries[0].index > (chain.size if chain else 0):
-        _keep_early(node, connection, case, entries, note)
-        _fetch(node, connection, case, sender, chain)
+        if chain is not None:
+            _keep_early(node, connection, chain, sender, entries, note)
+        fetch(node, connection, case, sender, chain.size if chain else 0)
         return
+    _require_now(node, entries)
+    before = chain.size if chain else 0
     if chain is None:
         chain = _first(node, connection, case, sender, entries)
-    elif _contradicts(chain, entries):
-        _other_history(node, connection, chain, sender, entries, note)
-        return
+    elif is_other(chain, entries):
+        chain = _other_history(node, connection, chain, sender, entries, note)
     else:
-        _append(node, connection, chain, sender, entries)
+        _append(node, connection, chain, sender, entries, note)
     if note is not None:
-        take_note(node, connection, case, note)
+        witnessing.take_note(node, connection, case, sender, note)
+    witnessing.hold_against(node, connection, chain, before)
     _settle(node, connection, chain)
-    _go_on(node, connection, chain, sender)
+    ownership.count_again(node, connection, case)
+    _go_on(node, connection, case)
 
 
-def take_note(node: Node, connection: Connection, case: str, note: bytes) -> None:
-    """Hold a checkpoint against what is held and against earlier ones; cosign and pass it on.
-
-    Raises:
-        BrokenSeal: not the host's, or of another history; a fault was kept.
-    """
-    chain = node.chains.get(connection, case)
-    shown = _open(chain, note)
-    for earlier in cases.latest_notes(connection, case, count=4):
-        try:
-            fault = compare(_open(chain, earlier), shown)
-        except BrokenSeal:
-            continue  # an earlier host's
-        if fault is not None:
-            keep_fault(node, connection, chain, fault)
-            if fault.kind == "rollback":
-                _help_up(node, connection, chain)
-            raise BrokenSeal(f"the host {fault.text}", where=case[:16])
-    if shown.size > chain.size:
-        _fetch(node, connection, case, shown.host, chain)
-        return
-    require_same(shown, chain)
-    known = cases.checkpoint_note(connection, case, shown.size, shown.head)
-    joined = note if known is None else join(known, note)
-    named = f"\u2014 {node.organization} ".encode()
-    if shown.host != node.organization and named not in joined:
-        checkpoint = _open(chain, joined)
-        at = node.now()
-        joined = cosign(checkpoint, chain, by=node.organization, key=node.identity.key, at=at)
-        cases.add_checkpoint(connection, _open(chain, joined))
-        _tell(node, connection, chain, joined, shown)
-    else:
-        cases.add_checkpoint(connection, _open(chain, joined))
+def fetch(node: Node, connection: Connection, case: str, holder: str, size: int) -> None:
+    """Ask somebody for the entries after so many."""
+    known = cards.find(connection, holder)
+    if known is not None:
+        offer_to(node, connection, known.card, Letter(FETCH, case, {"size": size}))
 
 
-def keep_fault(node: Node, connection: Connection, chain: Chain, fault: Fault) -> None:
-    """Keep the evidence against a host, and show it to the other participants once."""
-    if not cases.add_fault(connection, chain.case, fault, node.now()):
-        return
-    body: JsonObject = {"kind": fault.kind, "culprit": fault.host}
-    letter = Letter(FAULT, chain.case, body, (fault.first, fault.second))
-    for name, member in chain.view.members.items():
-        if name not in {node.organization, fault.host} and not member.left:
-            send_to(node, connection, member.card, letter)
-
-
-def believe_fault(
-    node: Node, connection: Connection, case: str, culprit: str, evidence: tuple[bytes, bytes]
-) -> None:
-    """Keep a fault that another participant shows, if the host's own signatures prove it.
-
-    Raises:
-        BrokenSeal: they do not.
-    """
-    chain = node.chains.get(connection, case)
-    if culprit != chain.view.host:
-        raise BrokenSeal("the evidence is not against the host of the case", where=case[:16])
-    first = _open(chain, evidence[0])
-    fault = compare(first, _open(chain, evidence[1]))
-    if fault is None:
-        raise BrokenSeal("these checkpoints prove nothing", where=case[:16])
-    cases.add_fault(connection, case, fault, node.now())
-
-
-def recover(
-    node: Node, connection: Connection, case: str, entries: Sequence[Entry], note: bytes
-) -> None:
-    """As a host that lost entries: take back what it has signed itself.
-
-    A participant sends entries that this host ordered before, with its own checkpoint of them.
-    Events that were ordered since on the shorter history are ordered again after them where they
-    still may stand.
-
-    Raises:
-        BrokenSeal: this host never signed this, or the entries do not give it.
-    """
-    chain = node.chains.get(connection, case)
+def is_other(chain: Chain, entries: Sequence[Entry]) -> bool:
+    """Whether entries are of another history than the one that is held."""
     start = entries[0].index
-    if start > chain.size:
-        raise BrokenSeal("entries are missing before those", where=case[:16])
-    signed = open_checkpoint(note, case, node.organization, _own_keys(node))
-    before = [item.entry for item in chain.ordered]
-    restored = replay(case, [*before[:start], *entries])
-    require_same(signed, restored)
-    common = _common(before, [item.entry for item in restored.ordered])
-    if restored.size <= chain.size and common == restored.size:
-        return
-    lost = before[common:]
-    cases.drop_entries(connection, case, common)
-    node.chains.drop(case)
-    for item in restored.since(common):
-        cases.add_entry(connection, restored.view, item)
-    for entry in lost:
-        try:
-            ordered = restored.admit(entry.event, node.now())
-            cases.add_entry(connection, restored.view, ordered)
-        except (NotSatisfied, CannotVerify):
-            continue  # its author signs it anew once it has the case again
-    followers.forget(connection, case)
-    cases.add_checkpoint(connection, signed)
-    node.chains.put(restored)
+    if entries[0].previous != chain.head_at(start):
+        return True
+    held = chain.ordered[start : start + len(entries)]
+    return any(item.entry != entry for item, entry in zip(held, entries, strict=False))
+
+
+def _require_now(node: Node, entries: Sequence[Entry]) -> None:
+    """A host that runs ahead could end an embargo before its time."""
+    if entries[-1].ordered > node.now() + AHEAD:
+        raise NotSatisfied(
+            f"entry {entries[-1].index} was ordered in the future",
+            where="entries",
+            hint="compare clocks with the host; it is sent again later",
+        )
 
 
 def _first(
     node: Node, connection: Connection, case: str, sender: str, entries: Sequence[Entry]
 ) -> Chain:
     """A case that this node hears of for the first time, from its opening on."""
+    limits.require_room_for_case(node.limits, connection, case, sender)
+    limits.require_room_for_entries(node.limits, connection, case, sender, entries)
     chain = replay(case, entries)
     if chain.view.host != sender:
         raise NotSatisfied("a case comes from its host", where=case[:16])
@@ -196,47 +114,65 @@ def _first(
         raise NotSatisfied("this organization is not invited", where=case[:16])
     for item in chain.ordered:
         cases.add_entry(connection, chain.view, item)
-    _keep_cards(node, connection, chain)
+    _keep_cards(node, connection, chain.ordered)
     node.chains.put(chain)
     return chain
 
 
 def _append(
-    node: Node, connection: Connection, chain: Chain, sender: str, entries: Sequence[Entry]
+    node: Node,
+    connection: Connection,
+    chain: Chain,
+    sender: str,
+    entries: Sequence[Entry],
+    note: bytes | None,
 ) -> None:
     """Take what is new of entries that agree with what is held."""
-    fresh = entries[chain.size - entries[0].index :]
+    fresh, before = entries[chain.size - entries[0].index :], chain.size
     if not fresh:
         return
-    _require_host(chain, sender, fresh)
-    before = chain.size
+    limits.require_room_for_entries(node.limits, connection, chain.case, chain.view.host, fresh)
+    _require_host(chain, sender, fresh, note)
     try:
         for entry in fresh:
-            ordered = chain.accept(entry)
-            cases.add_entry(connection, chain.view, ordered)
-    except BaseException:
-        if chain.size > before:
-            node.chains.drop(chain.case)
+            cases.add_entry(connection, chain.view, chain.accept(entry))
+    except BaseException as error:
+        node.chains.drop(chain.case)
+        if isinstance(error, BrokenSeal) and sender == chain.view.host and note is not None:
+            _keep_forbidden(node, connection, chain, fresh, note)
         raise
-    _keep_cards(node, connection, chain)
+    _keep_cards(node, connection, chain.since(before))
 
 
-def _require_host(chain: Chain, sender: str, fresh: Sequence[Entry]) -> None:
-    """Refuse entries of somebody who is not the host, before or after them."""
+def _require_host(chain: Chain, sender: str, fresh: Sequence[Entry], note: bytes | None) -> None:
+    """Refuse entries of somebody who is not the host, unless the host has signed their end."""
     if chain.view.host == sender:
         return
+    chain.view.member(sender)
     trial = chain.copied()
+    if note is not None:
+        shown = open_note(chain, note)
+        if shown.size == fresh[-1].index + 1 and shown.head == fresh[-1].hash:
+            return
     for entry in fresh:
         trial.accept(entry)
     if trial.view.host != sender:
         raise NotSatisfied("only the host of a case sends its entries", where=chain.case[:16])
 
 
-def _contradicts(chain: Chain, entries: Sequence[Entry]) -> bool:
-    held = chain.ordered
-    return any(
-        entry.index < len(held) and held[entry.index].hash != entry.hash for entry in entries
-    )
+def _keep_forbidden(
+    node: Node, connection: Connection, chain: Chain, fresh: Sequence[Entry], note: bytes
+) -> None:
+    """Keep that a host signed an entry that it had to refuse; everybody who has the case sees it.
+
+    Who was sent other entries holds another note of that size, so the note is passed on as well.
+    """
+    shown = open_note(chain, note)
+    if shown.size == fresh[-1].index + 1 and shown.head == fresh[-1].hash:
+        text = f"ordered an event that it had to refuse, at entry {chain.size}"
+        fault = Fault("forbidden", shown.host, text, note, write_entries(fresh))
+        cases.add_fault(connection, chain.case, fault, node.now(), most=node.limits.faults)
+        witnessing.tell(node, connection, chain, shown)
 
 
 def _other_history(
@@ -246,140 +182,139 @@ def _other_history(
     sender: str,
     entries: Sequence[Entry],
     note: bytes | None,
-) -> None:
+) -> Chain:
     """Entries that differ from those held: a host that took over by quorum, or a fork."""
+    chain.view.member(sender)
+    if sender != chain.view.host and not any(_is_transfer(entry) for entry in entries):
+        raise NotSatisfied("only the host of a case sends its entries", where=chain.case[:16])
     start = entries[0].index
-    held = [item.entry for item in chain.ordered]
-    other = replay(chain.case, [*held[:start], *entries])
-    common = _common(held, [item.entry for item in other.ordered])
-    moved = [item for item in other.since(common) if item.event.kind == "transfer"]
-    if other.view.host == sender != chain.view.host and moved:
-        _adopt(node, connection, other, common)
-        if note is not None:
-            take_note(node, connection, chain.case, note)
-        return
+    if entries[0].previous != chain.head_at(start):
+        _earlier_part(node, connection, chain, sender, entries, note)
+    other = chain.copied(start)
+    other.extend(entries)
+    common = recovering.common_size(recovering.entries_of(chain), recovering.entries_of(other))
+    is_moved = any(item.event.kind == "transfer" for item in other.since(common))
+    if is_moved and other.view.host == sender != chain.view.host:
+        ownership.require_precedence(chain, other, common)
+        return _adopt(node, connection, chain, other, common)
     if sender != chain.view.host or note is None:
         raise NotSatisfied("only the host of a case sends its entries", where=chain.case[:16])
-    shown = _open(other, note)
+    shown = open_note(other, note)
     require_same(shown, other)
-    latest = cases.latest_notes(connection, chain.case)
-    first = latest[0] if latest else write_entries(held[common : common + 1])
-    second = canonical_json({"note": note.decode(), "entries": write_entries(entries).decode()})
-    text = f"signed two histories that part after {common} entries"
-    keep_fault(node, connection, chain, Fault("fork", sender, text, first, second))
-    _help_up(node, connection, chain)
-    raise BrokenSeal(f"the host {text}", where=chain.case[:16])
+    fault = prove_fork(connection, chain, shown, entries)
+    if fault is not None:
+        keep_fault(node, connection, chain, fault)
+    if witnessing.is_backed(other, note):
+        return _adopt(node, connection, chain, other, common)
+    recovering.help_up(node, connection, chain)
+    raise BrokenSeal(
+        f"the host signed another history, which parts after {common} entries",
+        where=chain.case[:16],
+    )
 
 
-def _adopt(node: Node, connection: Connection, other: Chain, common: int) -> None:
-    """Go on under another host; what the old one ordered since is void."""
+def _is_transfer(entry: Entry) -> bool:
+    return claimed_event(entry.event).kind == "transfer"
+
+
+def _earlier_part(
+    node: Node,
+    connection: Connection,
+    chain: Chain,
+    sender: str,
+    entries: Sequence[Entry],
+    note: bytes | None,
+) -> None:
+    """Entries that part from what is held before they begin: ask for those before them."""
+    if note is not None and sender == chain.view.host:
+        shown = open_note(chain, note)
+        if shown.head == entries[-1].hash and shown.size == entries[-1].index + 1:
+            fault = prove_fork(connection, chain, shown, entries)
+            if fault is not None:
+                keep_fault(node, connection, chain, fault)
+    earlier = max(0, entries[0].index - 4 * len(entries) - 16)
+    fetch(node, connection, chain.case, sender, earlier)
+    raise BrokenSeal("these entries follow from others than those held", where=chain.case[:16])
+
+
+def _adopt(node: Node, connection: Connection, chain: Chain, other: Chain, common: int) -> Chain:
+    """Go on with another history; what stood in the old one alone is void, one's own said anew."""
+    lost = chain.since(common)
     cases.drop_entries(connection, other.case, common)
     node.chains.drop(other.case)
     for item in other.since(common):
         cases.add_entry(connection, other.view, item)
+    _keep_cards(node, connection, other.since(common))
     followers.forget(connection, other.case)
+    followers.drop_votes(connection, other.case)
     node.chains.put(other)
-    sign_anew(node, connection, other)
-
-
-def _help_up(node: Node, connection: Connection, chain: Chain) -> None:
-    """Send a host that fell behind what it signed itself."""
-    host = chain.view.members.get(chain.view.host)
-    notes = cases.latest_notes(connection, chain.case)
-    if host is None or not notes:
-        return
-    signed = _open(chain, notes[0])
-    entries = [item.entry for item in chain.ordered[: signed.size]]
-    # As much of the end as goes into one parcel; a host that lost more asks for the rest.
-    tail = entries[-256:]
-    attachments = (write_entries(tail), notes[0])
-    letter = Letter(RECOVERY, chain.case, {"size": chain.size}, attachments)
-    send_to(node, connection, host.card, letter)
+    saying.say_again(node, connection, other, lost)
+    return other
 
 
 def _keep_early(
-    node: Node, connection: Connection, case: str, entries: Sequence[Entry], note: bytes | None
+    node: Node,
+    connection: Connection,
+    chain: Chain,
+    sender: str,
+    entries: Sequence[Entry],
+    note: bytes | None,
 ) -> None:
+    if chain.view.host != sender:
+        return
     item = canonical_json(
         {
             "entries": write_entries(entries).decode(),
             "note": None if note is None else note.decode(),
+            "sender": sender,
         }
     )
-    early = Early(entries[0].index, entries[0].hash, item, node.now())
-    cases.keep_early(connection, case, _LINE, early, most=_EARLY)
+    kept = Early(entries[0].index, entries[0].hash, item, node.now())
+    early.keep(connection, chain.case, LINE, kept, node.limits.early)
 
 
-def _fetch(node: Node, connection: Connection, case: str, host: str, chain: Chain | None) -> None:
-    """Ask a host for what is missing."""
-    known = cards.find(connection, host)
-    if known is not None:
-        letter = Letter(FETCH, case, {"size": chain.size if chain else 0})
-        send_to(node, connection, known.card, letter)
-
-
-def _go_on(node: Node, connection: Connection, chain: Chain, sender: str) -> None:
+def _go_on(node: Node, connection: Connection, case: str) -> None:
     """Take what came too early and follows now."""
-    early = cases.take_early(connection, chain.case, _LINE, chain.size)
-    cases.drop_early(connection, chain.case, _LINE, chain.size)
-    if early is not None:
-        kept = parse_json_object(early.item)
-        note = kept["note"]
-        entries = read_entries(str(kept["entries"]).encode())
-        after = None if note is None else str(note).encode()
-        take_entries(node, connection, chain.case, sender, entries, after)
+    chain = node.chains.get(connection, case)
+    found = early.take(connection, case, LINE, chain.size)
+    if found is None:
+        return
+    kept = parse_json_object(found.item)
+    entries, note = read_entries(str(kept["entries"]).encode()), kept["note"]
+    if entries[-1].index < chain.size:
+        _go_on(node, connection, case)
+        return
+    after = None if note is None else str(note).encode()
+    take_entries(node, connection, case, str(kept["sender"]), entries, after)
 
 
 def _settle(node: Node, connection: Connection, chain: Chain) -> None:
     """Forget events of one's own that stand in the case now; sign those anew that must be."""
-    for waiting in cases.pending(connection, chain.case):
-        if chain.index_of(waiting.digest) is not None:
-            cases.settle_pending(connection, chain.case, waiting.digest)
-    if any(waiting.refused == ANEW for waiting in cases.pending(connection, chain.case)):
-        sign_anew(node, connection, chain)
+    waiting = cases.pending(connection, chain.case)
+    for item in waiting:
+        if chain.index_of(item.digest) is not None:
+            cases.settle_pending(connection, chain.case, item.digest)
+    if any(item.refused == saying.ANEW for item in waiting):
+        saying.sign_anew(node, connection, chain)
 
 
-def _tell(
-    node: Node, connection: Connection, chain: Chain, note: bytes, shown: CaseCheckpoint
-) -> None:
-    """Send a cosigned checkpoint to the host and to a few others, so that forks meet.
-
-    Who they are changes with the size, so that over time everybody hears from everybody.
-    """
-    names = [
-        name
-        for name, member in chain.view.members.items()
-        if name not in {node.organization, shown.host} and not member.left
-    ]
-    start = int(shown.head[:8], 16) + int(node.organization[-8:], 16)
-    chosen = {names[(start + step) % len(names)] for step in range(min(_GOSSIP, len(names)))}
-    body: JsonObject = {"size": shown.size, "head": shown.head}
-    letter = Letter(HEAD, chain.case, body, (note,))
-    for name in (shown.host, *sorted(chosen)):
-        send_to(node, connection, chain.view.members[name].card, letter)
+def say_what_is_held(node: Node, connection: Connection, case: str) -> None:
+    """Tell the host how much of a case is held, so that it sends what is missing."""
+    chain = node.chains.get(connection, case)
+    body: JsonObject = {"size": chain.size, "head": chain.head}
+    host = chain.view.members[chain.view.host].card
+    offer_to(node, connection, host, Letter(HEAD, case, body))
 
 
-def _open(chain: Chain, note: bytes) -> CaseCheckpoint:
-    """A checkpoint by the host of the case as it stands, with any key that its card ever named."""
-    host = chain.view.host
-    keys = {item.key.key_id: item.key for item in chain.view.members[host].card.keys}
-    return open_checkpoint(note, chain.case, host, keys)
-
-
-def _own_keys(node: Node) -> dict[str, PublicKey]:
-    return {item.key.key_id: item.key for item in node.identity.card.keys}
-
-
-def _keep_cards(node: Node, connection: Connection, chain: Chain) -> None:
-    for member in chain.view.members.values():
-        if member.card.organization != node.organization:
-            cards.keep(connection, member.card, node.now())
-
-
-def _common(first: Sequence[Entry], second: Sequence[Entry]) -> int:
-    """How many entries two histories share."""
-    pairs = zip(first, second, strict=False)
-    return next(
-        (place for place, (left, right) in enumerate(pairs) if left.hash != right.hash),
-        min(len(first), len(second)),
-    )
+def _keep_cards(node: Node, connection: Connection, ordered: Sequence[Ordered]) -> None:
+    """Keep the cards that entries bring; a member's own bad card is nobody else's problem."""
+    for item in ordered:
+        if "card" not in item.event.body:
+            continue
+        card = card_from_json(item.event.body["card"])
+        if card.organization == node.organization:
+            continue
+        try:
+            cards.keep(connection, card, node.now())
+        except BrokenSeal:
+            continue

@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from steelyard.disclosure.case.event import claimed_event
 from steelyard.disclosure.delivery.parcel import open_parcel
-from steelyard.disclosure.delivery.sealed_object import object_id
+from steelyard.disclosure.delivery.sealed_object import object_id, recipients_of
 from steelyard.kernel.errors import (
     BrokenSeal,
     NotSatisfied,
     SteelyardError,
     StorageError,
 )
-from steelyard.server.node import following, ordering, ownership, saying
+from steelyard.server.node import (
+    faults,
+    following,
+    limits,
+    ordering,
+    ownership,
+    recovering,
+    saying,
+    witnessing,
+)
 from steelyard.server.node.letters import (
     ENTRIES,
     EVENT,
@@ -35,6 +44,7 @@ from steelyard.server.node.letters import (
 )
 from steelyard.server.storage import cases, objects, post
 from steelyard.server.storage import followers as following_rows
+from steelyard.server.storage.objects import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -117,8 +127,14 @@ def _event(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, 
 def _fetch(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
     case = _case(parcel)
     _require_member(node, connection, parcel)
-    following_rows.add(connection, case, [parcel.sender])
-    following_rows.queue(connection, case, parcel.sender, body["size"])
+    chain = node.chains.get(connection, case)
+    if chain.view.host == parcel.sender:
+        recovering.answer_host(node, connection, case, body["size"])
+    elif chain.view.host != node.organization:
+        recovering.lend(node, connection, case, parcel.sender, body["size"])
+    elif not post.under_way(connection, parcel.sender, ENTRIES, case):
+        following_rows.add(connection, case, [parcel.sender])
+        following_rows.queue(connection, case, parcel.sender, min(body["size"], chain.size))
 
 
 def _head(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
@@ -127,20 +143,38 @@ def _head(node: Node, connection: Connection, parcel: Parcel, body: dict[str, An
     if node.chains.get(connection, case).view.host == node.organization:
         ordering.answer_head(node, connection, case, parcel.sender, body["size"])
     for note in parcel.attachments:
-        following.take_note(node, connection, case, note)
+        witnessing.take_note(node, connection, case, parcel.sender, note)
 
 
 def _object(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
     sealed, name = parcel.attachments[0], body["id"]
     if object_id(sealed) != name:
         raise BrokenSeal("the object is another than it is said to be", where=OBJECT)
-    chain = node.chains.find(connection, _case(parcel))
+    case = _case(parcel)
+    chain = node.chains.find(connection, case)
     if chain is not None:
         _require_member(node, connection, parcel)
         known = chain.view.payloads.get(name)
         if known is not None and node.organization not in known.recipients:
             raise NotSatisfied("the case does not name this organization as its reader")
-    objects.put(connection, name, _case(parcel), sealed, node.now())
+    before = objects.find(connection, name)
+    if before is not None:
+        _require_wider(connection, case, before, sealed)
+    else:
+        limits.require_room_for_object(node.limits, connection, case, parcel.sender, len(sealed))
+    objects.put(connection, name, Stored(case, parcel.sender, sealed), node.now())
+
+
+def _require_wider(connection: Connection, case: str, before: Stored, sealed: bytes) -> None:
+    """Refuse a copy that would take an object from its case, or from somebody who can read it.
+
+    Raises:
+        NotSatisfied: it would.
+    """
+    if before.case != case and cases.stands(connection, before.case) is not None:
+        raise NotSatisfied("this object belongs to another case", where=OBJECT)
+    if set(recipients_of(before.sealed)) - set(recipients_of(sealed)):
+        raise NotSatisfied("this copy has lost a reader", where=OBJECT)
 
 
 def _refused(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
@@ -154,23 +188,29 @@ def _refused(node: Node, connection: Connection, parcel: Parcel, body: dict[str,
         saying.sign_anew(node, connection, chain)
 
 
-def _recovery(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, Any]) -> None:
+def _recovery(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
     _require_member(node, connection, parcel)
-    entries = read_entries(parcel.attachments[0])
-    following.recover(node, connection, _case(parcel), entries, parcel.attachments[1])
+    *parts, note = parcel.attachments
+    entries = [entry for part in parts for entry in read_entries(part)]
+    recovering.recover(node, connection, _case(parcel), parcel.sender, entries, note)
+    chain = node.chains.get(connection, _case(parcel))
+    if chain.size < body["size"]:
+        recovering.ask_for_lost(node, connection, chain, parcel.sender, chain.size)
+    ordering.follow_members(node, connection, chain)
+    following_rows.hear(connection, _case(parcel), parcel.sender, body["size"], node.now())
 
 
 def _fault(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
     _require_member(node, connection, parcel)
     first, second = parcel.attachments
-    following.believe_fault(node, connection, _case(parcel), body["culprit"], (first, second))
+    faults.believe_fault(node, connection, _case(parcel), body["culprit"], (first, second))
 
 
 def _vote(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, Any]) -> None:
     _require_member(node, connection, parcel)
     envelope = parcel.attachments[0]
     _require_own(parcel, claimed_event(envelope).author)
-    ownership.take_vote(node, connection, _case(parcel), envelope)
+    ownership.take_vote(node, connection, _case(parcel), parcel.sender, envelope)
 
 
 _TAKERS: Final[Mapping[str, Callable[[Node, Connection, Parcel, dict[str, Any]], None]]] = {

@@ -50,7 +50,7 @@ _BODIES: Final[Mapping[str, Mapping[str, shapes.Check]]] = {
 # The least and the most attachments of each kind.
 _ATTACHED: Final[Mapping[str, tuple[int, int]]] = {
     ENTRIES: (1, 2), EVENT: (1, 1), FAULT: (2, 2), FETCH: (0, 0), HEAD: (0, 1), OBJECT: (1, 1),
-    RECOVERY: (2, 2), REFUSED: (0, 0), VOTE: (1, 1),
+    RECOVERY: (2, 33), REFUSED: (0, 0), VOTE: (1, 1),
 }  # fmt: skip
 _ENTRY: Final = {
     "index": _SIZE,

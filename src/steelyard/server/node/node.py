@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from steelyard.kernel.clock import utc_now
 from steelyard.server.node.chains import Chains
 from steelyard.server.node.identity import Identity, load_identity_of
+from steelyard.server.node.limits import Limits
+from steelyard.server.node.restoring import since
 from steelyard.server.storage import Database, Writer, open_database
 from steelyard.server.storage import organizations as cards
 
@@ -37,13 +39,17 @@ class Node:
     Attributes:
         now: The clock.
         random: Bytes that nobody can guess.
+        restored: When its database came back from a backup, while cases wait for that.
     """
 
     identity: Identity
     database: Database
     now: Callable[[], datetime] = utc_now
     random: Callable[[int], bytes] = secrets.token_bytes
+    restored: datetime | None = None
+    limits: Limits = field(default_factory=Limits)
     chains: Chains = field(default_factory=Chains)
+    restoring: dict[str, datetime] = field(default_factory=dict[str, "datetime"])
     writer: Writer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +91,9 @@ def open_node(folder: Path, url: str = "") -> Node:
         StorageError: the database cannot be reached.
     """
     identity = load_identity_of(folder)
-    node = Node(identity, open_database(url or f"sqlite:///{folder / 'steelyard.db'}"))
+    database = open_database(url or f"sqlite:///{folder / 'steelyard.db'}")
+    with database.reading() as connection:
+        restored = since(connection)
+    node = Node(identity, database, restored=restored)
     node.run(lambda connection: cards.keep(connection, identity.card, node.now(), trusted=True))
     return node

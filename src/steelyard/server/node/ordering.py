@@ -7,16 +7,24 @@ chain.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case import CaseCheckpoint, sign_checkpoint
 from steelyard.disclosure.case.checkpoint import open_checkpoint
 from steelyard.disclosure.case.event import claimed_event
-from steelyard.kernel.errors import BrokenSeal, CannotVerify, NotSatisfied
+from steelyard.kernel.errors import (
+    BrokenSeal,
+    CannotVerify,
+    NotSatisfied,
+    SteelyardError,
+    StorageError,
+)
+from steelyard.server.node import restoring
 from steelyard.server.node.letters import ENTRIES, REFUSED, chunk, write_entries
-from steelyard.server.node.posting import Letter, send_to
-from steelyard.server.storage import cases, followers, post
-from steelyard.server.storage.cases import Early
+from steelyard.server.node.posting import Letter, offer_to
+from steelyard.server.storage import cases, early, followers, post
+from steelyard.server.storage.early import Early
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,10 +32,10 @@ if TYPE_CHECKING:
     from steelyard.disclosure.case import Chain, Event, Ordered
     from steelyard.disclosure.case.event import Claim
     from steelyard.kernel import JsonObject
-    from steelyard.kernel.errors import SteelyardError
     from steelyard.server.node.node import Node
 
-_EARLY: Final = 64
+FAILURES: Final = logging.getLogger("steelyard.failures")
+_MEMBERSHIP: Final = ("invite", "leave")
 
 
 def admit(
@@ -47,8 +55,11 @@ def admit(
         NotSatisfied: another node orders this case, or its rules forbid the event.
         BrokenSeal: not signed by its author, or out of its author's order.
         MalformedEvidence: no event.
+        StorageError: the case waits for what its participants hold.
     """
     chain = node.chains.get(connection, case)
+    if node.restored is not None:
+        restoring.require_recovered(node, connection, case)
     if chain.view.host != node.organization:
         host = chain.view.named(chain.view.host)
         raise NotSatisfied(f"{host} orders this case, not this node", where=case[:16])
@@ -57,11 +68,24 @@ def admit(
         ordered = chain.admit(envelope, node.now(), claim)
         if chain.size > before:
             cases.add_entry(connection, chain.view, ordered)
+            if ordered.event.kind in _MEMBERSHIP:
+                follow_members(node, connection, chain)
     except BaseException:
         if chain.size > before:
             node.chains.drop(case)
         raise
     return ordered
+
+
+def follow_members(node: Node, connection: Connection, chain: Chain) -> None:
+    """Keep count of what each participant but this node was sent; forget who left."""
+    others = {
+        name: member.left
+        for name, member in chain.view.members.items()
+        if name != node.organization
+    }
+    followers.add(connection, chain.case, [name for name, left in others.items() if not left])
+    followers.leave(connection, chain.case, [name for name, left in others.items() if left])
 
 
 def take_event(node: Node, connection: Connection, case: str, envelope: bytes) -> None:
@@ -76,8 +100,8 @@ def take_event(node: Node, connection: Connection, case: str, envelope: bytes) -
     event = claimed_event(envelope)
     member = node.chains.get(connection, case).view.members.get(event.author)
     if member is not None and event.sequence > member.sequence + 1:
-        early = Early(event.sequence, event.digest, envelope, node.now())
-        cases.keep_early(connection, case, event.author, early, most=_EARLY)
+        kept = Early(event.sequence, event.digest, envelope, node.now())
+        early.keep(connection, case, event.author, kept, node.limits.early)
         return
     try:
         admit(node, connection, case, envelope)
@@ -85,7 +109,7 @@ def take_event(node: Node, connection: Connection, case: str, envelope: bytes) -
         if member is not None:
             _refuse(node, connection, case, event, error)
         return
-    after = cases.take_early(connection, case, event.author, event.sequence + 1)
+    after = early.take(connection, case, event.author, event.sequence + 1)
     if after is not None:
         take_event(node, connection, case, after.item)
 
@@ -101,49 +125,86 @@ def _refuse(
         "anew": isinstance(error, BrokenSeal),
         "size": view.size,
     }
-    send_to(node, connection, view.members[event.author].card, Letter(REFUSED, case, body))
+    offer_to(node, connection, view.members[event.author].card, Letter(REFUSED, case, body))
 
 
 def checkpoint(node: Node, connection: Connection, chain: Chain) -> CaseCheckpoint:
-    """The signed checkpoint of a case as it stands, made once for each size."""
+    """The signed checkpoint of a case as it stands, made once for each size.
+
+    Its time is never before that of an earlier one: a clock set back would make a fault of it.
+    """
     case, size, head = chain.case, chain.size, chain.head
-    note = cases.checkpoint_note(connection, case, size, head)
-    if note is None:
-        note = sign_checkpoint(
-            case, size, head, host=node.organization, key=node.identity.key, at=node.now()
-        )
     keys = chain.view.members[node.organization].card.keys_at(node.now())
-    signed = open_checkpoint(note, case, node.organization, keys)
+    note = cases.checkpoint_note(connection, case, size, head)
+    if note is not None:
+        try:
+            return open_checkpoint(note, case, node.organization, keys)
+        except BrokenSeal:
+            pass  # signed by a key that was rotated since
+    at = max((node.now(), *cases.signed_times(connection, case, node.organization)))
+    signed = open_checkpoint(
+        sign_checkpoint(case, size, head, host=node.organization, key=node.identity.key, at=at),
+        case,
+        node.organization,
+        keys,
+    )
     cases.add_checkpoint(connection, signed)
     return signed
 
 
 def pump(node: Node, connection: Connection) -> int:
     """Put into the outbox what followers of this node's cases lack; how many parcels."""
+    if node.restored is not None:
+        own = [row.id for row in cases.list_cases(connection) if row.host == node.organization]
+        if not any(restoring.waits(node, connection, case) for case in own):
+            restoring.finish(node, connection)
+    behind = cases.behind(connection, node.organization)
     return sum(
-        _pump_case(node, connection, row.id)
-        for row in cases.list_cases(connection)
-        if row.host == node.organization
+        _pump_one(node, connection, case) for case in behind if _may_speak(node, connection, case)
     )
+
+
+def _may_speak(node: Node, connection: Connection, case: str) -> bool:
+    """Whether this host knows its own case well enough to sign what it looks like."""
+    until = node.restoring.get(case)
+    if until is not None and node.now() < until:
+        return False
+    node.restoring.pop(case, None)
+    return not restoring.waits(node, connection, case)
+
+
+def _pump_one(node: Node, connection: Connection, case: str) -> int:
+    """One case; what is wrong with it must not keep the others from being sent."""
+    savepoint = connection.begin_nested()
+    try:
+        sent = _pump_case(node, connection, case)
+    except StorageError:
+        savepoint.rollback()
+        raise
+    except SteelyardError as error:
+        savepoint.rollback()
+        FAILURES.error("case %s is not sent: %s", case[:16], error)
+        return 0
+    savepoint.commit()
+    return sent
 
 
 def _pump_case(node: Node, connection: Connection, case: str) -> int:
     chain = node.chains.get(connection, case)
-    others = [
-        name
-        for name, member in chain.view.members.items()
-        if name != node.organization and not member.left
-    ]
-    followers.add(connection, case, others)
     behind = [
         row
-        for name, row in followers.of_case(connection, case).items()
-        if name in others and row.queued < chain.size
+        for row in followers.of_case(connection, case).values()
+        if row.queued < chain.size and has_room(node, connection, case, row.organization)
     ]
     if not behind:
         return 0
     signed = checkpoint(node, connection, chain)
     return sum(_send_entries(node, connection, chain, signed, row) for row in behind)
+
+
+def has_room(node: Node, connection: Connection, case: str, follower: str) -> bool:
+    """Whether so few parcels of a case wait for a follower that it is sent more."""
+    return post.under_way(connection, follower, ENTRIES, case) < node.limits.under_way
 
 
 def _send_entries(
@@ -153,18 +214,16 @@ def _send_entries(
     signed: CaseCheckpoint,
     row: followers.Follower,
 ) -> int:
-    """Send a follower all it lacks; an outbox that is full is tried again later."""
+    """Send a follower what it lacks; where its outbox is full, the rest follows later."""
     card = chain.view.members[row.organization].card
     missing, sent = [item.entry for item in chain.since(row.queued)], 0
-    while missing:
+    while missing and sent < node.limits.under_way:
         part = chunk(missing)
         missing = missing[len(part) :]
         attachments = (write_entries(part), *((signed.note,) if not missing else ()))
-        try:
-            letter = Letter(ENTRIES, chain.case, {"size": chain.size}, attachments)
-            send_to(node, connection, card, letter)
-        except NotSatisfied:
-            return sent
+        letter = Letter(ENTRIES, chain.case, {"size": chain.size}, attachments)
+        if not offer_to(node, connection, card, letter):
+            break
         followers.queue(connection, chain.case, row.organization, part[-1].index + 1)
         sent += 1
     return sent
@@ -177,9 +236,5 @@ def answer_head(node: Node, connection: Connection, case: str, follower: str, si
     held = min(size, chain.size)
     followers.hear(connection, case, follower, held, node.now())
     row = followers.of_case(connection, case)[follower]
-    on_their_way = any(
-        item.kind == ENTRIES and item.case == case
-        for item in post.waiting_for(connection, follower, 512)
-    )
-    if held < row.queued and not on_their_way:
+    if held < row.queued and not post.under_way(connection, follower, ENTRIES, case):
         followers.queue(connection, case, follower, held)

@@ -6,13 +6,14 @@ votes that reached it, applied to the prefix that they name, make it so.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from steelyard.disclosure.case import Chain, Draft, sign_event
 from steelyard.disclosure.case.event import claimed_event
 from steelyard.kernel.errors import CannotVerify, NotSatisfied
-from steelyard.server.node.letters import VOTE
-from steelyard.server.node.posting import Letter, send_to
+from steelyard.server.node import ordering, saying
+from steelyard.server.node.letters import FETCH, VOTE
+from steelyard.server.node.posting import Letter, offer_to, send_to
 from steelyard.server.storage import cases, followers
 from steelyard.server.storage.followers import Vote
 
@@ -49,14 +50,16 @@ def vote(node: Node, connection: Connection, case: str, to: str) -> str:
     envelope = sign_event(draft, node.identity.key)
     chain.copied().admit(envelope, node.now())
     if to == node.organization:
-        take_vote(node, connection, case, envelope)
+        take_vote(node, connection, case, to, envelope)
     else:
         send_to(node, connection, view.member(to).card, Letter(VOTE, case, {}, (envelope,)))
     return claimed_event(envelope).digest
 
 
-def take_vote(node: Node, connection: Connection, case: str, envelope: bytes) -> None:
+def take_vote(node: Node, connection: Connection, case: str, sender: str, envelope: bytes) -> None:
     """Keep a vote for this node; with the quorum's last one, go on as the host.
+
+    A vote on more entries than are here waits for these, which are asked of who has cast it.
 
     Raises:
         NotSatisfied: a vote for another organization, or one that would not stand.
@@ -66,17 +69,49 @@ def take_vote(node: Node, connection: Connection, case: str, envelope: bytes) ->
     if event.kind != "transfer" or event.body["to"] != node.organization:
         raise NotSatisfied("this is no vote for this node", where=case[:16])
     now = node.now()
-    chain.copied().admit(envelope, now)
+    is_ahead = cast("int", event.body["size"]) > chain.size
+    if not is_ahead:
+        chain.copied().admit(envelope, now)
     followers.add_vote(connection, case, Vote(event.author, event.digest, envelope, now))
+    if is_ahead:
+        member = chain.view.member(sender)
+        offer_to(node, connection, member.card, Letter(FETCH, case, {"size": chain.size}))
+        return
+    count_again(node, connection, case)
+
+
+def count_again(node: Node, connection: Connection, case: str) -> None:
+    """Go on as the host of a case if the votes that are here make it so."""
+    if not followers.votes(connection, case):
+        return
+    chain = node.chains.get(connection, case)
     after = _counted(chain, connection, node)
-    if after.view.host != node.organization:
+    if chain.view.host == node.organization or after.view.host != node.organization:
         return
     for item in after.since(chain.size):
         cases.add_entry(connection, after.view, item)
-    cases.drop_pending(connection, case)
     followers.drop_votes(connection, case)
     node.chains.drop(case)
     node.chains.put(after)
+    followers.forget(connection, case)
+    ordering.follow_members(node, connection, after)
+    saying.sign_anew(node, connection, after)
+
+
+def require_precedence(chain: Chain, other: Chain, common: int) -> None:
+    """Refuse one of two takeovers from the same entry on: everybody keeps the same one.
+
+    Nobody's clock is asked which came first. That of the lesser hash stays.
+
+    Raises:
+        NotSatisfied: the other one gives way.
+    """
+    held = chain.since(common)
+    if not any(item.event.kind == "transfer" for item in held):
+        return
+    before = chain.copied(common).view.host
+    if chain.view.host != before and held[0].hash < other.since(common)[0].hash:
+        raise NotSatisfied("another takeover of this case stands", where=chain.case[:16])
 
 
 def _counted(chain: Chain, connection: Connection, node: Node) -> Chain:

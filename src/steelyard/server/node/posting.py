@@ -1,17 +1,19 @@
 """Putting a parcel into the outbox: signed, encrypted to its receiver, durable with the change.
 
-Decides which key a parcel is encrypted to; when it is sent is for `sending`.
+Decides which key a parcel is encrypted to, and which parcels a later one makes needless; when it
+is sent is for `sending`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.delivery.outbox import Outgoing, admit
 from steelyard.disclosure.delivery.parcel import Parcel, encrypt_parcel, sign_parcel
 from steelyard.disclosure.delivery.sending_policy import load_policy
-from steelyard.kernel.errors import UnknownName
+from steelyard.kernel.errors import NotSatisfied, UnknownName
+from steelyard.server.node.letters import FETCH, HEAD
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage import post
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
     from steelyard.kernel.canonical import JsonValue
     from steelyard.server.node.node import Node
+
+_LATEST_COUNTS: Final = frozenset({FETCH, HEAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ def send(node: Node, connection: Connection, to: str, letter: Letter) -> None:
 
     Raises:
         UnknownName: no card of that organization is here.
-        NotSatisfied: too many parcels wait for it.
+        NotSatisfied: too much waits for it.
     """
     known = cards.find(connection, to)
     if known is None:
@@ -50,11 +54,29 @@ def send(node: Node, connection: Connection, to: str, letter: Letter) -> None:
 def send_to(node: Node, connection: Connection, card: Card, letter: Letter) -> None:
     """Put a parcel for the organization of a card into the outbox; see `send`."""
     to, now = card.organization, node.now()
-    admit(load_policy(), post.waiting_count(connection, to), to)
+    if letter.kind in _LATEST_COUNTS:
+        post.supersede(connection, to, letter.kind, letter.case)
+    waits = post.how_much_waits(connection, to)
+    admit(load_policy(), waits.parcels, to)
     parcel = Parcel(
         node.organization, to, letter.kind, letter.case, letter.body, now, letter.attachments
     )
     signed = sign_parcel(parcel, node.identity.key)
     outgoing = Outgoing(signed.parcel_id, to, created=now, next_at=now)
     data = encrypt_parcel(signed, card.recipient)
+    if waits.size_bytes + len(data) > node.limits.outbox_bytes:
+        message = f"{waits.size_bytes:,} bytes wait for {to[:20]}, the most that may"
+        raise NotSatisfied(message, hint="export them to a file, or remove it from the case")
     post.add(connection, post.Sending(outgoing, letter.kind, letter.case, data))
+
+
+def offer_to(node: Node, connection: Connection, card: Card, letter: Letter) -> bool:
+    """The same for what may be left out: whether there was room for it.
+
+    One destination that takes nothing must not keep this node from taking what others send.
+    """
+    try:
+        send_to(node, connection, card, letter)
+    except NotSatisfied:
+        return False
+    return True

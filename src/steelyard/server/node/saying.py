@@ -6,7 +6,7 @@ goes: into the chain where this node is the host, to the host otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -22,11 +22,14 @@ from steelyard.server.node.posting import Letter, send_to
 from steelyard.server.storage import cases, objects
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.cases import PendingEvent
+from steelyard.server.storage.objects import Stored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sqlalchemy import Connection
 
-    from steelyard.disclosure.case import View
+    from steelyard.disclosure.case import Event, Ordered, View
     from steelyard.disclosure.delivery.sealed_object import OpenedObject
     from steelyard.kernel import JsonObject
     from steelyard.server.node.node import Node
@@ -125,18 +128,73 @@ def say(node: Node, connection: Connection, case: str, kind: str, body: JsonObje
 def sign_anew(node: Node, connection: Connection, chain: Chain) -> None:
     """Sign events again that their host has not ordered, after what stands in the case now.
 
-    What the case's rules forbid by now is kept with the reason.
+    An event that would say the same again waits until the case has gone on, so that host and
+    author do not tell each other the same for ever. One that a host's rules refused stays, and
+    those after it.
     """
+    waiting = [
+        item
+        for item in cases.pending(connection, chain.case)
+        if chain.index_of(item.digest) is None
+    ]
+    if waiting and _stands_as_signed(chain, claimed_event(waiting[0].event)):
+        return
+    cases.drop_pending(connection, chain.case)
+    for place, item in enumerate(waiting):
+        if item.refused not in {"", ANEW}:
+            _keep_after(connection, waiting[place:])
+            return
+        event = claimed_event(item.event)
+        try:
+            say(node, connection, chain.case, event.kind, event.body)
+        except NotSatisfied as error:
+            # As the host by now, where a refusal comes at once: the reason stays with the event.
+            refused = replace(item, refused=error.message)
+            _keep_after(connection, [refused, *waiting[place + 1 :]])
+            return
+
+
+def say_again(node: Node, connection: Connection, chain: Chain, lost: Iterable[Ordered]) -> None:
+    """Say events of one's own anew that stood in a history that is void, before those that wait."""
+    own = [
+        PendingEvent(
+            chain.case,
+            item.event.author,
+            item.event.sequence,
+            item.event.digest,
+            item.entry.event,
+            node.now(),
+            ANEW,
+        )
+        for item in lost
+        if item.event.author == node.organization
+        and item.event.kind != "transfer"
+        and chain.index_of(item.event.digest) is None
+    ]
     waiting = cases.pending(connection, chain.case)
     cases.drop_pending(connection, chain.case)
-    for item in waiting:
-        if chain.index_of(item.digest) is not None:
-            continue
-        event = claimed_event(item.event)
-        if item.refused not in {"", ANEW}:
-            cases.add_pending(connection, item)
-            return
-        say(node, connection, chain.case, event.kind, event.body)
+    _keep_after(connection, [*own, *waiting])
+    sign_anew(node, connection, chain)
+
+
+def _keep_after(connection: Connection, events: Sequence[PendingEvent]) -> None:
+    """Keep events after those that wait; their numbers are of the history that they were signed in.
+
+    Nothing is signed after them until they are signed anew or given up.
+    """
+    if not events:
+        return
+    waiting = cases.pending(connection, events[0].case)
+    first = max((item.sequence for item in waiting), default=0) + 1
+    for number, item in enumerate(events, start=first):
+        cases.add_pending(connection, replace(item, sequence=number))
+
+
+def _stands_as_signed(chain: Chain, event: Event) -> bool:
+    """Whether an event signed now would name the same place and the same case as it does."""
+    member = chain.view.member(event.author)
+    place = (member.sequence + 1, member.previous, chain.size, chain.head)
+    return (event.sequence, event.previous, event.seen_size, event.seen_head) == place
 
 
 def forget_refused(node: Node, connection: Connection, case: str) -> int:
@@ -208,7 +266,7 @@ def put_object(node: Node, connection: Connection, case: str, material: Material
         random=node.random,
     )
     name = object_id(sealed)
-    objects.put(connection, name, case, sealed, node.now())
+    objects.put(connection, name, Stored(case, "", sealed), node.now())
     for receiver in names:
         if receiver != node.organization:
             card = view.members[receiver].card

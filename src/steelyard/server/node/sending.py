@@ -117,6 +117,9 @@ class Sender:
         with self.node.database.reading() as connection:
             known = cards.find(connection, item.destination)
             data = post.parcel(connection, item.parcel_id)
+        if data is None:
+            # Taken back since, as something later says more: nothing is left to deliver.
+            return Attempt(self.node.now(), "200"), ""
         endpoint = known.card.endpoint if known else None
         if endpoint is None:
             return Attempt(self.node.now(), "unreachable"), "it has no endpoint: send a bundle"

@@ -7,17 +7,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from steelyard.disclosure.case import Entry
-from steelyard.server.storage.tables import CASES, CHECKPOINTS, ENTRIES, FAULTS, GAPS, PENDING
+from steelyard.server.storage.tables import CASES, CHECKPOINTS, ENTRIES, FAULTS, FOLLOWERS, PENDING
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from steelyard.disclosure.case import CaseCheckpoint, Fault, Ordered, View
+
+
+# Made once: composing a statement costs more than executing it, and these are the busiest.
+_ADD_ENTRY: Final = insert(ENTRIES)
+_MOVE_CASE: Final = (
+    update(CASES)
+    .where(CASES.c.id == bindparam("key"))
+    .values({name: bindparam(name) for name in ("title", "host", "size", "head", "ordered")})
+)
+_STANDS: Final = select(CASES.c.size, CASES.c.head).where(CASES.c.id == bindparam("key"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +96,14 @@ def case_ids(connection: Connection) -> tuple[str, ...]:
 
 def stands(connection: Connection, case: str) -> tuple[int, str] | None:
     """How many entries a case has, and its head; None for no such case."""
-    row = connection.execute(select(CASES.c.size, CASES.c.head).where(CASES.c.id == case)).first()
+    row = connection.execute(_STANDS, {"key": case}).first()
     return None if row is None else (row.size, row.head)
+
+
+def opened(connection: Connection, case: str) -> datetime:
+    """When a case that is here was opened."""
+    query = select(CASES.c.opened).where(CASES.c.id == case)
+    return instant(connection.execute(query).scalar_one())
 
 
 def entries(
@@ -109,17 +125,15 @@ def entries(
 def add_entry(connection: Connection, view: View, ordered: Ordered) -> None:
     """Keep an entry, and where its case stands now."""
     entry, case = ordered.entry, view.case
-    connection.execute(
-        insert(ENTRIES),
-        {
-            "case_id": case,
-            "place": entry.index,
-            "previous": entry.previous,
-            "ordered": seconds(entry.ordered),
-            "digest": ordered.event.digest,
-            "event": entry.event,
-        },
-    )
+    row = {
+        "case_id": case,
+        "place": entry.index,
+        "previous": entry.previous,
+        "ordered": seconds(entry.ordered),
+        "digest": ordered.event.digest,
+        "event": entry.event,
+    }
+    connection.execute(_ADD_ENTRY, row)
     stands = {
         "title": view.title,
         "host": view.host,
@@ -130,7 +144,30 @@ def add_entry(connection: Connection, view: View, ordered: Ordered) -> None:
     if entry.index == 0:
         connection.execute(insert(CASES), {"id": case, "opened": stands["ordered"], **stands})
     else:
-        connection.execute(update(CASES).where(CASES.c.id == case).values(stands))
+        connection.execute(_MOVE_CASE, {"key": case, **stands})
+
+
+def behind(connection: Connection, host: str) -> tuple[str, ...]:
+    """Cases of a host of which a follower was not sent everything."""
+    query = (
+        select(CASES.c.id)
+        .join(FOLLOWERS, FOLLOWERS.c.case_id == CASES.c.id)
+        .where(CASES.c.host == host, FOLLOWERS.c.queued < CASES.c.size)
+        .distinct()
+    )
+    return tuple(connection.execute(query).scalars())
+
+
+def size_bytes(connection: Connection, case: str) -> int:
+    """How many bytes the events of a case have."""
+    query = select(func.coalesce(func.sum(func.length(ENTRIES.c.event)), 0))
+    return int(connection.execute(query.where(ENTRIES.c.case_id == case)).scalar_one())
+
+
+def count_of_host(connection: Connection, host: str) -> int:
+    """How many cases a host orders."""
+    query = select(func.count()).where(CASES.c.host == host)
+    return connection.execute(query).scalar_one()
 
 
 def drop_entries(connection: Connection, case: str, start: int) -> None:
@@ -178,6 +215,27 @@ def latest_notes(connection: Connection, case: str, count: int = 1) -> tuple[byt
         .limit(count)
     )
     return tuple(connection.execute(query).scalars())
+
+
+def signed_times(connection: Connection, case: str, host: str) -> tuple[datetime, ...]:
+    """When a host last signed a checkpoint of a case; nothing for never."""
+    query = select(func.max(CHECKPOINTS.c.signed)).where(
+        CHECKPOINTS.c.case_id == case, CHECKPOINTS.c.host == host
+    )
+    found = connection.execute(query).scalar()
+    return () if found is None else (instant(found),)
+
+
+def notes_between(
+    connection: Connection, case: str, after: int, until: int | None
+) -> tuple[bytes, ...]:
+    """Notes of a case of more than `after` entries, and of no more than `until`."""
+    query = select(CHECKPOINTS.c.note).where(
+        CHECKPOINTS.c.case_id == case, CHECKPOINTS.c.size > after
+    )
+    if until is not None:
+        query = query.where(CHECKPOINTS.c.size <= until)
+    return tuple(connection.execute(query.order_by(CHECKPOINTS.c.size)).scalars())
 
 
 def add_pending(connection: Connection, event: PendingEvent) -> None:
@@ -232,13 +290,13 @@ def drop_pending(connection: Connection, case: str) -> None:
     connection.execute(delete(PENDING).where(PENDING.c.case_id == case))
 
 
-def add_fault(connection: Connection, case: str, fault: Fault, at: datetime) -> bool:
-    """Keep the evidence against somebody once; whether it is new."""
-    known = select(func.count()).where(
-        FAULTS.c.case_id == case, FAULTS.c.culprit == fault.host, FAULTS.c.kind == fault.kind,
-        FAULTS.c.text == fault.text,
+def add_fault(connection: Connection, case: str, fault: Fault, at: datetime, *, most: int) -> bool:
+    """Keep the evidence against somebody once, and no more than so many of a kind; if it is new."""
+    kind = (
+        FAULTS.c.case_id == case, FAULTS.c.culprit == fault.host, FAULTS.c.kind == fault.kind
     )  # fmt: skip
-    if connection.execute(known).scalar_one():
+    texts = connection.execute(select(FAULTS.c.text).where(*kind)).scalars().all()
+    if fault.text in texts or len(texts) >= most:
         return False
     row: dict[str, Any] = {
         "case_id": case,
@@ -263,52 +321,6 @@ def faults(connection: Connection, case: str | None = None) -> tuple[FaultRow, .
             row.case_id, row.culprit, row.kind, row.text, row.first, row.second, instant(row.found)
         )
         for row in connection.execute(query)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Early:
-    """Something that came before what it follows."""
-
-    number: int
-    digest: str
-    item: bytes
-    received: datetime
-
-
-def keep_early(connection: Connection, case: str, line: str, early: Early, *, most: int) -> bool:
-    """Keep what came too early, while there is room for it; whether it is kept."""
-    key = (GAPS.c.case_id == case, GAPS.c.line == line)
-    count = connection.execute(select(func.count()).select_from(GAPS).where(*key)).scalar_one()
-    same = select(func.count()).select_from(GAPS).where(*key, GAPS.c.number == early.number)
-    if count >= most or connection.execute(same).scalar_one():
-        return False
-    row = {
-        "case_id": case,
-        "line": line,
-        "number": early.number,
-        "digest": early.digest,
-        "item": early.item,
-        "received": seconds(early.received),
-    }
-    connection.execute(insert(GAPS), row)
-    return True
-
-
-def take_early(connection: Connection, case: str, line: str, number: int) -> Early | None:
-    """Take out what was kept under a number."""
-    key = (GAPS.c.case_id == case, GAPS.c.line == line, GAPS.c.number == number)
-    row = connection.execute(select(GAPS).where(*key)).first()
-    if row is None:
-        return None
-    connection.execute(delete(GAPS).where(*key))
-    return Early(row.number, row.digest, row.item, instant(row.received))
-
-
-def drop_early(connection: Connection, case: str, line: str, below: int) -> None:
-    """Forget what is kept below a number, as it has arrived otherwise."""
-    connection.execute(
-        delete(GAPS).where(GAPS.c.case_id == case, GAPS.c.line == line, GAPS.c.number < below)
     )
 
 

@@ -77,6 +77,34 @@ def hear(connection: Connection, case: str, organization: str, size: int, at: da
     )
 
 
+def leave(connection: Connection, case: str, organizations: Iterable[str]) -> None:
+    """Send these nothing more."""
+    connection.execute(
+        delete(FOLLOWERS).where(
+            FOLLOWERS.c.case_id == case, FOLLOWERS.c.organization.in_(tuple(organizations))
+        )
+    )
+
+
+def go_back(connection: Connection, case: str, size: int) -> None:
+    """Entries from there on are others than were sent."""
+    connection.execute(
+        update(FOLLOWERS)
+        .where(FOLLOWERS.c.case_id == case, FOLLOWERS.c.queued > size)
+        .values(queued=size)
+    )
+
+
+def rewind(connection: Connection, case: str, size: int) -> None:
+    """The case goes on differently after so many entries: nobody holds more of it."""
+    for column in (FOLLOWERS.c.queued, FOLLOWERS.c.held):
+        connection.execute(
+            update(FOLLOWERS)
+            .where(FOLLOWERS.c.case_id == case, column > size)
+            .values({column.name: size})
+        )
+
+
 def forget(connection: Connection, case: str) -> None:
     """Another organization is the host now."""
     connection.execute(delete(FOLLOWERS).where(FOLLOWERS.c.case_id == case))

@@ -97,10 +97,10 @@ def how_much_waits(connection: Connection, destination: str) -> Waiting:
     return Waiting(count, int(total))
 
 
-def is_under_way(connection: Connection, destination: str, kind: str, case: str) -> bool:
-    """Whether a parcel of a kind about a case waits for a destination."""
-    query = select(OUTBOX.c.number).where(*_about(destination, kind, case)).limit(1)
-    return connection.execute(query).first() is not None
+def under_way(connection: Connection, destination: str, kind: str, case: str) -> int:
+    """How many parcels of a kind about a case wait for a destination."""
+    query = select(func.count()).where(*_about(destination, kind, case))
+    return connection.execute(query).scalar_one()
 
 
 def supersede(connection: Connection, destination: str, kind: str, case: str) -> None:

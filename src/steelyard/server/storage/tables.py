@@ -100,6 +100,7 @@ OBJECTS: Final = Table(
     METADATA,
     Column("id", _DIGEST, primary_key=True),
     Column("case_id", _DIGEST, nullable=False, index=True),
+    Column("sender", _ID, nullable=False, server_default="", index=True),
     Column("sealed", LargeBinary, nullable=False),
     Column("stored", BigInteger, nullable=False),
 )
@@ -209,4 +210,119 @@ LINKS: Final = Table(
     Column("kind", String(32), nullable=False),
     Column("subject", Text, nullable=False),
     Column("expires", BigInteger, nullable=False),
+)
+
+# What people are told by mail or webhook; of each matter and address once.
+NOTICES: Final = Table(
+    "notices",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("matter", String(200), nullable=False),
+    Column("address", String(200), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("made", BigInteger, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("matter", "address", name="uq_notices"),
+    Index("ix_notices_due", "state", "next_at"),
+)
+
+# What was entered of a case that follows from no event, and what was answered about deadlines.
+DEADLINES: Final = Table(
+    "deadlines",
+    METADATA,
+    Column("case_id", _DIGEST, primary_key=True),
+    Column("facts", Text, nullable=False),
+    Column("record", Text, nullable=False),
+)
+
+_ACCOUNT: Final = String(32)
+
+ACCOUNTS: Final = Table(
+    "accounts",
+    METADATA,
+    Column("id", _ACCOUNT, primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("roles", String(120), nullable=False),
+    Column("made", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+)
+
+ACCOUNT_KEYS: Final = Table(
+    "account_keys",
+    METADATA,
+    Column("key_id", _DIGEST, primary_key=True),
+    Column("account", _ACCOUNT, nullable=False, index=True),
+    Column("raw", LargeBinary, nullable=False),
+    Column("made", BigInteger, nullable=False),
+)
+
+# Accounts that a provider of identities vouches for.
+IDENTITIES: Final = Table(
+    "identities",
+    METADATA,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("account", _ACCOUNT, nullable=False, index=True),
+)
+
+# Of the token in a cookie, only the digest is kept.
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    Column("digest", _DIGEST, primary_key=True),
+    Column("account", _ACCOUNT, nullable=False, index=True),
+    Column("made", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+)
+
+# How much somebody may still ask for, in thousandths.
+BUCKETS: Final = Table(
+    "buckets",
+    METADATA,
+    Column("name", String(120), primary_key=True),
+    Column("left_milli", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+# Reports that their reporter has not sent yet, sealed to this node, by the digest of their code.
+DRAFTS: Final = Table(
+    "drafts",
+    METADATA,
+    Column("digest", _DIGEST, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("saved", BigInteger, nullable=False),
+)
+
+REPORTS: Final = Table(
+    "reports",
+    METADATA,
+    Column("number", String(16), primary_key=True),
+    Column("follow", _DIGEST, nullable=False, unique=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("received", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("case_id", String(64), nullable=False),
+    Index("ix_reports_state", "state", "received"),
+)
+
+# Attachments of drafts and reports, sealed to this node.
+REPORT_FILES: Final = Table(
+    "report_files",
+    METADATA,
+    Column("owner", String(80), primary_key=True),
+    Column("sha256", _DIGEST, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+REPORT_MESSAGES: Final = Table(
+    "report_messages",
+    METADATA,
+    Column("id", _NUMBER, primary_key=True, autoincrement=True),
+    Column("number", String(16), nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("from_reporter", Boolean, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
 )

@@ -1,0 +1,91 @@
+"""A host whose database came back from a backup: it asks before it orders anything.
+
+Decides when a case may go on (spec/disclosure-node.md, section Restoring): once every participant
+has said what it holds, or a day later with those that did. Until then the host neither orders
+nor signs: a checkpoint of less than it signed before would prove a fault against it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from steelyard.kernel.errors import StorageError
+from steelyard.server.node.letters import FETCH
+from steelyard.server.node.posting import Letter, send_to
+from steelyard.server.storage import cases, followers
+from steelyard.server.storage import organizations as cards
+from steelyard.server.storage.cases import instant, seconds
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from steelyard.server.node.node import Node
+
+PATIENCE: Final = timedelta(hours=24)
+_SETTING: Final = "restored"
+
+
+def begin(node: Node, connection: Connection) -> int:
+    """Ask the participants of every case that this node orders; how many were asked."""
+    asked = 0
+    for row in cases.list_cases(connection):
+        if row.host != node.organization:
+            continue
+        chain = node.chains.get(connection, row.id)
+        others = {
+            name: member.card
+            for name, member in chain.view.members.items()
+            if name != node.organization and not member.left
+        }
+        followers.forget(connection, row.id)
+        followers.add(connection, row.id, others)
+        for card in others.values():
+            send_to(node, connection, card, Letter(FETCH, row.id, {"size": chain.size}))
+        asked += len(others)
+    at = node.now()
+    cards.set_setting(connection, _SETTING, str(seconds(at)))
+    node.restored = at
+    return asked
+
+
+def since(connection: Connection) -> datetime | None:
+    """When the database came back from a backup, while cases still wait; None otherwise."""
+    found = cards.setting(connection, _SETTING)
+    return instant(int(found)) if found else None
+
+
+def waits(node: Node, connection: Connection, case: str) -> bool:
+    """Whether a case of this host waits for its participants."""
+    restored = node.restored
+    if restored is None:
+        return False
+    rows = followers.of_case(connection, case).values()
+    unheard = [row for row in rows if row.heard is None or row.heard < restored]
+    if not unheard or cases.opened(connection, case) > restored:
+        return False
+    has_answers = len(unheard) < len(rows)
+    return not (has_answers and node.now() > restored + PATIENCE)
+
+
+def require_recovered(node: Node, connection: Connection, case: str) -> None:
+    """Refuse to order in a case that waits.
+
+    Raises:
+        StorageError: it waits; whoever brings an event brings it again later.
+    """
+    if waits(node, connection, case):
+        raise StorageError(
+            "the database came back from a backup, and participants were asked what they hold",
+            where=case[:16],
+            hint="try again; the case goes on once they have answered",
+        )
+
+
+def finish(node: Node, connection: Connection) -> None:
+    """Forget the restoring once no case waits."""
+    if node.restored is not None:
+        cards.set_setting(connection, _SETTING, "")
+        node.restored = None

@@ -1,0 +1,156 @@
+"""Checkpoints of a host: held against what is held here, cosigned, passed on to others.
+
+Decides what of a host's signatures is believed (spec/disclosure-case.md, section Checkpoints):
+only what agrees with the entries that came and with every note before. Each note is passed on to
+a few others whom the host cannot foresee, so that two histories meet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from steelyard.disclosure.case import cosign
+from steelyard.disclosure.case.checkpoint import compare, cosigned_by, join, require_same
+from steelyard.kernel.errors import BrokenSeal
+from steelyard.server.node import recovering
+from steelyard.server.node.faults import keep_fault, open_note, prove_fork
+from steelyard.server.node.letters import HEAD
+from steelyard.server.node.posting import Letter, offer_to
+from steelyard.server.storage import cases
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from steelyard.disclosure.case import CaseCheckpoint, Chain
+    from steelyard.kernel import JsonObject
+    from steelyard.server.node.node import Node
+
+_GOSSIP: Final = 3
+_COMPARED: Final = 4
+_AHEAD: Final = 8
+_DRAW_BYTES: Final = 8
+
+
+def take_note(node: Node, connection: Connection, case: str, sender: str, note: bytes) -> None:
+    """Hold a checkpoint against what is held and against earlier ones; cosign and pass it on.
+
+    Raises:
+        BrokenSeal: not the host's, or of another history; a fault was kept.
+    """
+    chain = node.chains.get(connection, case)
+    shown = open_note(chain, note)
+    if shown.host == node.organization:
+        _take_own(node, connection, chain, sender, shown)
+        return
+    _compare(node, connection, chain, shown)
+    if shown.size > chain.size:
+        _keep_ahead(connection, chain, shown)
+        return
+    if chain.head_at(shown.size) != shown.head:
+        _keep(connection, shown)
+        _accuse(node, connection, chain, shown)
+    require_same(shown, chain)
+    joined = _joined(connection, shown)
+    if f"\u2014 {node.organization} ".encode() in joined.note:
+        cases.add_checkpoint(connection, joined)
+        return
+    at = node.now()
+    signed = open_note(
+        chain, cosign(joined, chain, by=node.organization, key=node.identity.key, at=at)
+    )
+    cases.add_checkpoint(connection, signed)
+    tell(node, connection, chain, signed)
+
+
+def hold_against(node: Node, connection: Connection, chain: Chain, before: int) -> None:
+    """Hold notes that came before their entries against these.
+
+    Raises:
+        BrokenSeal: the host signed another history; a fault was kept.
+    """
+    for note in cases.notes_between(connection, chain.case, before, chain.size):
+        try:
+            shown = open_note(chain, note)
+        except BrokenSeal:
+            continue  # an earlier host's
+        if chain.head_at(shown.size) != shown.head:
+            _accuse(node, connection, chain, shown)
+            require_same(shown, chain)
+
+
+def is_backed(chain: Chain, note: bytes) -> bool:
+    """Whether host and cosigners of a note are more than half of those in the case."""
+    present = {name: item for name, item in chain.view.members.items() if not item.left}
+    signers = 0
+    for name, member in present.items():
+        keys = {item.key.key_id: item.key for item in member.card.keys if not item.revoked}
+        try:
+            cosigned_by(note, name, keys)
+        except BrokenSeal:
+            continue
+        signers += 1
+    return 2 * signers > len(present)
+
+
+def _take_own(
+    node: Node, connection: Connection, chain: Chain, sender: str, shown: CaseCheckpoint
+) -> None:
+    """A note of this host's, cosigned by another; of more than is held here after a loss."""
+    if shown.size > chain.size or chain.head_at(shown.size) != shown.head:
+        recovering.ask_for_lost(node, connection, chain, sender, chain.size)
+        return
+    cases.add_checkpoint(connection, _joined(connection, shown))
+
+
+def _compare(node: Node, connection: Connection, chain: Chain, shown: CaseCheckpoint) -> None:
+    """Hold a note against the latest ones before it."""
+    for earlier in cases.latest_notes(connection, chain.case, count=_COMPARED):
+        try:
+            fault = compare(open_note(chain, earlier), shown)
+        except BrokenSeal:
+            continue  # an earlier host's
+        if fault is not None:
+            _keep(connection, shown)
+            keep_fault(node, connection, chain, fault)
+            recovering.help_up(node, connection, chain)
+            raise BrokenSeal(f"the host {fault.text}", where=chain.case[:16])
+
+
+def _accuse(node: Node, connection: Connection, chain: Chain, shown: CaseCheckpoint) -> None:
+    fault = prove_fork(connection, chain, shown)
+    if fault is not None:
+        keep_fault(node, connection, chain, fault)
+    recovering.help_up(node, connection, chain)
+
+
+def _keep_ahead(connection: Connection, chain: Chain, shown: CaseCheckpoint) -> None:
+    """Keep a note of entries that have not come, to hold it against them when they do."""
+    ahead = cases.notes_between(connection, chain.case, chain.size, None)
+    if len(ahead) < _AHEAD:
+        _keep(connection, shown)
+
+
+def _keep(connection: Connection, shown: CaseCheckpoint) -> None:
+    cases.add_checkpoint(connection, _joined(connection, shown))
+
+
+def _joined(connection: Connection, shown: CaseCheckpoint) -> CaseCheckpoint:
+    """The note with every signature that is known of it."""
+    known = cases.checkpoint_note(connection, shown.case, shown.size, shown.head)
+    return shown if known is None else shown.with_note(join(known, shown.note))
+
+
+def tell(node: Node, connection: Connection, chain: Chain, shown: CaseCheckpoint) -> None:
+    """Send a cosigned checkpoint to the host and to a few others, drawn by lot."""
+    others = [
+        name
+        for name, member in chain.view.members.items()
+        if name not in {node.organization, shown.host} and not member.left
+    ]
+    chosen = {shown.host}
+    for _ in range(min(_GOSSIP, len(others))):
+        chosen.add(others[int.from_bytes(node.random(_DRAW_BYTES), "big") % len(others)])
+    body: JsonObject = {"size": shown.size, "head": shown.head}
+    letter = Letter(HEAD, chain.case, body, (shown.note,))
+    for name in sorted(chosen):
+        offer_to(node, connection, chain.view.members[name].card, letter)

@@ -1,0 +1,83 @@
+"""What came before what it follows, as rows: bounded, so that nobody fills a disk with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, insert, select
+
+from steelyard.server.storage.cases import instant, seconds
+from steelyard.server.storage.tables import GAPS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Something that came before what it follows."""
+
+    number: int
+    digest: str
+    item: bytes
+    received: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much is kept of a line: things, and bytes of all lines of its case together."""
+
+    items: int
+    size_bytes: int
+
+
+def keep(connection: Connection, case: str, line: str, early: Early, room: Room) -> bool:
+    """Keep what came too early, in the place of what has its number; whether there was room."""
+    key = _line(case, line)
+    connection.execute(delete(GAPS).where(*key, GAPS.c.number == early.number))
+    count = connection.execute(select(func.count()).where(*key)).scalar_one()
+    used = select(func.coalesce(func.sum(func.length(GAPS.c.item)), 0))
+    kept = int(connection.execute(used.where(GAPS.c.case_id == case)).scalar_one())
+    if count >= room.items or kept + len(early.item) > room.size_bytes:
+        return False
+    row = {
+        "case_id": case,
+        "line": line,
+        "number": early.number,
+        "digest": early.digest,
+        "item": early.item,
+        "received": seconds(early.received),
+    }
+    connection.execute(insert(GAPS), row)
+    return True
+
+
+def take(connection: Connection, case: str, line: str, number: int) -> Early | None:
+    """Take out the latest of what was kept under a number or a smaller one."""
+    query = select(GAPS).where(*_line(case, line), GAPS.c.number <= number)
+    row = connection.execute(query.order_by(GAPS.c.number.desc()).limit(1)).first()
+    if row is None:
+        return None
+    connection.execute(delete(GAPS).where(*_line(case, line), GAPS.c.number == row.number))
+    return Early(row.number, row.digest, row.item, instant(row.received))
+
+
+def kept(connection: Connection, case: str, line: str) -> tuple[Early, ...]:
+    """Everything that is kept of a line, in order."""
+    query = select(GAPS).where(*_line(case, line)).order_by(GAPS.c.number)
+    return tuple(
+        Early(row.number, row.digest, row.item, instant(row.received))
+        for row in connection.execute(query)
+    )
+
+
+def drop(connection: Connection, case: str, line: str) -> None:
+    """Forget a line."""
+    connection.execute(delete(GAPS).where(*_line(case, line)))
+
+
+def _line(case: str, line: str) -> tuple[ColumnElement[bool], ...]:
+    return (GAPS.c.case_id == case, GAPS.c.line == line)
