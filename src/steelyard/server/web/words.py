@@ -75,7 +75,7 @@ MACHINES: Final[Mapping[str, str]] = {
     "RM": "report",
     "PEC": "consent",
     "VFD": "fix",
-    "EM": "embargo",
+    "EM": "case",
     "PXA": "the world",
     "AM": "affected",
 }

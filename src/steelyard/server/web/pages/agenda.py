@@ -81,7 +81,7 @@ def ending(view: View, now: datetime) -> Iterator[Item]:
         yield _item(view, text, addresses.case(view.case, "embargo"), terms.until, now)
 
 
-def due(board: Board, case_id: str, now: datetime) -> Iterator[Item]:
+def due(board: Board, case_id: str, title: str, now: datetime) -> Iterator[Item]:
     """Deadlines that run or were missed; those that nobody knows to apply say so."""
     for item in board.deadlines:
         if item.status not in {"open", "missed"} or item.period is None:
@@ -90,7 +90,7 @@ def due(board: Board, case_id: str, now: datetime) -> Iterator[Item]:
         late = item.status == "missed"
         yield Item(
             f"{item.rule.title}{doubt}",
-            board.subject,
+            title or board.subject,
             addresses.case(case_id, "deadlines") if case_id else addresses.DEADLINES,
             moment(item.period.act_by, now),
             late or item.period.act_by <= now,

@@ -12,7 +12,7 @@ from steelyard.disclosure.states.standing import IN_FORCE
 from steelyard.server.web import addresses
 from steelyard.server.web.moments import Moment, moment
 from steelyard.server.web.pages import agenda
-from steelyard.server.web.pages.cases.head import Party, party
+from steelyard.server.web.pages.cases.head import Party, naming
 from steelyard.server.web.words import EMBARGO, REPORT, count_words, role_words, world_words
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def present(held: Held, me: str, now: datetime) -> HomePage:
         me: Id of the reader's organization.
         now: The instant of the page.
     """
-    views = held.views
+    views, titles = held.views, {view.case: view.title for view in held.views}
     rows = (
         ("Answer", "answer", [i for v in views for i in agenda.to_answer(v, me, now)],
          "Nobody waits for your word."),
@@ -126,7 +126,7 @@ def present(held: Held, me: str, now: datetime) -> HomePage:
         ("Ends soon", "ends", [i for v in views for i in agenda.ending(v, now)],
          "No embargo ends within two weeks."),
         ("Deadlines", "deadlines",
-         [i for key, board in held.boards.items() for i in agenda.due(board, key, now)],
+         [i for k, b in held.boards.items() for i in agenda.due(b, k, titles.get(k, ""), now)],
          "No deadline runs."),
         ("Silence", "silence", [i for v in views for i in agenda.silent(v, me, now)],
          "Everybody who was asked has answered, or still has time."),
@@ -163,7 +163,7 @@ def _row(view: View, me: str, now: datetime) -> CaseRow:
         address=addresses.case(view.case),
         short=view.case[:12],
         own=role_words(own.roles) if own else "",
-        host=party(view, view.host),
+        host=naming(view)(view.host),
         report=REPORT[state.rm] if state else "",
         embargo=EMBARGO[states.em],
         until=moment(view.terms.until, now) if in_force and view.terms else None,

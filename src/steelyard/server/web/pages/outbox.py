@@ -160,4 +160,4 @@ def _row(
 
 
 def _party(name: str, names: Mapping[str, str]) -> Party:
-    return Party(name, names.get(name, name), short_id(name))
+    return Party(name, names.get(name, "unknown organization"), short_id(name))

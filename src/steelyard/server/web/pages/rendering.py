@@ -137,7 +137,7 @@ def _environment() -> Environment:
         "csrf_field": _csrf_field,
         "static": _static_address,
     }
-    filters: dict[str, Any] = {"grouped": _grouped, "is_link": _is_link}
+    filters: dict[str, Any] = {"grouped": _grouped, "is_link": _is_link, "sentence": _sentence}
     environment.globals.update(names)
     environment.filters.update(filters)
     return environment
@@ -171,6 +171,11 @@ def _static_address(name: str) -> str:
 def _grouped(text: str) -> str:
     """A long hexadecimal name in groups of four, as people compare it."""
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def _sentence(text: str) -> str:
+    """A text with a capital at its beginning, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def _is_link(text: str) -> bool:

@@ -15,7 +15,7 @@ from steelyard.server.web import addresses
 from steelyard.server.web.forms import Button, Form
 from steelyard.server.web.pages.cases.act_forms import FIELDS, Asking
 from steelyard.server.web.pages.cases.head import CaseHead, case_head
-from steelyard.server.web.pages.cases.refusals import refusal
+from steelyard.server.web.pages.cases.refusals import is_permitted, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -159,6 +159,12 @@ def present_one(
     shown = form(view, me, kind, now, filled, cards)
     head = case_head(view, me, now, "acts")
     return ActPage(f"{view.title}: {shown.title}", head, shown, addresses.case(view.case, "acts"))
+
+
+def forms(view: View, me: str, kinds: Sequence[str], now: datetime) -> tuple[Form, ...]:
+    """Forms of the acts that a reader's roles allow, those that can be sent now first."""
+    made = [form(view, me, kind, now) for kind in kinds if is_permitted(view, me, kind)]
+    return tuple(sorted(made, key=lambda item: bool(item.refused)))
 
 
 def form(

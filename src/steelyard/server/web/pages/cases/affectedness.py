@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.reproducer.counts import LEAST_COUNT
 from steelyard.disclosure.states.tables import load_tables
 from steelyard.server.web.moments import Moment, moment
-from steelyard.server.web.pages.cases.acts import form
+from steelyard.server.web.pages.cases.acts import forms
 from steelyard.server.web.pages.cases.chips import KINDS, Chip, chip, found_chip
 from steelyard.server.web.pages.cases.head import (
-    NAMES_MODELS,
     CaseHead,
     Party,
     case_head,
     is_coordinator,
-    party,
+    naming,
 )
 from steelyard.server.web.words import AFFECTED, isolated
 
@@ -76,12 +75,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class TargetRow:
-    """A target, its state, its answers by query, and what was done since."""
+    """A target, its state, and its answers by query."""
 
     party: Party
     chip: Chip
     cells: tuple[Cell, ...]
-    updates: tuple[str, ...]
     is_first: bool
 
 
@@ -130,8 +128,6 @@ def present(
         if sees_all or item.organization == me
     ]
     found = [(item, findings.targets.get((item.organization, item.handle))) for item in shown]
-    acts = ("query",) if sees_all else ("target", "progress")
-    roles = view.members[me].roles if me in view.members else frozenset[str]()
     return AffectednessPage(
         title=f"{view.title}: affectedness",
         head=case_head(view, me, now, "affectedness", warnings),
@@ -145,7 +141,7 @@ def present(
         legend=tuple(
             (AFFECTED[item.id], item.meaning) for item in load_tables().machine("AM").states
         ),
-        forms=tuple(form(view, me, kind, now) for kind in acts if sees_all or roles & NAMES_MODELS),
+        forms=forms(view, me, ("query", "target", "progress"), now),
     )
 
 
@@ -176,14 +172,13 @@ def _rows(
     queries: Sequence[Query],
     now: datetime,
 ) -> Iterable[TargetRow]:
-    before = ""
+    before, party = "", naming(view)
     for target, known in found:
         answers = known.answers if known else dict[str, "Answer"]()
         yield TargetRow(
-            party=party(view, target.organization),
+            party=party(target.organization),
             chip=_chip(target, known, now),
             cells=tuple(_cell(target, query, answers.get(query.digest), view) for query in queries),
-            updates=known.updates if known else (),
             is_first=target.organization != before,
         )
         before = target.organization

@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from steelyard.disclosure.case.organization import ROLES, look_alike_names
+from steelyard.disclosure.case.organization import ROLES
 from steelyard.disclosure.states.standing import Participant
 from steelyard.server.web import addresses
 from steelyard.server.web.forms import Option
-from steelyard.server.web.moments import Moment, moment
+from steelyard.server.web.moments import Moment, moment, span_words
 from steelyard.server.web.pages.cases.chips import KINDS, Chip, chip, not_asked
 from steelyard.server.web.pages.cases.head import (
     NAMES_MODELS,
     CaseHead,
     Party,
     case_head,
-    party,
+    naming,
 )
 from steelyard.server.web.words import CONSENT, FIX, REPORT, meanings, role_words
 
@@ -67,7 +67,7 @@ class Row:
         more: How many targets more there are.
         heard: When it last said something in the case.
         answer_by: Until when its invitation waits, while it has said nothing.
-        is_overdue: Whether that is over.
+        late: For how long that is over; empty where it is not.
     """
 
     party: Party
@@ -82,7 +82,7 @@ class Row:
     more: int
     heard: Moment | None
     answer_by: Moment | None
-    is_overdue: bool
+    late: str
     is_host: bool
     is_own: bool
     has_left: bool
@@ -206,11 +206,11 @@ def _rows(view: View, me: str, now: datetime) -> list[Row]:
     targets: dict[str, list[Target]] = {}
     for item in view.targets.values():
         targets.setdefault(item.organization, []).append(item)
-    alike = look_alike_names({key: item.card.name for key, item in view.members.items()})
+    party = naming(view)
     return [
         _row(
             view,
-            party(view, name, alike.get(name, ())),
+            party(name),
             states.get(name, _PARTICIPANT),
             tuple(_chips(member, targets.get(name, []), now)),
             (me, now),
@@ -225,6 +225,7 @@ def _row(
     me, now = seen
     member = view.members[who.id]
     waits = member.heard is None and not member.left and member.answer_by is not None
+    late = waits and member.answer_by is not None and member.answer_by <= now
     return Row(
         party=who,
         roles=role_words(member.roles),
@@ -238,7 +239,7 @@ def _row(
         more=max(0, len(chips) - _CHIPS_SHOWN),
         heard=moment(member.heard, now) if member.heard else None,
         answer_by=moment(member.answer_by, now) if waits and member.answer_by else None,
-        is_overdue=waits and member.answer_by is not None and member.answer_by <= now,
+        late=span_words(now - member.answer_by) if late and member.answer_by else "",
         is_host=who.id == view.host,
         is_own=who.id == me,
         has_left=member.left,
@@ -279,7 +280,7 @@ def _order(sort: str) -> Callable[[Row], tuple[object, ...]]:
         return row.party.name.casefold()
 
     orders: dict[str, Callable[[Row], tuple[object, ...]]] = {
-        "attention": lambda row: (row.has_left, not row.is_overdue, _urgency(row), by_name(row)),
+        "attention": lambda row: (row.has_left, not row.late, _urgency(row), by_name(row)),
         "name": lambda row: (by_name(row), row.party.id),
         "report": lambda row: ([*REPORT].index(row.report_state), by_name(row)),
         "fix": lambda row: ([*FIX.values()].index(row.fix), by_name(row)),

@@ -59,9 +59,8 @@ def not_asked(since: datetime, now: datetime) -> Chip:
 
 
 def found_chip(state: str, target: Target, now: datetime) -> Chip:
-    """A target for who may read what was found: its state of AM."""
-    found = shown(state, target.since, now)
-    if found.kind != ANSWERED:
+    """A target for who may read what was found: its state of AM, or `answered` if sealed."""
+    if state == ANSWERED or shown(state, target.since, now).kind != ANSWERED:
         return chip(target, now)
     version = " / ".join(filter(None, (target.version, target.guardrail)))
     return Chip(ANSWERED, state.replace("_", "-"), AFFECTED[state], "", target.handle, version)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from steelyard.disclosure.states import load_tables
 from steelyard.disclosure.states.standing import IN_FORCE
 from steelyard.server.web.moments import ZONES, Moment, elsewhere, moment
-from steelyard.server.web.pages.cases.acts import form
-from steelyard.server.web.pages.cases.head import CaseHead, Party, case_head, party
+from steelyard.server.web.pages.cases.acts import forms
+from steelyard.server.web.pages.cases.head import CaseHead, Party, case_head, naming
 from steelyard.server.web.words import CONSENT, EMBARGO, role_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from steelyard.disclosure.case.view import Terms, View
@@ -101,7 +101,7 @@ def present(
         zones: Names of zones in which the end is shown as well.
         warnings: What the node found wrong with the case.
     """
-    states = view.states
+    states, party = view.states, naming(view)
     terms = view.terms if states.em in IN_FORCE else None
     by_default = view.policy.publish_by_default
     return EmbargoPage(
@@ -110,8 +110,8 @@ def present(
         words=EMBARGO[states.em],
         meaning=load_tables().machine("EM").state(states.em).meaning,
         clock=_clock(view, terms, now, zones) if terms else None,
-        terms=_shown(view, terms, now) if terms else None,
-        table=_shown(view, view.table, now) if view.table else None,
+        terms=_shown(party, terms, now) if terms else None,
+        table=_shown(party, view.table, now) if view.table else None,
         ends_by=(
             "At its end the advisory may be published without further consent."
             if by_default
@@ -119,7 +119,7 @@ def present(
         ),
         own=next((CONSENT[item.pec] for item in states.participants if item.name == me), ""),
         consents=_consents(view),
-        forms=tuple(form(view, me, kind, now) for kind in _ACTS),
+        forms=forms(view, me, _ACTS, now),
     )
 
 
@@ -134,17 +134,17 @@ def _clock(view: View, terms: Terms, now: datetime, zones: Sequence[str]) -> Clo
     )
 
 
-def _shown(view: View, terms: Terms, now: datetime) -> ShownTerms:
-    return ShownTerms(terms.digest, party(view, terms.by), moment(terms.until, now), terms.text)
+def _shown(party: Callable[[str], Party], terms: Terms, now: datetime) -> ShownTerms:
+    return ShownTerms(terms.digest, party(terms.by), moment(terms.until, now), terms.text)
 
 
 def _consents(view: View) -> tuple[Consents, ...]:
-    machine = load_tables().machine("PEC")
+    machine, party = load_tables().machine("PEC"), naming(view)
     rows: list[Consents] = []
     for state in _ORDER:
         found = [item for item in view.states.participants if item.pec == state]
         parties = [
-            (party(view, item.organization), role_words(view.members[item.organization].roles))
+            (party(item.organization), role_words(view.members[item.organization].roles))
             for item in found
             if not view.members[item.organization].left
         ]

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from steelyard.disclosure.case.organization import look_alike_names
 from steelyard.disclosure.states.standing import IN_FORCE
 from steelyard.server.web import addresses
 from steelyard.server.web.moments import Moment, moment
 from steelyard.server.web.words import EMBARGO, role_words, world_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from steelyard.disclosure.case.view import Emergency, View
@@ -98,11 +99,16 @@ class CaseHead:
     tabs: tuple[Tab, ...]
 
 
-def party(view: View, organization: str, resembles: Collection[str] = ()) -> Party:
-    """An organization of a case as a page names it."""
-    return Party(
-        organization, view.named(organization), short_id(organization), tuple(sorted(resembles))
-    )
+def naming(view: View) -> Callable[[str], Party]:
+    """How a page of a case names an organization, with others that could be taken for it."""
+    names = {key: item.card.name for key, item in view.members.items()}
+    alike = look_alike_names(names)
+
+    def party(organization: str) -> Party:
+        name = names.get(organization, organization)
+        return Party(organization, name, short_id(organization), alike.get(organization, ()))
+
+    return party
 
 
 def short_id(organization: str) -> str:
@@ -130,12 +136,13 @@ def case_head(
     """
     member = view.members.get(me)
     terms = view.terms if view.states.em in IN_FORCE else None
+    party = naming(view)
     published = view.publication.published
     return CaseHead(
         id=view.case,
         short=view.case[:_SHORT],
         title=view.title,
-        host=party(view, view.host),
+        host=party(view.host),
         own_roles=role_words(member.roles) if member else "",
         embargo=EMBARGO[view.states.em],
         embargo_until=moment(terms.until, now) if terms else None,
@@ -146,7 +153,7 @@ def case_head(
         opened=moment(view.opened, now),
         ordered=moment(view.ordered, now),
         published=moment(published, now) if published else None,
-        alarms=tuple(_alarm(view, item, now) for item in view.emergencies),
+        alarms=tuple(_alarm(party(item.author), item, now) for item in view.emergencies),
         warnings=tuple(warnings),
         tabs=tuple(
             Tab(label, addresses.case(view.case, name), name == tab) for name, label in _TABS
@@ -154,5 +161,5 @@ def case_head(
     )
 
 
-def _alarm(view: View, item: Emergency, now: datetime) -> Alarm:
-    return Alarm(party(view, item.author), moment(item.at, now), item.facts, item.told)
+def _alarm(by: Party, item: Emergency, now: datetime) -> Alarm:
+    return Alarm(by, moment(item.at, now), item.facts, item.told)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from steelyard.disclosure.states.tables import load_tables
 from steelyard.server.web import addresses
-from steelyard.server.web.pages.cases.head import CaseHead, Party, case_head, party
+from steelyard.server.web.pages.cases.head import CaseHead, Party, case_head, naming
 from steelyard.server.web.pages.cases.refusals import readable
 from steelyard.server.web.words import TIERS, isolated
 
@@ -76,16 +76,17 @@ def present(
         number: Which page of them, the latest first.
         warnings: What the node found wrong with the case.
     """
-    names = readable(view, me)[::-1]
+    names, party = readable(view, me)[::-1], naming(view)
     pages = max(1, -(-len(names) // PER_PAGE))
     number = min(max(1, number), pages)
-    shown = names[(number - 1) * PER_PAGE : number * PER_PAGE]
+    listed = names[(number - 1) * PER_PAGE : number * PER_PAGE]
+    shown = [view.payloads[name] for name in listed]
     base = addresses.case(view.case, "payloads")
     machine = load_tables().machine("HM")
     return PayloadsPage(
         title=f"{view.title}: payloads",
         head=case_head(view, me, now, "payloads", warnings),
-        rows=tuple(_row(view, view.payloads[name]) for name in shown),
+        rows=tuple(_row(view, party(item.author), item) for item in shown),
         total=len(names),
         unreadable=len(view.payloads) - len(names),
         newer=addresses.with_query(base, page=str(number - 1)) if number > 1 else "",
@@ -94,7 +95,7 @@ def present(
     )
 
 
-def _row(view: View, item: Payload) -> PayloadRow:
+def _row(view: View, author: Party, item: Payload) -> PayloadRow:
     approving = sorted({approval.organization for approval in item.approvals})
     return PayloadRow(
         id=item.id,
@@ -102,7 +103,7 @@ def _row(view: View, item: Payload) -> PayloadRow:
         size=f"{item.size_bytes:,} bytes",
         tier=TIERS[item.tier],
         tier_id=item.tier,
-        author=party(view, item.author),
+        author=author,
         readers=len(item.recipients),
         approvals=tuple(isolated(view.named(name)) for name in approving),
         still=max(0, load_tables().lowering_approvals - len(approving)),

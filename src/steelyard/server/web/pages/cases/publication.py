@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from steelyard.disclosure.states.standing import IN_FORCE
 from steelyard.server.web.moments import Moment, moment
-from steelyard.server.web.pages.cases.acts import form
-from steelyard.server.web.pages.cases.head import CaseHead, Party, case_head, party
+from steelyard.server.web.pages.cases.acts import forms
+from steelyard.server.web.pages.cases.head import CaseHead, Party, case_head, naming
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from steelyard.disclosure.case.view import Dissent, View
@@ -76,7 +76,7 @@ def present(
         document: The draft as text, where this organization can decrypt it.
         warnings: What the node found wrong with the case.
     """
-    found = view.publication
+    found, party = view.publication, naming(view)
     embargoed = view.states.em in IN_FORCE
     signatories = set(view.states.signatories()) if embargoed else set[str]()
     return PublicationPage(
@@ -84,22 +84,22 @@ def present(
         head=case_head(view, me, now, "publication", warnings),
         draft=found.advisory,
         document=document,
-        agreed=_parties(view, found.approved),
-        missing=_parties(view, signatories - found.approved),
-        dissents=tuple(shown_dissent(view, item) for item in found.dissents),
+        agreed=_parties(party, found.approved),
+        missing=_parties(party, signatories - found.approved),
+        dissents=tuple(shown_dissent(party, item) for item in found.dissents),
         embargo_until=moment(view.terms.until, now) if embargoed and view.terms else None,
         publishes_by_default=view.policy.publish_by_default,
         published=moment(found.published, now) if found.published else None,
         references=found.references,
-        forms=tuple(form(view, me, kind, now) for kind in _ACTS),
+        forms=forms(view, me, _ACTS, now),
     )
 
 
-def shown_dissent(view: View, item: Dissent) -> ShownDissent:
-    """A dissent with the name of who dissents."""
+def shown_dissent(party: Callable[[str], Party], item: Dissent) -> ShownDissent:
+    """A dissent with the name of who dissents; `head.naming` of the case gives names."""
     rulings = {None: "", True: "upheld", False: "not upheld"}
-    return ShownDissent(party(view, item.author), item.text, rulings[item.upheld], item.ruling)
+    return ShownDissent(party(item.author), item.text, rulings[item.upheld], item.ruling)
 
 
-def _parties(view: View, names: set[str] | frozenset[str]) -> tuple[Party, ...]:
-    return tuple(sorted((party(view, name) for name in names), key=lambda p: p.name.casefold()))
+def _parties(party: Callable[[str], Party], names: set[str] | frozenset[str]) -> tuple[Party, ...]:
+    return tuple(sorted((party(name) for name in names), key=lambda p: p.name.casefold()))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from steelyard.disclosure.case.permissions import require_permission
+from steelyard.disclosure.case.permissions import load_kinds, require_permission
 from steelyard.disclosure.states import allowed_events, load_tables
 from steelyard.disclosure.states.rules import Act, refused_by
 from steelyard.disclosure.states.standing import IN_FORCE
 from steelyard.kernel.errors import NotSatisfied
-from steelyard.server.web.words import REPORT, isolated, world_words
+from steelyard.server.web.words import REPORT, isolated, role_words, world_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,13 +24,24 @@ if TYPE_CHECKING:
 
 def refusal(view: View, me: str, kind: str, now: datetime) -> str:
     """Why an organization cannot do this now; empty where it may try."""
-    try:
-        member = view.member(me)
-        require_permission(kind, member.roles, is_host=me == view.host)
-    except NotSatisfied as error:
-        return error.message
+    member = view.members.get(me)
+    if member is None or member.left:
+        return "your organization is not in this case"
+    if not is_permitted(view, me, kind):
+        allowed = role_words(load_kinds()[kind].by)
+        return f"this is for {allowed}; your organization is {role_words(member.roles)}"
     check = _CHECKS.get(kind)
     return check(view, me, now) if check else ""
+
+
+def is_permitted(view: View, me: str, kind: str) -> bool:
+    """Whether the roles of an organization allow it to do this at all."""
+    member = view.members.get(me)
+    try:
+        require_permission(kind, member.roles if member else (), is_host=me == view.host)
+    except NotSatisfied:
+        return False
+    return True
 
 
 def judgements(view: View, me: str) -> tuple[str, ...]:

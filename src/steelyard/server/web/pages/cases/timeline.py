@@ -13,12 +13,12 @@ from steelyard.disclosure.case.permissions import load_kinds
 from steelyard.server.web import addresses
 from steelyard.server.web.forms import Option
 from steelyard.server.web.moments import Moment, moment, span_words
-from steelyard.server.web.pages.cases.head import CaseHead, Party, case_head, party
+from steelyard.server.web.pages.cases.head import CaseHead, Party, case_head, naming
 from steelyard.server.web.pages.cases.sentences import said
 from steelyard.server.web.words import MACHINES, state_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from steelyard.disclosure.case.chain import Chain, Ordered
@@ -139,7 +139,7 @@ def present(
         texts: Text of sealed objects that this reader may read, by object id.
         warnings: What the node found wrong with the case.
     """
-    view = chain.view
+    view, party = chain.view, naming(chain.view)
     found = [item for item in reversed(chain.ordered) if _fits(item, asked)]
     pages = max(1, -(-len(found) // PER_PAGE))
     number = min(asked.number, pages)
@@ -154,7 +154,7 @@ def present(
     return TimelinePage(
         title=f"{view.title}: timeline",
         head=case_head(view, me, now, "timeline", warnings),
-        entries=tuple(_row(item, view, now, texts) for item in shown),
+        entries=tuple(_row(item, (view, party), now, texts) for item in shown),
         total=len(found),
         number=number,
         pages=pages,
@@ -171,7 +171,13 @@ def _fits(item: Ordered, asked: Asked) -> bool:
     return asked.kind in {"", event.kind} and asked.author in {"", event.author}
 
 
-def _row(item: Ordered, view: View, now: datetime, texts: Mapping[str, str]) -> EntryRow:
+def _row(
+    item: Ordered,
+    known: tuple[View, Callable[[str], Party]],
+    now: datetime,
+    texts: Mapping[str, str],
+) -> EntryRow:
+    view, party = known
     event, at = item.event, item.entry.ordered
     told = said(event, view, now)
     apart = abs(event.at - at)
@@ -185,7 +191,7 @@ def _row(item: Ordered, view: View, now: datetime, texts: Mapping[str, str]) -> 
         day=f"{at:%A %d %B %Y}",
         claimed=moment(event.at, now) if is_apart else None,
         apart=span_words(apart) if is_apart else "",
-        author=party(view, event.author),
+        author=party(event.author),
         kind=event.kind,
         text=told.text,
         quote=told.quote,
