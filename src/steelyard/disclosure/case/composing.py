@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from steelyard.disclosure.case.acts.affected import ANSWERED
 from steelyard.kernel import format_instant
+from steelyard.kernel.errors import NotSatisfied
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,6 +65,9 @@ def compose_advisory(view: View, findings: Findings, wording: Wording, at: datet
         findings: As the coordinator opened them.
         wording: What people say.
         at: When the draft is made.
+
+    Raises:
+        NotSatisfied: an answer that was not opened, which the draft could only misstate.
     """
     named = [item for item in view.targets.values() if item.handle]
     ids = {(item.organization, item.handle): f"T{place}" for place, item in enumerate(named, 1)}
@@ -70,6 +75,10 @@ def compose_advisory(view: View, findings: Findings, wording: Wording, at: datet
     for item in named:
         key = (item.organization, item.handle)
         found = findings.targets.get(key)
+        if found is not None and found.state == ANSWERED:
+            message = f"an answer of {view.named(item.organization)} was not opened"
+            hint = "let a coordinator who can read every answer draft the advisory"
+            raise NotSatisfied(message, where=item.handle, hint=hint)
         rows.append(_row(ids[key], item, found.state if found else item.state))
     finding: JsonObject = {
         "id": "F1",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from steelyard.disclosure.case.composing import Wording, compose_advisory
 from steelyard.disclosure.case.findings import find, write_update
 from steelyard.disclosure.reproducer.query import Query
 from steelyard.disclosure.reproducer.verdict import Verdict
 from steelyard.kernel import parse_json_object
-from steelyard.kernel.errors import MalformedEvidence
+from steelyard.kernel.errors import MalformedEvidence, NotSatisfied
 
 from .cast import DAY, Scene, key, key_row, reported_case, sealed_answer
 
@@ -274,3 +276,19 @@ def test_a_signed_answer_is_what_its_author_signed() -> None:
     plaintext = sealed_answer(lab.scene["birch"], lab.asked, Verdict.AFFECTED, lab.scene.now)
     lab.answer(plaintext=plaintext.replace(b'"payload":"e', b'"payload":"f'))
     assert len(lab.problems) == 1
+
+
+def test_no_advisory_is_drafted_over_an_answer_that_was_not_opened() -> None:
+    """It would call silent who has answered."""
+    lab = Lab()
+    lab.answer()
+    wording = Wording("A-1", "hub", "coordinator", "https://hub.example", "s", "d")
+    found = find(lab.scene.chain, {})
+    with pytest.raises(NotSatisfied) as refused:
+        compose_advisory(lab.scene.view, found, wording, lab.scene.now)
+    assert str(refused.value) == "m1: an answer of birch was not opened"
+    assert refused.value.hint == "let a coordinator who can read every answer draft the advisory"
+    opened = find(lab.scene.chain, lab.opened)
+    whole: Any = compose_advisory(lab.scene.view, opened, wording, lab.scene.now)
+    verdicts = [row["verdict"] for row in whole["findings"][0]["affectedness"]]
+    assert verdicts == ["affected", "silent"]

@@ -1,7 +1,7 @@
 """What each kind of event does to a case: a function of a step, by the name of the kind.
 
 Decides which function that is; the functions stand with what they are about
-(spec/disclosure-case.md, section Acts).
+(spec/disclosure-case.md, section Order).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One event under way: the view before it, and what it has brought about so far.
 
 Decides nothing; carries a view through an act, and lets the state machines move
-(spec/disclosure-case.md, section Acts).
+(spec/disclosure-case.md, section Order).
 """
 
 from __future__ import annotations
