@@ -1,0 +1,109 @@
+"""From a report to a case: opened, the report its first object, and its reporter kept informed.
+
+Decides in which roles this organization opens it: as coordinator, and as reporter in the place
+of somebody who has no node. What of the case such a reporter sees is here as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from steelyard.disclosure.advisory.escape import clean_line, clean_text
+from steelyard.kernel.errors import NotSatisfied, SteelyardError
+from steelyard.server.desk import reports
+from steelyard.server.node import publishing, saying
+from steelyard.server.storage import reports as rows
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from steelyard.disclosure.case import View
+    from steelyard.kernel import JsonObject
+    from steelyard.server.desk.reports import Report
+    from steelyard.server.node import Node
+
+_ROLES: Final = ("coordinator", "reporter")
+_TITLE_LIMIT: Final = 200
+_ABSTRACT_LIMIT: Final = 4000
+_MEDIA_TYPES: Final = {
+    "text": "text/plain",
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "zip": "application/zip",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the reporter sees of the case.
+
+    Attributes:
+        embargo_until: End of the terms in force; None for no embargo in force.
+        published: When the advisory became public.
+        draft: Of the advisory, as text; empty for none.
+    """
+
+    view: View
+    embargo_until: datetime | None
+    published: datetime | None
+    draft: str
+
+
+def open_case(node: Node, connection: Connection, report: Report, title: str, abstract: str) -> str:
+    """Open a case for a report; the report is its first object, its attachments follow.
+
+    Returns:
+        Id of the case.
+
+    Raises:
+        NotSatisfied: there is a case for it already.
+        MalformedEvidence: title or abstract is not allowed in an opening.
+    """
+    row = rows.find_report(connection, report.number)
+    if row is None or row.case:
+        raise NotSatisfied("this report has a case already", hint="look at the list of cases")
+    opening = saying.Opening(
+        clean_line(title)[:_TITLE_LIMIT], clean_text(abstract)[:_ABSTRACT_LIMIT], _ROLES
+    )
+    case = saying.open_case(node, connection, opening).case
+    _put(node, connection, case, report.document, "application/json", report.tier)
+    for item in report.attachments:
+        data = reports.file_bytes(node, connection, report.number, item.sha256)
+        _put(node, connection, case, data, _MEDIA_TYPES[item.kind], report.tier)
+    rows.move_report(connection, report.number, "case", case)
+    return case
+
+
+def shown(node: Node, connection: Connection, report: Report) -> Shown | None:
+    """What the reporter sees of the case of a report; None before there is one."""
+    if not report.case:
+        return None
+    view = node.chains.get(connection, report.case).view
+    terms = view.terms if view.states.em in {"active", "revise"} else None
+    return Shown(
+        view=view,
+        embargo_until=terms.until if terms else None,
+        published=view.publication.published,
+        draft=_draft(node, connection, view),
+    )
+
+
+def _put(
+    node: Node, connection: Connection, case: str, data: bytes, media_type: str, tier: str
+) -> None:
+    material = saying.Material(data, media_type, tier, ())
+    reference = saying.put_object(node, connection, case, material)
+    body: JsonObject = {"object": reference, "about": None}
+    saying.say(node, connection, case, "note", body)
+
+
+def _draft(node: Node, connection: Connection, view: View) -> str:
+    if not view.publication.advisory:
+        return ""
+    try:
+        return publishing.drafted(node, connection, view).decode("utf-8", "replace")
+    except SteelyardError:
+        return ""  # of another node, and still on its way
