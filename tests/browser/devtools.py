@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,14 @@ FLAGS = (
     "--hide-scrollbars", "--remote-debugging-pipe", "about:blank",
 )  # fmt: skip
 PATIENCE_S = 60.0
+# The browser reads requests from descriptor 3 and writes answers to 4.
+START = """
+import fcntl, os, sys
+to, back = (fcntl.fcntl(int(name), fcntl.F_DUPFD, 10) for name in sys.argv[1:3])
+os.dup2(to, 3)
+os.dup2(back, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Tab:
@@ -132,8 +141,7 @@ def chromium(profile: Path) -> Iterator[Tab]:
     assert BROWSER is not None
     its_in, to = os.pipe()
     back, its_out = os.pipe()
-    # The browser reads requests from descriptor 3 and writes answers to 4.
-    command = ["sh", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "sh",
+    command = [sys.executable, "-c", START, str(its_in), str(its_out),
                BROWSER, *FLAGS[:-1], f"--user-data-dir={profile}", FLAGS[-1]]  # fmt: skip
     process = subprocess.Popen(command, pass_fds=(its_in, its_out), stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)  # fmt: skip

@@ -62,9 +62,11 @@ class Reading(HTMLParser):
         else:
             self._open.pop()
 
-    def handle_data(self, data: str) -> None:
+    def take_text(self, data: str) -> None:
         for element in self._open:
             element.text += data
+
+    handle_data = take_text
 
 
 def read(html: str) -> Reading:

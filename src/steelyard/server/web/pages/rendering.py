@@ -11,8 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, pass_context
-from markupsafe import Markup
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from steelyard.kernel import sha256_hex
 from steelyard.kernel.errors import UnknownName
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from importlib.resources.abc import Traversable
-
-    from jinja2.runtime import Context as TemplateContext
 
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -134,7 +131,7 @@ def _environment() -> Environment:
     )
     names: dict[str, Any] = {
         "address": addresses,
-        "csrf_field": _csrf_field,
+        "csrf_name": CSRF_FIELD,
         "static": _static_address,
     }
     filters: dict[str, Any] = {"grouped": _grouped, "is_link": _is_link, "sentence": _sentence}
@@ -152,13 +149,6 @@ def _source(name: str) -> str:
     if not entry.is_file():
         raise UnknownName(f"no page is called {name.removesuffix('.html')!r}")
     return entry.read_text("utf-8")
-
-
-@pass_context
-def _csrf_field(context: TemplateContext) -> Markup:
-    """The hidden field that every form needs."""
-    token: Any = context["context"].csrf
-    return Markup('<input type="hidden" name="{}" value="{}">').format(CSRF_FIELD, token)
 
 
 @cache
