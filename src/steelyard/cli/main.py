@@ -23,6 +23,7 @@ from steelyard.cli.classify import classify
 from steelyard.cli.demo import demo
 from steelyard.cli.output import say
 from steelyard.cli.plan import plan
+from steelyard.cli.serve import serve
 from steelyard.cli.verify import gate, verify
 from steelyard.kernel.errors import ConfigurationError, SteelyardError
 
@@ -42,6 +43,7 @@ app.command()(classify)
 app.command()(verify)
 app.command()(gate)
 app.command()(demo)
+app.command()(serve)
 app.add_typer(disclose.app, name="disclose")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(lab.app, name="lab")

@@ -40,6 +40,7 @@ def make_app(node: Node, settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
         lifespan=_beside,
     )
     app.state.node = node

@@ -256,8 +256,13 @@ def _too_large(limit: int) -> HTTPException:
 
 
 def _route(scope: Scope) -> str:
-    route = scope.get("route")
-    return getattr(route, "path", "-")
+    """The path with names in the place of what was asked for; a dash where there is no route."""
+    if "endpoint" not in scope:
+        return "-"
+    path: str = scope["path"]
+    for name, value in scope.get("path_params", {}).items():
+        path = path.replace(str(value) or path, f"{{{name}}}")
+    return path
 
 
 def _log(scope: Scope, status: int, taken: int, begun: float) -> None:

@@ -63,7 +63,6 @@ class Problem:
 
     def to_bytes(self) -> bytes:
         """The problem document."""
-        status = self.status
         members = {"detail": self.detail, "hint": self.hint, "error": self.error}
         said = {name: text for name, text in members.items() if text}
         return canonical_json(

@@ -1,0 +1,126 @@
+"""`steelyard serve`: make a disclosure node, and run it."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steelyard.cli.output import say, write
+
+if TYPE_CHECKING:
+    from steelyard.server.node import Node
+    from steelyard.server.web.settings import Settings
+
+_LINK_HOURS = 24
+
+
+def serve(
+    folder: Annotated[Path, typer.Argument(help="Folder of the node: keys, card, database.")],
+    init: Annotated[bool, typer.Option("--init", help="Make a new node, then serve it.")] = False,
+    name: Annotated[str, typer.Option(help="Name of the organization, with --init.")] = "",
+    role: Annotated[
+        list[str] | None, typer.Option(help="A role of the organization, with --init; repeatable.")
+    ] = None,
+    contact: Annotated[str, typer.Option(help="General contact, with --init.")] = "",
+    url: Annotated[
+        str | None, typer.Option(help="Under which others reach the node.", show_default="its card")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(help="URL of the database.", show_default="one SQLite file in the folder"),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port; 0 takes a free one.", show_default="8767"),
+    ] = None,
+    behind_proxy: Annotated[
+        bool | None, typer.Option("--behind-proxy", help="A proxy ends TLS and names clients.")
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="Certificate, with or without its key, PEM.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM.")] = None,
+    allow_private: Annotated[
+        bool | None,
+        typer.Option("--allow-private", help="Send to private networks and by plain HTTP too."),
+    ] = None,
+    admin_link: Annotated[
+        bool, typer.Option("--admin-link", help="Print a new link that lets an administrator in.")
+    ] = False,
+    restored: Annotated[
+        bool,
+        typer.Option("--restored", help="The database came from a backup: ask before ordering."),
+    ] = False,
+) -> None:
+    """Serve a disclosure node until it is told to stop; --init makes one first."""
+    from steelyard.kernel.errors import UsageError
+    from steelyard.server.node import open_node
+    from steelyard.server.web.serving import serve as run
+    from steelyard.server.web.settings import read_settings
+
+    if not init and (name or role or contact):
+        raise UsageError("--name, --role and --contact belong to --init", hint="add --init")
+    flags = {
+        "url": url,
+        "database": database,
+        "host": host,
+        "port": port,
+        "behind_proxy": behind_proxy,
+        "tls_certificate": str(tls_certificate) if tls_certificate else None,
+        "tls_key": str(tls_key) if tls_key else None,
+        "allow_private": allow_private,
+    }
+    settings = read_settings(folder, flags)
+    if init:
+        _make(folder, settings, name, tuple(role or ()), contact)
+    node = open_node(folder, settings.database)
+    try:
+        if init or admin_link:
+            write(f"admin link: {_admin_link(node, settings)}")
+            say(f"it works once, within {_LINK_HOURS} hours")
+        if restored:
+            _ask(node)
+        run(node, settings, lambda bound: write(f"serving {node.organization} on port {bound}"))
+    finally:
+        node.close()
+
+
+def _make(
+    folder: Path, settings: Settings, name: str, roles: tuple[str, ...], contact: str
+) -> None:
+    from steelyard.kernel import utc_now
+    from steelyard.kernel.errors import UsageError
+    from steelyard.server.node import About, create_identity
+
+    if not name or not roles:
+        hint = '--init --name "Example Lab" --role developer --url https://node.example.org'
+        raise UsageError("a new node needs --name and --role", hint=hint)
+    contacts = (("general", contact),) if contact else ()
+    identity = create_identity(
+        folder, About(name, roles, settings.url or None, contacts), utc_now()
+    )
+    say(f"made {identity.organization}, keys in {folder / 'keys'}")
+    say("keep keys/root.key elsewhere: it is needed to rotate keys alone")
+
+
+def _admin_link(node: Node, settings: Settings) -> str:
+    from steelyard.server.storage.accounts import Link, add_link
+
+    secret = secrets.token_urlsafe(32)
+    link = Link("admin", "", node.now() + timedelta(hours=_LINK_HOURS))
+    node.run(lambda connection: add_link(connection, secret, link))
+    return f"{settings.base}/link/{secret}"
+
+
+def _ask(node: Node) -> None:
+    from steelyard.server.node import restoring
+
+    asked = node.run(lambda connection: restoring.begin(node, connection))
+    say(f"asked {asked} participants what they hold; their cases wait for their answers")
