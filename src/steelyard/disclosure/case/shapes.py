@@ -141,7 +141,7 @@ def organization(value: object, where: str) -> None:
         raise MalformedEvidence(message, where=where)
 
 
-def handle(value: object, where: str) -> None:
+def target_handle(value: object, where: str) -> None:
     """What an organization calls a target of its own."""
     if not isinstance(value, str) or not _HANDLE.fullmatch(value):
         message = f"{_shown(value)!r} is no handle (a-z, 0-9, '_', '-', '.'; at most 64)"
