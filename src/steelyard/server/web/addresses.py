@@ -15,12 +15,20 @@ HOME: Final = "/"
 CASES: Final = "/cases"
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
+TICKET: Final = "/sign-in/ticket/{ticket}"
+PROVIDER: Final = "/sign-in/provider"
+PROVIDER_BACK: Final = "/sign-in/provider/back"
+LINK: Final = "/link/{secret}"
+ACCOUNTS: Final = "/accounts"
 REPORT: Final = "/report"
 RESUME: Final = "/report/resume"
 RECEIPT: Final = "/report/receipt"
+FOLLOW: Final = "/report/follow"
 REPORTS: Final = "/reports"
 DEADLINES: Final = "/deadlines"
 CALENDAR_FILE: Final = "/deadlines.ics"
+CALENDAR_LINK: Final = "/deadlines/link"
+CALENDAR: Final = "/calendar"
 OUTBOX: Final = "/outbox"
 ADVISORIES: Final = "/advisories"
 FEED: Final = "/advisories/feed.atom"
@@ -63,3 +71,20 @@ def advisory(name: str) -> str:
 def organization(name: str) -> str:
     """An organization of the directory."""
     return f"{ORGANIZATIONS}/{quote(name, safe='')}"
+
+
+def follow(secret: str) -> str:
+    """A report, for who has its private link."""
+    return f"{FOLLOW}/{quote(secret, safe='')}"
+
+
+def report(number: str, tab: str = "") -> str:
+    """A report that came in, for who handles it."""
+    path = f"{REPORTS}/{quote(number, safe='')}"
+    return f"{path}/{tab}" if tab else path
+
+
+def account(account_id: str, tab: str = "") -> str:
+    """An account, for who manages accounts."""
+    path = f"{ACCOUNTS}/{quote(account_id, safe='')}"
+    return f"{path}/{tab}" if tab else path

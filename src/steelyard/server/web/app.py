@@ -18,6 +18,7 @@ from steelyard.server.node.sending import Sender
 from steelyard.server.web import problems
 from steelyard.server.web.guard import FAILURES, Guard, Limits
 from steelyard.server.web.machines import PARCELS_PATH, describe, routes
+from steelyard.server.web.routes import BODY_LIMITS, add_pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from steelyard.server.web.settings import Settings
 
 _PAUSE_S: Final = 5.0
-_BODY_LIMITS: Final = {PARCELS_PATH: PARCEL_LIMIT_BYTES}
+_BODY_LIMITS: Final = {PARCELS_PATH: PARCEL_LIMIT_BYTES, **BODY_LIMITS}
 
 
 def make_app(node: Node, settings: Settings) -> FastAPI:
@@ -47,6 +48,7 @@ def make_app(node: Node, settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.sender = Sender(node, allow_private=settings.allow_private)
     app.router.routes[:0] = routes(node, settings)
+    add_pages(app)
     app.openapi = lambda: describe(app)  # pyright: ignore[reportAttributeAccessIssue]
     problems.install(app)
     app.add_middleware(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import ConfigurationError, UsageError
+from steelyard.server.people.permissions import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,9 @@ class Quotas:
         parcels_per_minute: From one key.
         events_per_minute: Of one author.
         reads_per_minute: Signed reads by one key.
+        reports_per_day: From everybody who is not known, together.
+        reports_per_day_per_address: The same from one address.
+        reports_per_day_per_key: With a key that is known here.
         connections: Open at once.
         connections_per_address: The same from one address, where no proxy stands before.
     """
@@ -43,6 +47,9 @@ class Quotas:
     parcels_per_minute: int = 600
     events_per_minute: int = 6000
     reads_per_minute: int = 600
+    reports_per_day: int = 200
+    reports_per_day_per_address: int = 20
+    reports_per_day_per_key: int = 50
     connections: int = 512
     connections_per_address: int = 64
 
@@ -76,6 +83,28 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
+class Oidc:
+    """A provider that signs people in (OpenID Connect); empty for none.
+
+    Attributes:
+        issuer: Exactly as its tokens name it.
+        client_secret_file: Holds the secret alone; empty for a client without one.
+        hosts: Where its endpoints may lie beside the issuer's host, with spaces between.
+        claim: Whose values become roles.
+        roles: Role by value of the claim; the table `[oidc.roles]`.
+    """
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret_file: str = ""
+    name: str = ""
+    scope: str = "openid profile"
+    hosts: str = ""
+    claim: str = "groups"
+    roles: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How a node is run.
 
@@ -103,6 +132,7 @@ class Settings:
     quotas: Quotas = field(default_factory=Quotas)
     smtp: Smtp = field(default_factory=Smtp)
     webhook: Webhook = field(default_factory=Webhook)
+    oidc: Oidc = field(default_factory=Oidc)
 
     @property
     def is_secure(self) -> bool:
@@ -146,6 +176,7 @@ def read_settings(folder: Path, flags: Mapping[str, Any]) -> Settings:
         "quotas": _part(Quotas(), given.pop("quotas", {}), f"{where} [quotas]"),
         "smtp": _part(Smtp(), given.pop("smtp", {}), f"{where} [smtp]"),
         "webhook": _part(Webhook(), given.pop("webhook", {}), f"{where} [webhook]"),
+        "oidc": _oidc(given.pop("oidc", {}), f"{where} [oidc]"),
     }
     said = {name: value for name, value in flags.items() if value is not None}
     plain = _part(Settings(folder), given, where)
@@ -190,6 +221,20 @@ def _require_url(settings: Settings) -> None:
     if parts.scheme not in allowed or not parts.hostname or parts.query or parts.fragment:
         hint = "https://disclosure.example.org; http only with --allow-private"
         raise UsageError(f"{settings.url[:80]!r} is no address of a node", hint=hint)
+
+
+def _oidc(given: Any, where: str) -> Oidc:  # noqa: ANN401 - TOML
+    """The provider of the settings, with its roles."""
+    table = cast("dict[str, Any]", {**given} if isinstance(given, dict) else given)
+    roles: Any = table.pop("roles", {}) if isinstance(given, dict) else {}
+    made = _part(Oidc(), table, where)
+    rows = cast("dict[str, Any]", roles)
+    if not isinstance(roles, dict) or not set(rows.values()) <= set(ROLES):
+        hint = f'[oidc.roles] with rows as "staff" = "analyst"; known: {", ".join(ROLES)}'
+        raise ConfigurationError("roles are no table of roles", where=where, hint=hint)
+    if bool(made.issuer) != bool(made.client_id):
+        raise ConfigurationError("issuer and client_id belong together", where=where)
+    return replace(made, roles=rows)
 
 
 def _part(default: _Part, given: Any, where: str) -> _Part:  # noqa: ANN401 - TOML

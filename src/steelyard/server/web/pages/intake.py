@@ -125,7 +125,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class FollowPage:
-    """Template `follow`: where a report stands, for who has its private link."""
+    """Template `follow`: where a report stands, for who has its private link.
+
+    Attributes:
+        facts: Label and text of what its case says of state and deadlines; empty before a case.
+        draft: Of the advisory, as text; empty for none.
+    """
 
     title: str
     number: str
@@ -133,6 +138,8 @@ class FollowPage:
     state: str
     messages: tuple[tuple[Moment, bool, str], ...]
     form: Form
+    facts: tuple[tuple[str, str], ...] = ()
+    draft: str = ""
 
 
 def present(

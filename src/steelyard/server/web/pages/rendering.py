@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from importlib.resources.abc import Traversable
 
+
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -63,6 +64,7 @@ class Context:
         attention: How many things wait on the home page.
         notice: What was just done, in a sentence; empty for nothing.
         problem: Why what was just tried was refused.
+        manages: Whether the reader manages accounts.
     """
 
     node: str
@@ -73,6 +75,7 @@ class Context:
     attention: int = 0
     notice: str = ""
     problem: Problem | None = None
+    manages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +181,14 @@ def _navigation(context: Context) -> tuple[Navigation, ...]:
     own = [
         ("Today", addresses.HOME, context.attention),
         ("Cases", addresses.CASES, 0),
+        ("Reports", addresses.REPORTS, 0),
         ("Deadlines", addresses.DEADLINES, 0),
         ("Outbox", addresses.OUTBOX, 0),
         ("Organizations", addresses.ORGANIZATIONS, 0),
         ("Advisories", addresses.ADVISORIES, 0),
     ]
+    if context.manages:
+        own.append(("Accounts", addresses.ACCOUNTS, 0))
     rows = own if context.user else public
     return tuple(
         Navigation(label, address, _is_within(context.path, address), count)

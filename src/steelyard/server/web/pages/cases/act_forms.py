@@ -117,6 +117,15 @@ def _judge(ask: Asking) -> tuple[Field, ...]:
     return (ask.choice("event", "What you make of the report", events), ask.reason(hint))
 
 
+def _report(ask: Asking) -> tuple[Field, ...]:
+    view = ask.view
+    rows = [
+        (name, f"{name[:12]}, {TIERS[view.payloads[name].tier]}, {view.payloads[name].media_type}")
+        for name in refusals.sendable(view, ask.me)
+    ]
+    return (ask.choice("object", "Payload", rows, "choice"), ask.parties("to", "To"))
+
+
 def _fix(ask: Asking) -> tuple[Field, ...]:
     events = _events("VFD", refusals.fixes(ask.view, ask.me))
     note = ask.text("note", "Note", limit=_REASON, required=False)
@@ -319,6 +328,7 @@ def _transfer(ask: Asking) -> tuple[Field, ...]:
 
 FIELDS: Final[Mapping[str, Callable[[Asking], tuple[Field, ...]]]] = {
     "judge": _judge,
+    "report": _report,
     "fix": _fix,
     "world": _world,
     "propose": _propose,

@@ -39,6 +39,8 @@ class _Act:
 
 _ACTS: Final[Mapping[str, _Act]] = {
     "judge": _Act("Judge the report", "Say it", "Everybody in the case sees what you say."),
+    "report": _Act("Send the report", "Seal and send",
+                   "Who receives it knows of the flaw from then on, and everybody sees that."),
     "fix": _Act("State how far your fix is", "State it"),
     "world": _Act("State what the world knows", "State it",
                   "What is public ends the embargo.", is_grave=True),
@@ -77,7 +79,7 @@ _ACTS: Final[Mapping[str, _Act]] = {
                    "Apart from the embargo: a payload stays dangerous after it."),
 }  # fmt: skip
 GROUPS: Final = (
-    ("Report", ("judge", "fix", "world", "note")),
+    ("Report", ("report", "judge", "fix", "world", "note")),
     ("Embargo", ("propose", "accept", "decline", "reject", "terminate")),
     ("Models", ("target", "progress", "query", "hazard")),
     ("Advisory", ("draft", "approve", "dissent", "ruling", "publish")),

@@ -93,6 +93,18 @@ def _judge(view: View, me: str, _now: datetime) -> str:
     return "" if judgements(view, me) else f"your organization {state}"
 
 
+def sendable(view: View, me: str) -> tuple[str, ...]:
+    """Payloads that an organization may send on as the report."""
+    return tuple(name for name in readable(view, me) if not view.payloads[name].finding)
+
+
+def _report(view: View, me: str, _now: datetime) -> str:
+    if not sendable(view, me):
+        return "you can read no payload of this case"
+    others = [name for name, item in view.members.items() if not item.left and name != me]
+    return "" if others else "nobody else is in the case: invite somebody first"
+
+
 def _fix(view: View, me: str, _now: datetime) -> str:
     attesters = view.attested.get(me, frozenset[str]())
     events = fixes(view, me)
@@ -181,6 +193,7 @@ def _transfer(view: View, me: str, now: datetime) -> str:
 
 _CHECKS: Final[Mapping[str, Callable[[View, str, datetime], str]]] = {
     "judge": _judge,
+    "report": _report,
     "fix": _fix,
     "world": _world,
     "propose": _propose,

@@ -1,0 +1,248 @@
+"""From a filled-in form to what the organization says in a case, by the functions of the node.
+
+Decides how fields become the body of an event. Whether it may be said is for the case's rules.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from steelyard.disclosure.case import open_card
+from steelyard.disclosure.reproducer.document import read_reproducer
+from steelyard.kernel import format_instant
+from steelyard.kernel.errors import NotSatisfied, UnknownName, UsageError
+from steelyard.server.node import ownership, publishing, queries, saying
+from steelyard.server.storage import organizations as cards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from steelyard.disclosure.case import View
+    from steelyard.kernel import JsonObject
+    from steelyard.server.node import Node
+    from steelyard.server.web.routes.asked import Asked, Upload
+
+_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2})?", re.ASCII)
+_DAY_S: Final = 86_400
+_PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
+    "judge": ("event", "reason"),
+    "fix": ("event", "note"),
+    "world": ("event", "evidence"),
+    "accept": ("terms",),
+    "reject": ("terms", "reason"),
+    "decline": ("terms", "reason"),
+    "terminate": ("reason",),
+    "progress": ("target", "event"),
+    "leave": ("reason",),
+    "approve": ("advisory",),
+    "dissent": ("advisory", "text"),
+    "hazard": ("object", "event", "reason"),
+}
+"""Kinds whose body is what the form sends, text by text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """An act that is being done."""
+
+    node: Node
+    connection: Connection
+    case: str
+    asked: Asked
+
+    @property
+    def view(self) -> View:
+        """Where the case stands."""
+        return self.node.chains.get(self.connection, self.case).view
+
+    def text(self, name: str) -> str:
+        """What stands in a field, without white space around it."""
+        return self.asked.value(name).strip()
+
+    def lines(self, name: str) -> list[str]:
+        """Items of a list: one a line, or several values of one name."""
+        found = [line.strip() for text in self.asked.values(name) for line in text.splitlines()]
+        return [line for line in found if line]
+
+    def instant(self, name: str) -> datetime:
+        """Day and hour in UTC.
+
+        Raises:
+            UsageError: none.
+        """
+        text = self.text(name)
+        try:
+            if _INSTANT.fullmatch(text):
+                return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        except ValueError:
+            pass
+        raise UsageError(f"{text[:40]!r} is no instant", hint="write 2026-12-24T12:00, in UTC")
+
+    def upload(self, name: str) -> Upload:
+        """A file.
+
+        Raises:
+            UsageError: none came.
+        """
+        found = self.asked.sent.files.get(name)
+        if found is None:
+            raise UsageError("a file is missing", hint="choose it again")
+        return found
+
+    def say(self, kind: str, body: JsonObject) -> None:
+        """Sign it and have it ordered."""
+        saying.say(self.node, self.connection, self.case, kind, body)
+
+    def sealed(self, kind: str, material: saying.Material, rest: JsonObject) -> None:
+        """Seal an object, and say what brings it."""
+        reference = saying.put_object(self.node, self.connection, self.case, material)
+        self.say(kind, {"object": reference, **rest})
+
+
+def do(doing: Doing, kind: str) -> None:
+    """Do an act.
+
+    Raises:
+        UnknownName: no such act, or no such case here.
+        UsageError: a field that means nothing.
+        NotSatisfied, CannotVerify: the case's rules refuse.
+    """
+    if kind in _PLAIN:
+        doing.say(kind, {name: doing.text(name) for name in _PLAIN[kind]})
+    elif kind in _OWN:
+        _OWN[kind](doing)
+    else:
+        raise UnknownName(f"no act is called {kind[:40]!r}")
+
+
+def _propose(doing: Doing) -> None:
+    until = format_instant(doing.instant("until"))
+    doing.say("propose", {"until": until, "text": doing.text("text")})
+
+
+def _target(doing: Doing) -> None:
+    body: dict[str, Any] = {name: doing.text(name) for name in ("handle", "version", "guardrail")}
+    doing.say("target", {**body, "commitment": doing.text("commitment") or None})
+
+
+def _query(doing: Doing) -> None:
+    upload, now = doing.upload("reproducer"), doing.node.now()
+    tier = read_reproducer(upload.data, where=upload.name).hazard_tier.lower()
+    left_s = (doing.instant("until") - now).total_seconds()
+    if left_s <= 0:
+        raise UsageError("the time to answer is over already", hint="choose a later instant")
+    asking = queries.Asking(
+        upload.data,
+        upload.name,
+        doing.text("level"),
+        -int(-left_s // _DAY_S),
+        tier,
+        tuple(doing.asked.values("to")),
+    )
+    queries.ask(doing.node, doing.connection, doing.case, asking)
+
+
+def _invite(doing: Doing) -> None:
+    organization = doing.text("organization")
+    upload = doing.asked.sent.files.get("card")
+    if not organization and upload is not None:
+        card = open_card(upload.data)
+        cards.keep(doing.connection, card, doing.node.now())
+        organization = card.organization
+    known = cards.find(doing.connection, organization)
+    if known is None:
+        raise UsageError("nobody was chosen", hint="choose an organization, or give its card")
+    body: JsonObject = {
+        "card": known.card.to_json(),
+        "roles": [*doing.asked.values("roles")],
+        "open_weights": doing.text("open_weights") == "yes",
+        "answer_by": format_instant(doing.instant("answer_by")),
+    }
+    doing.say("invite", body)
+
+
+def _note(doing: Doing) -> None:
+    readers = _readers(doing)
+    material = saying.Material(
+        doing.text("text").encode(), "text/plain", doing.text("tier"), readers
+    )
+    if not material.plaintext:
+        raise UsageError("the note is empty", hint="write something")
+    doing.sealed("note", material, {"about": doing.text("about") or None})
+
+
+def _readers(doing: Doing) -> tuple[str, ...]:
+    view, own, audience = doing.view, doing.node.organization, doing.text("audience")
+    found: Sequence[str] = {
+        "everybody": [name for name, item in view.members.items() if not item.left],
+        "coordinators": view.with_role("coordinator"),
+        "signatories": view.states.signatories(),
+        "chosen": doing.asked.values("to"),
+    }.get(audience, ())
+    if not found:
+        raise UsageError("nobody would read it", hint="choose who reads it")
+    return tuple(name for name in found if name != own)
+
+
+def _report(doing: Doing) -> None:
+    view, name, to = doing.view, doing.text("object"), tuple(doing.asked.values("to"))
+    payload = view.payloads.get(name)
+    if payload is None or payload.finding or not to:
+        raise UsageError("nothing or nobody was chosen", hint="choose a payload and who gets it")
+    opened = saying.read_object(doing.node, doing.connection, name)
+    material = saying.Material(opened.plaintext, payload.media_type, payload.tier, to)
+    doing.sealed("report", material, {"to": [*to]})
+
+
+def _draft(doing: Doing) -> None:
+    data = doing.upload("advisory_file").data
+    publishing.draft(doing.node, doing.connection, doing.case, data)
+
+
+def _ruling(doing: Doing) -> None:
+    body: JsonObject = {
+        "dissent": doing.text("dissent"),
+        "upheld": doing.text("upheld") == "yes",
+        "text": doing.text("text"),
+    }
+    doing.say("ruling", body)
+
+
+def _publish(doing: Doing) -> None:
+    if doing.text("advisory") != doing.view.publication.advisory:
+        raise NotSatisfied("another draft stands now", hint="read it, then publish")
+    links = tuple(doing.lines("references"))
+    publishing.publish(doing.node, doing.connection, doing.case, links)
+
+
+def _emergency(doing: Doing) -> None:
+    doing.say("emergency", {"facts": doing.text("facts"), "told": [*doing.lines("told")]})
+
+
+def _transfer(doing: Doing) -> None:
+    view = doing.view
+    if (doing.text("size"), doing.text("head")) != (str(view.size), view.head):
+        raise NotSatisfied("the case has moved on", hint="look at it, then agree")
+    ownership.vote(doing.node, doing.connection, doing.case, doing.text("to"))
+
+
+_OWN: Final[Mapping[str, Callable[[Doing], None]]] = {
+    "propose": _propose,
+    "target": _target,
+    "query": _query,
+    "invite": _invite,
+    "note": _note,
+    "report": _report,
+    "draft": _draft,
+    "ruling": _ruling,
+    "publish": _publish,
+    "emergency": _emergency,
+    "transfer": _transfer,
+}
+KINDS: Final = frozenset({*_PLAIN, *_OWN})
+"""Kinds of acts that a form does."""
