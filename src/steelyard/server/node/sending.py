@@ -65,6 +65,7 @@ class Sender:
 
     async def turn(self, client: httpx.AsyncClient) -> int:
         """Send everything that is due now; how many parcels were tried."""
+        await asyncio.to_thread(self._pump)
         chosen = await asyncio.to_thread(self._choose)
         await asyncio.gather(*(self._send(client, item) for item in chosen))
         return len(chosen)
@@ -80,10 +81,17 @@ class Sender:
             timeout=_TIMEOUT_S, follow_redirects=False, limits=limits, trust_env=False
         )
 
+    def _pump(self) -> None:
+        """Keep followers up, a case to a change, so that no event waits for all of them."""
+        behind = self.node.run(lambda connection: ordering.to_pump(self.node, connection))
+        for case in behind:
+            self.node.run(
+                lambda connection, case=case: ordering.pump_one(self.node, connection, case)
+            )
+
     def _choose(self) -> tuple[Outgoing, ...]:
         def choose(connection: Connection) -> tuple[Outgoing, ...]:
             now, policy = self.node.now(), load_policy()
-            ordering.pump(self.node, connection)
             ready: list[Outgoing] = []
             for item in post.waiting(connection, now):
                 lapsed = outbox.lapse(policy, item, now)

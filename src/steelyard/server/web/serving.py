@@ -81,7 +81,11 @@ def config(node: Node, settings: Settings) -> uvicorn.Config:
     }
     if settings.tls_certificate:
         context = _tls(settings)
-        options["ssl_context_factory"] = lambda *_given: context
+
+        def chosen(*_: object) -> ssl.SSLContext:
+            return context
+
+        options["ssl_context_factory"] = chosen
     return uvicorn.Config(make_app(node, settings), **options)
 
 
