@@ -154,14 +154,17 @@ def checkpoint(node: Node, connection: Connection, chain: Chain) -> CaseCheckpoi
 
 def pump(node: Node, connection: Connection) -> int:
     """Put into the outbox what followers of this node's cases lack; how many parcels."""
+    return sum(pump_one(node, connection, case) for case in to_pump(node, connection))
+
+
+def to_pump(node: Node, connection: Connection) -> tuple[str, ...]:
+    """Cases of this node of which a follower lacks something, and may be sent it now."""
     if node.restored is not None:
         own = [row.id for row in cases.list_cases(connection) if row.host == node.organization]
         if not any(restoring.waits(node, connection, case) for case in own):
             restoring.finish(node, connection)
     behind = cases.behind(connection, node.organization)
-    return sum(
-        _pump_one(node, connection, case) for case in behind if _may_speak(node, connection, case)
-    )
+    return tuple(case for case in behind if _may_speak(node, connection, case))
 
 
 def _may_speak(node: Node, connection: Connection, case: str) -> bool:
@@ -173,7 +176,7 @@ def _may_speak(node: Node, connection: Connection, case: str) -> bool:
     return not restoring.waits(node, connection, case)
 
 
-def _pump_one(node: Node, connection: Connection, case: str) -> int:
+def pump_one(node: Node, connection: Connection, case: str) -> int:
     """One case; what is wrong with it must not keep the others from being sent."""
     savepoint = connection.begin_nested()
     try:
