@@ -19,14 +19,18 @@ Only `cli` prints these or turns them into a process exit.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+MESSAGE_LIMIT: Final = 4000
+"""Most characters of a message: it quotes what was found, which may be a megabyte of a stranger."""
 
 
 class SteelyardError(Exception):
     """Base of the tree.
 
     Args:
-        message: What was found and what was required, one sentence.
+        message: What was found and what was required, one sentence; cut where it is longer than
+            `MESSAGE_LIMIT`.
         hint: The next thing to do or type; empty when there is none.
         where: File, line, field or statement the message is about.
     """
@@ -34,6 +38,8 @@ class SteelyardError(Exception):
     exit_status: ClassVar[int] = 5
 
     def __init__(self, message: str, *, hint: str = "", where: str = "") -> None:
+        if len(message) > MESSAGE_LIMIT:
+            message = f"{message[: MESSAGE_LIMIT - 4]} ..."
         super().__init__(message)
         self.message = message
         self.hint = hint

@@ -49,3 +49,11 @@ def test_an_error_carries_message_hint_and_place(found: type[SteelyardError]) ->
     )
     assert str(error) == "a.yaml:3: found 1, required 2"
     assert str(found("alone")) == "alone"
+
+
+def test_a_message_that_quotes_a_megabyte_is_cut() -> None:
+    error = SteelyardError("x" * errors.MESSAGE_LIMIT)
+    assert error.message == "x" * 4000
+    error = SteelyardError(f"{'x' * 4000}y", where="a.yaml")
+    assert error.message == f"{'x' * 3996} ..."
+    assert str(error) == f"a.yaml: {error.message}"
