@@ -10,6 +10,7 @@ from steelyard.cli.disclose.bundles import export
 from steelyard.cli.disclose.deadlines import deadlines
 from steelyard.cli.disclose.intake import import_
 from steelyard.cli.disclose.reproduce import check, reproduce, seal_variants, verify_fix
+from steelyard.cli.disclose.sign_in import sign_in
 from steelyard.cli.disclose.states import skill, states
 from steelyard.cli.disclose.transfer import consent, transfer
 
@@ -23,6 +24,7 @@ app.command()(skill)
 app.command()(deadlines)
 app.command("import")(import_)
 app.command()(export)
+node.app.command("sign-in")(sign_in)
 app.add_typer(node.app, name="node")
 app.add_typer(node.cards, name="card")
 app.add_typer(case.app, name="case")

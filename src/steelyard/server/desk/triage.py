@@ -1,7 +1,7 @@
 """From a report to a case: opened, the report its first object, and its reporter kept informed.
 
-Decides in which roles this organization opens it: as coordinator, and as reporter in the place
-of somebody who has no node. What of the case such a reporter sees is here as well.
+Decides in which roles this organization opens it: in all that its card names. As reporter it
+stands for somebody who has no node; what of the case such a reporter sees is here as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from steelyard.server.desk.reports import Report
     from steelyard.server.node import Node
 
-_ROLES: Final = ("coordinator", "reporter")
+REPORTER: Final = "reporter"
+"""The role in which an organization stands for a reporter who has no node."""
 _TITLE_LIMIT: Final = 200
 _ABSTRACT_LIMIT: Final = 4000
 _MEDIA_TYPES: Final = {
@@ -66,7 +67,9 @@ def open_case(node: Node, connection: Connection, report: Report, title: str, ab
     if row is None or row.case:
         raise NotSatisfied("this report has a case already", hint="look at the list of cases")
     opening = saying.Opening(
-        clean_line(title)[:_TITLE_LIMIT], clean_text(abstract)[:_ABSTRACT_LIMIT], _ROLES
+        clean_line(title)[:_TITLE_LIMIT],
+        clean_text(abstract)[:_ABSTRACT_LIMIT],
+        node.identity.card.roles,
     )
     case = saying.open_case(node, connection, opening).case
     _put(node, connection, case, report.document, "application/json", report.tier)

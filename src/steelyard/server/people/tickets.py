@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 GOOD_FOR: Final = timedelta(minutes=5)
 LIMIT: Final = 2000
+SIGN_IN_LINK: Final = "sign-in"
+"""Kind of a link that signs an account in; made by who runs the node."""
 _DOMAIN: Final = b"steelyard/sign-in/1\0"
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
 _FIELDS: Final[Mapping[str, shapes.Check]] = {

@@ -7,21 +7,27 @@ reproducer is told by what could come of it; nothing here runs one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from steelyard.server.desk.reports import STATES
+from steelyard.server.desk.triage import REPORTER
 from steelyard.server.web import addresses
 from steelyard.server.web.forms import Button, Field, Form, Option
 from steelyard.server.web.moments import Moment, moment
-from steelyard.server.web.words import TIERS
+from steelyard.server.web.words import TIERS, role_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from steelyard.disclosure.intake import ClaimedTarget
     from steelyard.server.desk.reports import Report, Said
     from steelyard.server.desk.reproducers import Check
+
+
+_NO_REPORTER: Final = (
+    " Its card does not name the role of a reporter: it cannot send the report on as one."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +179,14 @@ def present_one(
     )
 
 
-def present_opening(report: Report, title: str = "", abstract: str = "") -> OpeningPage:
+def present_opening(
+    report: Report, roles: Collection[str], title: str = "", abstract: str = ""
+) -> OpeningPage:
     """The form that opens a case, for `opening.html`; it sends `title` and `abstract`.
 
     Args:
         report: That becomes the first object.
+        roles: Of the organization, as its card names them.
         title: What was typed before; of the report without.
         abstract: The same.
     """
@@ -195,8 +204,8 @@ def present_opening(report: Report, title: str = "", abstract: str = "") -> Open
             Field("abstract", "Abstract", "text", words[:4000], hint, limit=4000),
         ),
         (Button("Open the case"),),
-        "Your organization coordinates it, and stands for the reporter. The report is sealed as "
-        "its first object; nobody is invited yet.",
+        f"Your organization opens it as {role_words(roles)}. The report is sealed as its first "
+        f"object; nobody is invited yet.{'' if REPORTER in roles else _NO_REPORTER}",
     )
     return OpeningPage(
         f"Open a case for {report.number}", report.number, addresses.report(report.number), form

@@ -189,7 +189,7 @@ class Shell:
         with node.database.reading() as connection:
             visitor = people.visitor(connection, cookie, node.random, now)
         if visitor.is_stale:
-            node.change(lambda connection: accounts.use_session(connection, visitor.token, now))
+            node.run(lambda connection: accounts.use_session(connection, visitor.token, now))
         return Asked(
             path=request.url.path,
             parts=request.path_params,

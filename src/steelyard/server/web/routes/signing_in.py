@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from steelyard.server.web.routes.asked import Asked
     from steelyard.server.web.routes.shell import Shell
 
-SIGN_IN_LINK: Final = "sign-in"
-"""Kind of a link that signs an account in; made by who runs the node."""
+_LINKS: Final = frozenset({enrolling.FIRST, enrolling.ENROL, tickets.SIGN_IN_LINK})
 _REQUEST: Final = "provider"
 _USED: Final = "ticket"
 _REQUEST_FOR: Final = timedelta(minutes=10)
@@ -119,7 +118,7 @@ class SigningIn:
         self._throttle(asked)
         node, secret = self.shell.node, asked.parts["secret"]
         link = self._link(secret)
-        if link.kind == SIGN_IN_LINK:
+        if link.kind == tickets.SIGN_IN_LINK:
             taken = node.run(lambda c: accounts.take_link(c, secret, node.now()))
             if taken is None:
                 raise UnknownName(_GONE)
@@ -220,7 +219,7 @@ class SigningIn:
         with self.shell.node.database.reading() as connection:
             account = accounts.find_account(connection, link.subject)
         name = account.name if account else ""
-        if link.kind == SIGN_IN_LINK:
+        if link.kind == tickets.SIGN_IN_LINK:
             page = sign_in.present_ticket(asked.path, name)
         else:
             typed = asked.value("name"), asked.value("key")
@@ -232,7 +231,11 @@ class SigningIn:
         node = self.shell.node
         with node.database.reading() as connection:
             found = accounts.find_link(connection, secret, node.now())
-        if found is None or found.kind not in {enrolling.FIRST, enrolling.ENROL, SIGN_IN_LINK}:
+        if found is None or found.kind not in {
+            enrolling.FIRST,
+            enrolling.ENROL,
+            tickets.SIGN_IN_LINK,
+        }:
             raise UnknownName(_GONE)
         return found
 

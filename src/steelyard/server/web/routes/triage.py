@@ -121,7 +121,9 @@ class Triage:
             report = self._report(connection, asked)
         if report.case:
             return self.shell.done(addresses.case(report.case))
-        page = triage.present_opening(report, asked.value("title"), asked.value("abstract"))
+        roles = self.shell.node.identity.card.roles
+        typed = asked.value("title"), asked.value("abstract")
+        page = triage.present_opening(report, roles, *typed)
         status = HTTPStatus.UNPROCESSABLE_ENTITY if refused or asked.refused else HTTPStatus.OK
         return self.shell.html("opening", page, asked, status, refused)
 

@@ -1,0 +1,38 @@
+"""A node whose pages people visit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from steelyard.server.web.settings import Settings
+
+from .visits import Site, make_node
+
+
+@pytest.fixture(scope="session")
+def empty_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_node(tmp_path_factory.mktemp("nodes") / "empty")
+
+
+@pytest.fixture
+def open_site(tmp_path: Path, empty_node: Path) -> Iterator[Callable[..., Site]]:
+    made: list[Site] = []
+
+    def make(settings: Settings | None = None) -> Site:
+        folder = tmp_path / f"node-{len(made)}"
+        shutil.copytree(empty_node, folder)
+        made.append(Site(folder, settings))
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.close()
+
+
+@pytest.fixture
+def site(open_site: Callable[..., Site]) -> Site:
+    return open_site()

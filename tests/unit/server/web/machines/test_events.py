@@ -1,0 +1,139 @@
+"""`POST /events`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from steelyard.server.storage import cases
+from steelyard.server.web.settings import Quotas
+from tests.unit.server.web.machines.served import Served, problem
+
+NOT_HERE = (404, "there is nothing here, or not for you")
+
+
+def test_an_event_is_on_disk_when_it_is_acknowledged(served: Served) -> None:
+    before = served.size()
+    response = served.ask("POST", "/events", served.event())
+    assert response.status_code == 201
+    said = response.json()
+    with served.host.database.reading() as connection:
+        stored = cases.entries(connection, served.case)
+    assert (said["index"], said["hash"], said["head"]) == (before, stored[-1].hash, stored[-1].hash)
+    assert cases_head(served) == said["head"]
+
+
+def cases_head(served: Served) -> str:
+    with served.host.database.reading() as connection:
+        found = cases.stands(connection, served.case)
+    assert found is not None
+    return found[1]
+
+
+def test_the_same_event_again_is_told_where_it_stands(served: Served) -> None:
+    event = served.event()
+    first = served.ask("POST", "/events", event)
+    served.ask("POST", "/events", served.event())
+    again = served.ask("POST", "/events", event)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["index"] == first.json()["index"]
+    assert again.json()["hash"] == first.json()["hash"]
+    assert again.json()["head"] == cases_head(served)
+    assert served.size() == first.json()["index"] + 2
+
+
+def test_a_stranger_learns_nothing_of_a_case_that_is_here(served: Served) -> None:
+    of_a_stranger = served.ask("POST", "/events", served.event("other"))
+    elsewhere = served.event().replace(b"x", b"x")
+    unknown = json.loads(elsewhere)
+    payload = base64.b64decode(unknown["payload"]).replace(
+        served.case.encode(), b"a" * 64
+    )
+    unknown["payload"] = base64.b64encode(payload).decode()
+    spelled = json.dumps(unknown, separators=(",", ":"), sort_keys=True).encode()
+    of_no_case = served.ask("POST", "/events", spelled)
+    assert problem(of_a_stranger) == problem(of_no_case) == NOT_HERE
+    assert of_a_stranger.content == of_no_case.content
+
+
+def test_a_forged_signature_is_nothing_here(served: Served) -> None:
+    event = json.loads(served.event())
+    other = json.loads(served.event("host", "leave", reason="x"))
+    event["signatures"][0]["sig"] = other["signatures"][0]["sig"]
+    forged = json.dumps(event, separators=(",", ":"), sort_keys=True).encode()
+    before = served.size()
+    assert problem(served.ask("POST", "/events", forged)) == NOT_HERE
+    assert served.size() == before
+
+
+def test_what_the_rules_forbid_is_a_conflict_with_its_reason(served: Served) -> None:
+    event = served.event(kind="world", event="A", evidence="seen")
+    status, detail = problem(served.ask("POST", "/events", event))
+    assert status == 409
+    assert "only a participant that has the report" in detail
+
+
+def test_an_event_out_of_its_authors_order_is_refused(served: Served) -> None:
+    first = served.event()
+    assert served.ask("POST", "/events", first).status_code == 201
+    second = served.event()
+    assert served.ask("POST", "/events", second).status_code == 201
+    chain = served.host.chains.held(served.case)
+    assert chain is not None
+    lost = served.host.run(lambda _: served.event())
+    served.host.chains.drop(served.case)
+    assert served.ask("POST", "/events", lost).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[" * 500_000,
+        b'{"payload":"a","payload":"b"}',
+        b'{"payload":NaN}',
+        b"\xff\xfe{}",
+        b'{"payload":"\\ud800","payloadType":"x","signatures":[]}',
+        b'{"a":' * 200_000,
+    ],
+    ids=["empty", "bare", "deep", "twice", "nan", "no-utf8", "surrogate", "deep-objects"],
+)
+def test_hostile_json_is_malformed(served: Served, body: bytes) -> None:
+    before = served.size()
+    status, _ = problem(served.ask("POST", "/events", body))
+    assert status == 422
+    assert served.size() == before
+
+
+def test_a_payload_that_nests_deeply_is_malformed(served: Served) -> None:
+    event = json.loads(served.event())
+    event["payload"] = base64.b64encode(b'{"a":' * 20_000).decode()
+    spelled = json.dumps(event, separators=(",", ":"), sort_keys=True).encode()
+    assert problem(served.ask("POST", "/events", spelled))[0] == 422
+
+
+def test_an_author_that_sends_too_often_waits(tmp_path: Path) -> None:
+    served = Served(tmp_path, Quotas(events_per_minute=8))
+    answers = [served.ask("POST", "/events", served.event()) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert 1 <= int(answers[2].headers["retry-after"]) <= 8
+    served.close()
+
+
+def test_a_case_that_another_node_orders_is_refused(served: Served) -> None:
+    served.federation.settle()
+    lab = served.federation["lab"]
+    served.app.state.node = lab
+    other = Served.__new__(Served)
+    other.federation, other.case = served.federation, served.case
+    from steelyard.server.web.app import make_app
+    from steelyard.server.web.settings import Settings
+
+    other.app = make_app(lab, Settings(served.federation.folder / "lab"))
+    status, detail = problem(Served.ask(other, "POST", "/events", served.event()))
+    assert status == 409
+    assert detail.endswith("orders this case, not this node")

@@ -1,0 +1,151 @@
+"""`POST /inbox`, `POST /cards`, `GET /card`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from steelyard.disclosure.case import open_card
+from steelyard.server.node import About, create_identity
+from steelyard.server.storage import organizations as cards
+from steelyard.server.web.settings import Quotas
+from tests.unit.server.web.machines.served import Served, problem
+
+UNSIGNED = (401, "not signed by an organization whose card is here, over this very request")
+
+
+def test_a_parcel_is_taken_once(served: Served) -> None:
+    parcel = served.parcel()
+    first = served.ask("POST", "/inbox", parcel, by="lab")
+    again = served.ask("POST", "/inbox", parcel, by="lab")
+    assert (first.status_code, first.json()["result"]) == (202, "taken")
+    assert (again.status_code, again.json()["result"]) == (202, "known")
+    assert again.json()["parcel"] == first.json()["parcel"]
+
+
+def test_a_parcel_that_cannot_be_taken_is_a_conflict_each_time(served: Served) -> None:
+    parcel = served.parcel("other")
+    first = problem(served.ask("POST", "/inbox", parcel, by="other"))
+    again = problem(served.ask("POST", "/inbox", parcel, by="other"))
+    assert first[0] == 409
+    assert again == first
+
+
+def test_an_unsigned_request_is_turned_away(served: Served) -> None:
+    response = served.ask("POST", "/inbox", served.parcel())
+    assert problem(response) == UNSIGNED
+    assert response.headers["www-authenticate"] == "Signature"
+
+
+def test_a_key_that_is_not_known_is_turned_away_before_the_body_is_read(served: Served) -> None:
+    stranger = create_identity(
+        served.federation.folder / "stranger", About("Stranger", ("observer",)), served.host.now()
+    )
+    body = served.parcel()
+    headers = served.signature("POST", "/inbox", stranger.key, body)
+
+    async def cut_off():  # noqa: ANN202
+        yield b"x" * 1000
+        raise AssertionError("the body was read")
+
+    assert problem(served.ask("POST", "/inbox", cut_off(), headers=headers)) == UNSIGNED
+
+
+def test_a_request_is_not_taken_twice(served: Served) -> None:
+    body = served.parcel()
+    headers = served.signature("POST", "/inbox", served.federation["lab"].identity.key, body)
+    assert served.ask("POST", "/inbox", body, headers=headers).status_code == 202
+    assert problem(served.ask("POST", "/inbox", body, headers=headers)) == UNSIGNED
+
+
+@pytest.mark.parametrize(("ahead_s", "status"), [(-600, 425), (600, 401)])
+def test_a_request_of_another_time_is_not_taken(
+    served: Served, ahead_s: int, status: int
+) -> None:
+    body = served.parcel()
+    key = served.federation["lab"].identity.key
+    headers = served.signature("POST", "/inbox", key, body, ahead_s=ahead_s)
+    assert problem(served.ask("POST", "/inbox", body, headers=headers))[0] == status
+
+
+def test_a_request_for_another_node_is_misdirected(served: Served) -> None:
+    body = served.parcel()
+    key = served.federation["lab"].identity.key
+    headers = served.signature("POST", "/inbox", key, body, authority="elsewhere.example")
+    answer = served.ask("POST", "/inbox", body, headers={**headers, "Host": "elsewhere.example"})
+    assert problem(answer) == (421, "this node has another address")
+    assert problem(served.ask("POST", "/inbox", body, headers=headers)) == UNSIGNED
+
+
+def test_another_body_than_was_signed_is_turned_away(served: Served) -> None:
+    body = served.parcel()
+    headers = served.signature("POST", "/inbox", served.federation["lab"].identity.key, body)
+    assert problem(served.ask("POST", "/inbox", body + b"x", headers=headers)) == UNSIGNED
+
+
+def test_no_parcel_is_malformed(served: Served) -> None:
+    status, detail = problem(served.ask("POST", "/inbox", b"nothing", by="lab"))
+    assert (status, detail) == (422, "parcel: this is no parcel")
+
+
+def test_a_revoked_key_is_not_known_any_more(served: Served) -> None:
+    from steelyard.server.node.identity import load_root, rotate_keys
+
+    folder = served.federation.folder / "lab"
+    old = served.federation["lab"].identity.key
+    identity = rotate_keys(folder, load_root(folder), served.host.now(), revoke=True)
+    assert served.ask("POST", "/cards", identity.card.envelope).status_code == 200 + 1
+    served.federation.clock.forward(seconds=1)
+    body = served.parcel()
+    headers = served.signature("POST", "/inbox", old, body)
+    assert problem(served.ask("POST", "/inbox", body, headers=headers)) == UNSIGNED
+
+
+def stranger(served: Served, name: str) -> bytes:
+    about = About(name, ("observer",))
+    at = served.host.now() - timedelta(seconds=1)
+    return create_identity(served.federation.folder / name, about, at).card.envelope
+
+
+def test_a_stranger_makes_itself_known_and_is_not_trusted(served: Served) -> None:
+    card = stranger(served, "new")
+    first, again = served.ask("POST", "/cards", card), served.ask("POST", "/cards", card)
+    organization = open_card(card).organization
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == {"organization": organization, "sequence": 1}
+    with served.host.database.reading() as connection:
+        known = cards.find(connection, organization)
+    assert known is not None
+    assert not known.trusted
+
+
+def test_a_card_that_its_root_key_did_not_sign_is_refused(served: Served) -> None:
+    card = stranger(served, "new")
+    status, _ = problem(served.ask("POST", "/cards", card.replace(b"A", b"B", 1)))
+    assert status == 422
+
+
+def test_an_address_that_sends_many_cards_waits(tmp_path: Path) -> None:
+    served = Served(tmp_path, Quotas(cards_per_minute=4))
+    card = stranger(served, "new")
+    statuses = [served.ask("POST", "/cards", card).status_code for _ in range(2)]
+    assert statuses == [201, 429]
+    served.close()
+
+
+def test_only_so_many_strangers_are_kept(tmp_path: Path) -> None:
+    with_two = Served(tmp_path, Quotas(strangers=3, cards_per_minute=400))
+    answers = [with_two.ask("POST", "/cards", stranger(with_two, f"s{n}")) for n in range(3)]
+    kept = [answer.status_code for answer in answers]
+    with with_two.host.database.reading() as connection:
+        assert cards.count_strangers(connection) == 3
+    assert kept.count(429) == kept.__len__() - kept.count(201)
+    assert kept[-1] == 429
+    with_two.close()
+
+
+def test_the_nodes_own_card_is_public(served: Served) -> None:
+    response = served.ask("GET", "/card")
+    assert response.content == served.host.identity.card.envelope
