@@ -1,4 +1,4 @@
-"""Reading an advisory from strict YAML, cleaned and held against its schema and rules.
+"""Reading an advisory from strict YAML or JSON, cleaned and held against its schema and rules.
 
 Decides the file format of spec/disclosure-advisory.md, section 1. What holds between fields is
 checked by `rules`.
@@ -34,8 +34,8 @@ from steelyard.disclosure.advisory.model import (
     WeightFile,
 )
 from steelyard.disclosure.advisory.rules import check_advisory
-from steelyard.kernel import parse_instant, parse_yaml
-from steelyard.kernel.errors import ConfigurationError
+from steelyard.kernel import parse_instant, parse_json_object, parse_yaml
+from steelyard.kernel.errors import ConfigurationError, MalformedEvidence
 from steelyard.standard import check_schema
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ _PARAGRAPHS: Final = frozenset(
 _LINES: Final = frozenset({"revisions", "references", "credits"})
 # 64 findings of 256 rows fit; a document beyond is no advisory.
 FILE_LIMIT_BYTES: Final = 4 * 1024 * 1024
+# Another organization may have written the draft, and reading YAML takes far longer.
+YAML_LIMIT_BYTES: Final = 64 * 1024
 
 _Fields = dict[str, Any]
 
@@ -58,9 +60,18 @@ def read_advisory(data: bytes, *, where: str) -> Advisory:
 
     Raises:
         ConfigurationError: no strict YAML, not of the schema, or a text without content.
-        MalformedEvidence: fields that contradict each other, or an unpublishable address.
+        MalformedEvidence: fields that contradict each other, or an unpublishable address; too
+            large, or no strict JSON where YAML would be too large.
         UsageError: a date that is none.
     """
+    if len(data) > FILE_LIMIT_BYTES:
+        message = f"an advisory has at most {FILE_LIMIT_BYTES} bytes, found {len(data)}"
+        raise MalformedEvidence(message, where=where)
+    if len(data) > YAML_LIMIT_BYTES:
+        if data.lstrip()[:1] != b"{":
+            message = f"YAML has at most {YAML_LIMIT_BYTES} bytes, found {len(data)}"
+            raise MalformedEvidence(message, where=where, hint="write it as JSON")
+        return advisory_from(parse_json_object(data, where=where), where=where)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

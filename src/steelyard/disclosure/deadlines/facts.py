@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from steelyard.disclosure.deadlines.rules import read_day
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from datetime import date, datetime, tzinfo
 
     from steelyard.disclosure.deadlines.rules import Rulebook
+
+_LIMIT: Final = 64 * 1024
+"""Characters of a file of facts; reading much more takes too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,12 @@ def read_facts(text: str, book: Rulebook, *, where: str) -> Facts:
     """Read facts from strict YAML.
 
     Raises:
-        ConfigurationError: not strict YAML, against its schema, or naming what no rule knows.
+        ConfigurationError: not strict YAML, too long, against its schema, or naming what no rule
+            knows.
     """
+    if len(text) > _LIMIT:
+        message = f"facts have at most {_LIMIT} characters, found {len(text)}"
+        raise ConfigurationError(message, where=where)
     content = parse_yaml(text, where=where)
     check_schema(content, "disclosure-facts", where=where)
     raw = cast("dict[str, Any]", content)
