@@ -86,7 +86,9 @@ def receive(node: Node, connection: Connection, data: bytes) -> Outcome:
     parcel, name = signed.parcel, signed.parcel_id
     before = post.received(connection, name)
     if before is not None:
-        return Outcome(name, parcel.sender, "known")
+        # Answered as it was the first time, as that answer may have been lost.
+        outcome, reason = before
+        return Outcome(name, parcel.sender, "refused" if outcome == "refused" else "known", reason)
     savepoint = connection.begin_nested()
     try:
         _take(node, connection, parcel)

@@ -245,10 +245,11 @@ def retry_dead(connection: Connection, parcel_id: str, at: datetime) -> bool:
     return found.rowcount == 1
 
 
-def received(connection: Connection, parcel_id: str) -> str | None:
-    """What became of a parcel that came before; None for a new one."""
-    query = select(INBOX.c.outcome).where(INBOX.c.parcel_id == parcel_id)
-    return connection.execute(query).scalar()
+def received(connection: Connection, parcel_id: str) -> tuple[str, str] | None:
+    """What became of a parcel that came before, and why; None for a new one."""
+    query = select(INBOX.c.outcome, INBOX.c.reason).where(INBOX.c.parcel_id == parcel_id)
+    row = connection.execute(query).first()
+    return None if row is None else (row.outcome, row.reason)
 
 
 def remember(connection: Connection, letter: DeadLetter, outcome: str) -> None:

@@ -42,7 +42,7 @@ class Quotas:
         connections_per_address: The same from one address, where no proxy stands before.
     """
 
-    cards_per_minute: int = 6
+    cards_per_minute: int = 12
     strangers: int = 5000
     parcels_per_minute: int = 600
     events_per_minute: int = 6000

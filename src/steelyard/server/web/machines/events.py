@@ -49,7 +49,8 @@ class Events:
         chain = self._node.chains.held(claim.event.case)
         if chain is None:
             chain = await asyncio.to_thread(self._read, claim.event.case)
-        self._require_author(chain, claim)
+        if not _stands(chain, claim, body):
+            self._require_author(chain, claim)
         self._quota.take(claim.event.author)
         made = self._node.change(lambda connection: self._order(connection, claim, body))
         status, answer = await asyncio.wrap_future(made)
@@ -90,3 +91,12 @@ class Events:
             ordered.entry.index,
         )
         return status, answer
+
+
+def _stands(chain: Chain, claim: Claim, body: bytes) -> bool:
+    """Whether this very event was ordered, so that who sends it again has signed or seen it.
+
+    Its author may have left since, or have other keys, and still has to hear of it.
+    """
+    place = chain.index_of(claim.event.digest)
+    return place is not None and chain.since(place)[0].entry.event == body

@@ -6,21 +6,20 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from tests.unit.server.node.federation import Federation
 
 from steelyard.attest.http_signatures import HttpRequest, sign_request
 from steelyard.attest.keys import PrivateKey
 from steelyard.disclosure.case import Draft, sign_event
-from steelyard.disclosure.delivery.parcel import encrypt_parcel, sign_parcel
-from steelyard.disclosure.delivery.parcel import Parcel
+from steelyard.disclosure.delivery.parcel import Parcel, encrypt_parcel, sign_parcel
+from steelyard.kernel.canonical import JsonValue
 from steelyard.server.node import Node, saying
 from steelyard.server.node.saying import Invitation, Opening
 from steelyard.server.web.app import make_app
 from steelyard.server.web.settings import Quotas, Settings
-from tests.unit.server.node.federation import Federation
 
 AUTHORITY = "node.example"
 
@@ -54,7 +53,7 @@ class Served:
         self.host.run(lambda c: saying.invite(self.host, c, case, invited))
         return case
 
-    def event(self, author: str = "lab", kind: str = "target", **body: Any) -> bytes:
+    def event(self, author: str = "lab", kind: str = "target", **body: JsonValue) -> bytes:
         """The next event of an author, as the host's chain stands."""
         node = self.federation[author]
         chain = self.host.chains.held(self.case)
@@ -62,8 +61,8 @@ class Served:
         member = chain.view.members.get(node.organization)
         sequence, previous = (member.sequence, member.previous) if member else (0, "0" * 64)
         if kind == "target":
-            number = f"{sequence}"
-            body = {"handle": f"model-{number}", "commitment": None, "version": "1", "guardrail": ""}
+            handle = f"model-{sequence}"
+            body = {"handle": handle, "commitment": None, "version": "1", "guardrail": "", **body}
         draft = Draft(
             self.case,
             node.organization,
@@ -77,7 +76,7 @@ class Served:
         )
         return sign_event(draft, node.identity.key)
 
-    def parcel(self, sender: str = "lab", kind: str = "fetch", **body: Any) -> bytes:
+    def parcel(self, sender: str = "lab", kind: str = "fetch", **body: JsonValue) -> bytes:
         """A parcel for the host."""
         node = self.federation[sender]
         parcel = Parcel(
@@ -92,11 +91,18 @@ class Served:
         return encrypt_parcel(signed, self.host.identity.card.recipient)
 
     def signature(
-        self, method: str, address: str, key: PrivateKey, body: bytes = b"", **changed: Any
+        self,
+        method: str,
+        address: str,
+        key: PrivateKey,
+        body: bytes = b"",
+        *,
+        ahead_s: int = 0,
+        authority: str = AUTHORITY,
     ) -> dict[str, str]:
         path, _, query = address.partition("?")
-        request = HttpRequest(method, changed.get("authority", AUTHORITY), path, query, body)
-        created = int(self.federation.clock.at.timestamp()) + changed.get("ahead_s", 0)
+        request = HttpRequest(method, authority, path, query, body)
+        created = int(self.federation.clock.at.timestamp()) + ahead_s
         return sign_request(request, key, created=created, nonce=os.urandom(16))
 
     def ask(

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.unit.server.web.machines.served import Served, problem
 
 from steelyard.server.storage import cases
-from steelyard.server.web.settings import Quotas
-from tests.unit.server.web.machines.served import Served, problem
+from steelyard.server.web.app import make_app
+from steelyard.server.web.settings import Quotas, Settings
 
 NOT_HERE = (404, "there is nothing here, or not for you")
 
@@ -47,11 +48,8 @@ def test_the_same_event_again_is_told_where_it_stands(served: Served) -> None:
 
 def test_a_stranger_learns_nothing_of_a_case_that_is_here(served: Served) -> None:
     of_a_stranger = served.ask("POST", "/events", served.event("other"))
-    elsewhere = served.event().replace(b"x", b"x")
-    unknown = json.loads(elsewhere)
-    payload = base64.b64decode(unknown["payload"]).replace(
-        served.case.encode(), b"a" * 64
-    )
+    unknown = json.loads(served.event())
+    payload = base64.b64decode(unknown["payload"]).replace(served.case.encode(), b"a" * 64)
     unknown["payload"] = base64.b64encode(payload).decode()
     spelled = json.dumps(unknown, separators=(",", ":"), sort_keys=True).encode()
     of_no_case = served.ask("POST", "/events", spelled)
@@ -77,15 +75,21 @@ def test_what_the_rules_forbid_is_a_conflict_with_its_reason(served: Served) -> 
 
 
 def test_an_event_out_of_its_authors_order_is_refused(served: Served) -> None:
-    first = served.event()
-    assert served.ask("POST", "/events", first).status_code == 201
-    second = served.event()
-    assert served.ask("POST", "/events", second).status_code == 201
-    chain = served.host.chains.held(served.case)
-    assert chain is not None
-    lost = served.host.run(lambda _: served.event())
-    served.host.chains.drop(served.case)
-    assert served.ask("POST", "/events", lost).status_code == 201
+    signed, other = served.event(), served.event(handle="another")
+    served.ask("POST", "/events", other)
+    status, detail = problem(served.ask("POST", "/events", signed))
+    assert status == 422
+    assert "event 1 of its author does not follow event 1" in detail
+
+
+def test_who_has_left_is_told_again_that_it_has(served: Served) -> None:
+    leaving = served.event(kind="leave", reason="done")
+    assert served.ask("POST", "/events", leaving).status_code == 201
+    assert served.ask("POST", "/events", leaving).status_code == 200
+    changed = json.loads(leaving)
+    changed["signatures"][0]["sig"] = "A" * 86 + "=="
+    spelled = json.dumps(changed, separators=(",", ":"), sort_keys=True).encode()
+    assert problem(served.ask("POST", "/events", spelled)) == NOT_HERE
 
 
 @pytest.mark.parametrize(
@@ -126,14 +130,9 @@ def test_an_author_that_sends_too_often_waits(tmp_path: Path) -> None:
 
 def test_a_case_that_another_node_orders_is_refused(served: Served) -> None:
     served.federation.settle()
+    event = served.event()
     lab = served.federation["lab"]
-    served.app.state.node = lab
-    other = Served.__new__(Served)
-    other.federation, other.case = served.federation, served.case
-    from steelyard.server.web.app import make_app
-    from steelyard.server.web.settings import Settings
-
-    other.app = make_app(lab, Settings(served.federation.folder / "lab"))
-    status, detail = problem(Served.ask(other, "POST", "/events", served.event()))
+    served.app = make_app(lab, Settings(served.federation.folder / "lab"))
+    status, detail = problem(served.ask("POST", "/events", event))
     assert status == 409
     assert detail.endswith("orders this case, not this node")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.server.web.machines.served import Served, problem
 
 from steelyard.disclosure.case import replay
 from steelyard.disclosure.case.checkpoint import open_checkpoint
 from steelyard.kernel import canonical_json
 from steelyard.server.node.letters import read_entries
-from tests.unit.server.web.machines.served import Served, problem
 
 NOT_HERE = (404, "there is nothing here, or not for you")
 
@@ -67,8 +67,9 @@ def test_published_files_are_served_and_nothing_beside_them(served: Served) -> N
     assert found.headers["cache-control"] == "public, max-age=300"
     assert served.ask("GET", "/.well-known/csaf/index.txt").text == "a\n"
     for name in (
-        "link", "keys/root.key", ".secret", "csaf", "../x", "%2e%2e/x", "csaf/../../../host/card.json",
-        "..%2f..%2fhost%2fcard.json", "no", "a%00b", "csaf\\index.txt",
+        "link", "keys/root.key", ".secret", "csaf", "../x", "%2e%2e/x", "csaf/../x",
+        "csaf/../../../host/card.json", "..%2f..%2fhost%2fcard.json", "no", "a%00b",
+        "csaf\\index.txt",
     ):  # fmt: skip
         assert problem(served.ask("GET", f"/.well-known/{name}")) == NOT_HERE, name
 
