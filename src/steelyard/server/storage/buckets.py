@@ -52,7 +52,7 @@ def take(connection: Connection, name: str, rate: Rate, at: datetime) -> int:
         gained = max(0, now - row.at) * rate.per_day * _MILLI // _DAY_S
         left = min(most, row.left_milli + gained)
     if left < _MILLI:
-        return (_MILLI - left) * _DAY_S // (rate.per_day * _MILLI) + 1
+        return (_MILLI - left) * _DAY_S // (max(1, rate.per_day) * _MILLI) + 1
     old = BUCKETS.c.at < seconds(at - _FORGOTTEN)
     connection.execute(delete(BUCKETS).where((BUCKETS.c.name == name) | old))
     connection.execute(insert(BUCKETS), {"name": name, "left_milli": left - _MILLI, "at": now})

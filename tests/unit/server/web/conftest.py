@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.disclosure.reproducer.toy_documents import toy_document
 
 from steelyard.server.web.settings import Settings
 
@@ -36,3 +38,9 @@ def open_site(tmp_path: Path, empty_node: Path) -> Iterator[Callable[..., Site]]
 @pytest.fixture
 def site(open_site: Callable[..., Site]) -> Site:
     return open_site()
+
+
+@pytest.fixture
+def reproducer() -> bytes:
+    """A reproducer that is accepted."""
+    return json.dumps(toy_document()).encode()

@@ -285,7 +285,13 @@ def attempt(browser: Browser) -> int:
 
 @pytest.mark.parametrize(
     "where",
-    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "\\\\evil"],
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "\\\\evil",
+    ],
 )
 def test_nobody_is_led_elsewhere_after_signing_in(site: Site, where: str) -> None:
     ana = site.first()
@@ -308,5 +314,3 @@ def test_the_node_itself_names_its_address_not_whoever_asks(open_site: Callable[
     site = open_site(Settings(Path(), url="https://node.example"))
     shown = site.browser().client.get("/sign-in", headers={"host": "evil.example"})
     assert "--at https://node.example " in text_of(shown.text)
-
-
