@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -22,14 +22,19 @@ from steelyard.server.web.app import make_app
 from steelyard.server.web.settings import Quotas, Settings
 
 AUTHORITY = "node.example"
+ROLES = {"host": "coordinator", "lab": "developer", "other": "observer"}
 
 
 class Served:
     """The node `host`, which orders a case that `lab` is in and `other` is not."""
 
-    def __init__(self, folder: Path, quotas: Quotas | None = None, url: str = "") -> None:
-        roles = {"host": ("coordinator",), "lab": ("developer",), "other": ("observer",)}
-        self.federation = Federation(folder, roles, url)
+    def __init__(
+        self, folder: Path, quotas: Quotas | None = None, urls: Mapping[str, str] | None = None
+    ) -> None:
+        self.federation = Federation(folder, {})
+        for name, role in ROLES.items():
+            self.federation.add(name, (role,), (urls or {}).get(name, ""))
+        self.federation.introduce()
         self.public = folder / "public"
         settings = Settings(
             folder / "host",
