@@ -10,7 +10,13 @@ import asyncio
 import ipaddress
 import socket
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+"""Addresses that a gateway turns into IPv4 ones (RFC 6052)."""
+_ASSIGNED: Final = ipaddress.IPv4Network("192.0.0.0/24")
+"""For protocols (RFC 6890); some hosts tell their secrets there."""
 
 
 class AddressDenied(Exception):
@@ -60,8 +66,19 @@ async def resolve(url: str, *, allow_private: bool) -> Target:
     addresses = [ipaddress.ip_address(item[4][0]) for item in found]
     if not allow_private:
         for address in addresses:
-            if not address.is_global or address.is_multicast:
+            if not _is_public(address):
                 raise AddressDenied(f"{host} is at {address}, which is not public")
     first = addresses[0]
     shown = f"[{first}]" if first.version == 6 else str(first)  # noqa: PLR2004 - IP version
     return Target(f"{shown}:{port}")
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address, and the one that a gateway would make of it, is public."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None and not _is_public(inner):
+            return False
+    return address.is_global and not address.is_multicast and address not in _ASSIGNED

@@ -1,15 +1,16 @@
 """One parcel over the wire: a signed HTTP request to an address that was checked.
 
-Decides the request (RFC 9421, spec/disclosure-delivery.md, section HTTP) and by which name of the
-outbox's policy its end is called.
+Decides the request (RFC 9421, spec/disclosure-delivery.md, section HTTP), how much of an answer is
+read and for how long, and by which name of the outbox's policy its end is called.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from steelyard.server.node.node import Node
 
-_WORDS = 300
+_WORDS: Final = 300
+_ANSWER_LIMIT_BYTES: Final = 16 * 1024
+_WHOLE_S: Final = 60.0
+"""An answer that comes in drops must not keep what else is to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +49,42 @@ class Wire:
 
     Attributes:
         allow_private: Whether loopback, private networks and plain http are allowed.
+        whole_s: How long a request and what is read of its answer may take.
     """
 
     client: httpx.AsyncClient
     node: Node
     allow_private: bool
+    whole_s: float = _WHOLE_S
 
     async def post(self, endpoint: str, path: str, data: bytes) -> Reply:
         """Send bytes to a node; never raises for what the network or the other side does."""
         try:
-            response = await self.client.send(await self._request(endpoint, path, data))
+            async with asyncio.timeout(self.whole_s):
+                return await self._ask(await self._request(endpoint, path, data))
         except NameUnknown as error:
             return Reply("name-unknown", str(error))
         except AddressDenied as error:
             return Reply("address-denied", str(error))
+        except TimeoutError:
+            return Reply("timed-out", f"no whole answer in {self.whole_s:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return Reply(_failure(error), f"{type(error).__name__} {error}"[:_WORDS])
+
+    async def _ask(self, request: httpx.Request) -> Reply:
+        """Send a request; of what is answered, the beginning is read, as it came."""
+        response = await self.client.send(request, stream=True)
+        try:
+            data = b""
+            async for part in response.aiter_raw():
+                data += part
+                if len(data) > _ANSWER_LIMIT_BYTES:
+                    break
+        finally:
+            await response.aclose()
         status = str(response.status_code)
-        words = "" if response.is_success else f"{status} {response.text[:_WORDS]}"
+        said = data.decode("utf-8", "replace")[:_WORDS]
+        words = "" if response.is_success else f"{status} {said}"
         return Reply(status, words, response.headers.get("retry-after", ""))
 
     async def _request(self, endpoint: str, path: str, data: bytes) -> httpx.Request:
@@ -82,7 +104,8 @@ class Wire:
         created = int(self.node.now().timestamp())
         nonce = secrets.token_bytes(NONCE_BYTES)
         signed = sign_request(request, self.node.identity.key, created=created, nonce=nonce)
-        return {"Host": authority, "Content-Type": "application/octet-stream", **signed}
+        plain = {"Accept-Encoding": "identity", "Content-Type": "application/octet-stream"}
+        return {"Host": authority, **plain, **signed}
 
 
 def _failure(error: Exception) -> str:

@@ -1,0 +1,109 @@
+"""Endpoints, redirects and answers of others lead a node nowhere that it must not go.
+
+The attacker names an address in its card, or answers a delivery. It sees nothing but the refusal
+of its own parcel in its outbox; the victim sees a destination in trouble, with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import time
+
+import httpx
+import pytest
+from tests.unit.server.node.federation import Federation
+
+from steelyard.server.node.addresses import AddressDenied, NameUnknown, resolve
+from steelyard.server.node.wire import Reply, Wire
+
+from .listening import Answer, Listening, endless, listening, plain
+
+INSIDE = (
+    "https://127.0.0.1/", "https://localhost/", "https://[::1]/", "https://0.0.0.0/",
+    "https://10.0.0.1/", "https://172.16.0.1/", "https://192.168.1.1/", "https://169.254.169.254/",
+    "https://100.64.0.1/", "https://[fd00::1]/", "https://[fe80::1]/", "https://[::]/",
+    "https://[::ffff:127.0.0.1]/", "https://[::ffff:a9fe:a9fe]/", "https://[64:ff9b::7f00:1]/",
+    "https://[64:ff9b::a9fe:a9fe]/", "https://[2002:7f00:1::]/", "https://[2002:a9fe:a9fe::]/",
+    "https://2130706433/", "https://0x7f000001/", "https://127.1/", "https://224.0.0.1/",
+    "https://192.0.0.192/", "https://198.18.0.1/", "https://255.255.255.255/",
+)  # fmt: skip
+ODD = (
+    "http://93.184.216.34/", "file:///etc/passwd", "gopher://93.184.216.34/", "//93.184.216.34/",
+    "https://user@93.184.216.34/", "https://u:p@93.184.216.34/", "https://93.184.216.34:99999/",
+    "https://", "", "javascript:alert(1)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", [*INSIDE, *ODD])
+def test_no_address_inside_is_connected_to(url: str) -> None:
+    with pytest.raises((AddressDenied, NameUnknown)):
+        asyncio.run(resolve(url, allow_private=False))
+
+
+@pytest.mark.parametrize(
+    ("url", "netloc"),
+    [
+        ("https://93.184.216.34/x", "93.184.216.34:443"),
+        ("https://[2606:2800:21f:cb07::1]:8443/", "[2606:2800:21f:cb07::1]:8443"),
+        ("https://[64:ff9b::5db8:d822]/", "[64:ff9b::5db8:d822]:443"),
+    ],
+)
+def test_what_was_checked_is_what_is_connected_to(url: str, netloc: str) -> None:
+    assert asyncio.run(resolve(url, allow_private=False)).netloc == netloc
+
+
+def deliver(
+    federation: Federation, answer: Answer, whole_s: float = 60, path: str = "/inbox"
+) -> tuple[Reply, Listening]:
+    """How a delivery to an endpoint ends that answers so."""
+
+    async def go() -> tuple[Reply, Listening]:
+        async with listening(answer) as there, httpx.AsyncClient(timeout=20) as client:
+            wire = Wire(client, federation["coord"], allow_private=True, whole_s=whole_s)
+            return await wire.post(there.url, path, b"parcel"), there
+
+    return asyncio.run(go())
+
+
+def test_a_redirect_is_not_followed(five: Federation) -> None:
+    async def go() -> tuple[Reply, Listening]:
+        async with listening(plain("200 OK")) as inside:
+            moved = plain("307 Temporary Redirect", f"Location: {inside.url}/secret")
+            async with listening(moved) as there, httpx.AsyncClient() as client:
+                wire = Wire(client, five["coord"], allow_private=True)
+                return await wire.post(there.url, "/inbox", b"parcel"), inside
+
+    reply, inside = asyncio.run(go())
+    assert (reply.result, inside.asked) == ("307", [])
+
+
+def test_an_answer_without_end_is_read_no_further(five: Federation) -> None:
+    begun = time.monotonic()
+    reply, _ = deliver(five, endless(b"x" * 65_536, 0))
+    assert reply.result == "500"
+    assert len(reply.words) <= 304
+    assert time.monotonic() - begun < 10
+
+
+def test_an_answer_in_drops_ends_with_its_time(five: Federation) -> None:
+    reply, _ = deliver(five, endless(b".", 0.05), whole_s=0.5)
+    assert (reply.result, reply.words) == ("timed-out", "no whole answer in 0.5 s")
+
+
+def test_a_compressed_answer_is_not_unpacked(five: Federation) -> None:
+    bomb = gzip.compress(bytes(64 << 20))
+    answer = plain("500 Busy", "Content-Encoding: gzip", body=bomb)
+    reply, there = deliver(five, answer)
+    assert reply.result == "500"
+    assert len(reply.words) <= 304
+    assert b"accept-encoding: identity" in there.asked[0].lower()
+    assert there.asked[0].lower().count(b"accept-encoding") == 1
+
+
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+def test_a_plain_answer_is_understood(five: Federation, status: str) -> None:
+    reply, there = deliver(five, plain(status, "Retry-After: 7", body=b"words"))
+    code = status[:3]
+    assert reply == Reply(code, "" if code == "200" else "404 words", "7")
+    assert there.asked[0].startswith(b"POST /inbox HTTP/1.1\r\n")
