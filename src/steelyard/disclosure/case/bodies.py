@@ -64,6 +64,7 @@ BODIES: Final[Mapping[str, Mapping[str, shapes.Check]]] = {
     "accept": {"terms": shapes.digest},
     "reject": {"terms": shapes.digest, "reason": _REASON},
     "decline": {"terms": shapes.digest, "reason": _REASON},
+    "lapse": {"organization": shapes.organization},
     "terminate": {"reason": _REASON},
     "fix": {"event": shapes.choice("F", "D"), "note": _REASON},
     "attest": {"developer": shapes.organization, "note": _REASON},

@@ -76,6 +76,7 @@ class Terms:
     by: str
     until: datetime
     text: str
+    proposed: datetime
 
 
 @dataclass(frozen=True, slots=True)

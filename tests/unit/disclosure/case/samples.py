@@ -46,6 +46,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "accept": {"terms": HEX},
     "reject": {"terms": HEX, "reason": ""},
     "decline": {"terms": HEX, "reason": ""},
+    "lapse": {"organization": SOMEBODY.id},
     "terminate": {"reason": ""},
     "fix": {"event": "F", "note": ""},
     "attest": {"developer": SOMEBODY.id, "note": ""},

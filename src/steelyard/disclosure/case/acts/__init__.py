@@ -35,6 +35,7 @@ ACTS: Final[Mapping[str, Callable[[Step], None]]] = {
     "accept": embargo.accept,
     "reject": embargo.reject,
     "decline": embargo.decline,
+    "lapse": embargo.lapse,
     "terminate": embargo.terminate,
     "target": affected.target,
     "query": affected.query,

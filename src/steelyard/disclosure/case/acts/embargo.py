@@ -6,14 +6,18 @@ names the terms, so that none is taken as consent to others that came in between
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from steelyard.disclosure.case.view import Terms
 from steelyard.disclosure.states.standing import IN_FORCE
-from steelyard.kernel import exact_instant
+from steelyard.kernel import exact_instant, format_instant
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from steelyard.disclosure.case.acts.step import Step
+    from steelyard.disclosure.case.view import View
 
 
 def propose(step: Step) -> None:
@@ -23,6 +27,7 @@ def propose(step: Step) -> None:
         by=step.author,
         until=exact_instant(step.body["until"]),
         text=step.body["text"],
+        proposed=step.at,
     )
     if terms.until <= step.at:
         raise step.refuse("the embargo would end before it begins")
@@ -60,6 +65,26 @@ def decline(step: Step) -> None:
         _require_in_force(step)
     signatory = step.view.states.participant(step.author).pec == "signatory"
     step.move("PEC", "withdraw" if signatory else "decline")
+
+
+def lapse(step: Step) -> None:
+    """End an invitation that nobody answered in time; silence is no consent."""
+    name = step.body["organization"]
+    member, standing = step.view.member(name), step.view.states.participant(name)
+    if standing.pec != "invited":
+        raise step.refuse(f"{member.card.name} has no invitation that could lapse")
+    until = answer_until(step.view, name)
+    if not step.is_over(until):
+        raise step.refuse(f"{member.card.name} may answer until {format_instant(until)}")
+    step.move("PEC", "lapse", actor=name)
+
+
+def answer_until(view: View, organization: str) -> datetime:
+    """Until when an organization may answer what it was asked last."""
+    member = view.member(organization)
+    asked = [item.proposed for item in (view.table, view.terms) if item is not None]
+    latest = max((member.joined, *asked))
+    return max(member.answer_by or latest, latest + timedelta(days=view.policy.rsvp_days))
 
 
 def terminate(step: Step) -> None:

@@ -173,6 +173,9 @@ _WRITERS: Final[Mapping[str, Callable[[Mapping[str, Any], View, datetime], str]]
     "propose": _propose,
     "accept": lambda body, view, _now: f"accepts {_terms(body['terms'], view)}",
     "reject": lambda body, view, _now: f"rejects {_terms(body['terms'], view)}, for everybody",
+    "lapse": lambda body, view, _now: (
+        f"{isolated(view.named(body['organization']))} did not answer in time whether it consents"
+    ),
     "decline": lambda body, view, _now: f"declines {_terms(body['terms'], view)}, for itself",
     "terminate": lambda _body, _view, _now: "ends the embargo",
     "target": _target,
