@@ -8,6 +8,7 @@ participants have cosigned what the host goes on with.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case import Chain, replay
@@ -53,6 +54,7 @@ def take_entries(
         BrokenSeal: entries or checkpoint do not follow from what is held; a fault was kept.
         MalformedEvidence: no event, or no checkpoint.
     """
+    _require_linked(entries)
     chain = node.chains.find(connection, case)
     if entries[0].index > (chain.size if chain else 0):
         if chain is not None:
@@ -60,7 +62,7 @@ def take_entries(
         fetch(node, connection, case, sender, chain.size if chain else 0)
         return
     _require_now(node, entries)
-    before = chain.size if chain else 0
+    before, host = (chain.size, chain.view.host) if chain else (0, sender)
     if chain is None:
         chain = _first(node, connection, case, sender, entries)
     elif is_other(chain, entries):
@@ -71,6 +73,8 @@ def take_entries(
         witnessing.take_note(node, connection, case, sender, note)
     witnessing.hold_against(node, connection, chain, before)
     _settle(node, connection, chain)
+    if chain.view.host != host:
+        ownership.follow_host(node, connection, chain, before)
     ownership.count_again(node, connection, case)
     _go_on(node, connection, case)
 
@@ -89,6 +93,14 @@ def is_other(chain: Chain, entries: Sequence[Entry]) -> bool:
         return True
     held = chain.ordered[start : start + len(entries)]
     return any(item.entry != entry for item, entry in zip(held, entries, strict=False))
+
+
+def _require_linked(entries: Sequence[Entry]) -> None:
+    """Refuse entries that do not follow each other, before any is kept for later."""
+    for before, entry in pairwise(entries):
+        if (entry.index, entry.previous) != (before.index + 1, before.hash):
+            message = f"entry {entry.index} does not follow entry {before.index}"
+            raise BrokenSeal(message, where="entries")
 
 
 def _require_now(node: Node, entries: Sequence[Entry]) -> None:
@@ -135,7 +147,9 @@ def _append(
     _require_host(chain, sender, fresh, note)
     try:
         for entry in fresh:
-            cases.add_entry(connection, chain.view, chain.accept(entry))
+            # The view that is kept is the one after the entry.
+            taken = chain.accept(entry)
+            cases.add_entry(connection, chain.view, taken)
     except BaseException as error:
         node.chains.drop(chain.case)
         if isinstance(error, BrokenSeal) and sender == chain.view.host and note is not None:
@@ -149,15 +163,22 @@ def _require_host(chain: Chain, sender: str, fresh: Sequence[Entry], note: bytes
     if chain.view.host == sender:
         return
     chain.view.member(sender)
+    if note is not None and _is_signed_end(chain, fresh, note):
+        return
     trial = chain.copied()
-    if note is not None:
-        shown = open_note(chain, note)
-        if shown.size == fresh[-1].index + 1 and shown.head == fresh[-1].hash:
-            return
     for entry in fresh:
         trial.accept(entry)
     if trial.view.host != sender:
         raise NotSatisfied("only the host of a case sends its entries", where=chain.case[:16])
+
+
+def _is_signed_end(chain: Chain, fresh: Sequence[Entry], note: bytes) -> bool:
+    """Whether the host that the case has signed that these are its last entries."""
+    try:
+        shown = open_note(chain, note)
+    except BrokenSeal:
+        return False  # of the host that these entries make
+    return (shown.size, shown.head) == (fresh[-1].index + 1, fresh[-1].hash)
 
 
 def _keep_forbidden(
@@ -167,8 +188,8 @@ def _keep_forbidden(
 
     Who was sent other entries holds another note of that size, so the note is passed on as well.
     """
-    shown = open_note(chain, note)
-    if shown.size == fresh[-1].index + 1 and shown.head == fresh[-1].hash:
+    if _is_signed_end(chain, fresh, note):
+        shown = open_note(chain, note)
         text = f"ordered an event that it had to refuse, at entry {chain.size}"
         fault = Fault("forbidden", shown.host, text, note, write_entries(fresh))
         cases.add_fault(connection, chain.case, fault, node.now(), most=node.limits.faults)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from steelyard.disclosure.case.event import claimed_event
 from steelyard.disclosure.delivery.parcel import open_parcel
-from steelyard.disclosure.delivery.sealed_object import object_id, recipients_of
+from steelyard.disclosure.delivery.sealed_object import object_id
 from steelyard.kernel.errors import (
     BrokenSeal,
     NotSatisfied,
@@ -23,6 +23,7 @@ from steelyard.server.node import (
     faults,
     following,
     limits,
+    missing,
     ordering,
     ownership,
     recovering,
@@ -30,6 +31,7 @@ from steelyard.server.node import (
     witnessing,
 )
 from steelyard.server.node.letters import (
+    ASK,
     ENTRIES,
     EVENT,
     FAULT,
@@ -81,8 +83,9 @@ def receive(node: Node, connection: Connection, data: bytes) -> Outcome:
         StorageError: the disk refused; it may be sent again.
     """
     signed = open_parcel(
-        data, node.identity.receiver, lambda sender: node.keys_of(connection, sender)
+        data, node.identity.receiver, lambda sender: node.parcel_keys(connection, sender)
     )
+    node.require_spoke(connection, signed)
     parcel, name = signed.parcel, signed.parcel_id
     before = post.received(connection, name)
     if before is not None:
@@ -114,6 +117,11 @@ def _take(node: Node, connection: Connection, parcel: Parcel) -> None:
     _TAKERS[parcel.kind](node, connection, parcel, body)
 
 
+def _ask(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
+    _require_member(node, connection, parcel)
+    missing.answer(node, connection, _case(parcel), parcel.sender, body)
+
+
 def _entries(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, Any]) -> None:
     entries = read_entries(parcel.attachments[0])
     note = parcel.attachments[1] if len(parcel.attachments) > 1 else None
@@ -124,6 +132,9 @@ def _event(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, 
     case, envelope = _case(parcel), parcel.attachments[0]
     _require_own(parcel, claimed_event(envelope).author)
     ordering.take_event(node, connection, case, envelope)
+    chain = node.chains.get(connection, case)
+    if claimed_event(envelope).seen_size > chain.size:
+        recovering.ask_for_lost(node, connection, chain, parcel.sender, chain.size)
 
 
 def _fetch(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
@@ -142,7 +153,10 @@ def _fetch(node: Node, connection: Connection, parcel: Parcel, body: dict[str, A
 def _head(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
     case = _case(parcel)
     _require_member(node, connection, parcel)
-    if node.chains.get(connection, case).view.host == node.organization:
+    chain = node.chains.get(connection, case)
+    if chain.view.host == node.organization and body["size"] > chain.size:
+        recovering.ask_for_lost(node, connection, chain, parcel.sender, chain.size)
+    elif chain.view.host == node.organization:
         ordering.answer_head(node, connection, case, parcel.sender, body["size"])
     for note in parcel.attachments:
         witnessing.take_note(node, connection, case, parcel.sender, note)
@@ -175,7 +189,7 @@ def _require_wider(connection: Connection, case: str, before: Stored, sealed: by
     """
     if before.case != case and cases.stands(connection, before.case) is not None:
         raise NotSatisfied("this object belongs to another case", where=OBJECT)
-    if set(recipients_of(before.sealed)) - set(recipients_of(sealed)):
+    if saying.readers(before.sealed) - saying.readers(sealed):
         raise NotSatisfied("this copy has lost a reader", where=OBJECT)
 
 
@@ -188,18 +202,24 @@ def _refused(node: Node, connection: Connection, parcel: Parcel, body: dict[str,
     cases.refuse_pending(connection, case, body["digest"], reason)
     if body["anew"] and chain.size >= body["size"]:
         saying.sign_anew(node, connection, chain)
+    elif body["anew"]:
+        following.say_what_is_held(node, connection, case)
 
 
 def _recovery(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
+    case, sender = _case(parcel), parcel.sender
     _require_member(node, connection, parcel)
     *parts, note = parcel.attachments
     entries = [entry for part in parts for entry in read_entries(part)]
-    recovering.recover(node, connection, _case(parcel), parcel.sender, entries, note)
-    chain = node.chains.get(connection, _case(parcel))
-    if chain.size < body["size"]:
-        recovering.ask_for_lost(node, connection, chain, parcel.sender, chain.size)
+    if not recovering.recover(node, connection, case, sender, entries, note):
+        return
+    chain = node.chains.get(connection, case)
     ordering.follow_members(node, connection, chain)
-    following_rows.hear(connection, _case(parcel), parcel.sender, body["size"], node.now())
+    ordering.take_waiting(node, connection, case)
+    if entries[-1].index + 1 < body["size"]:
+        recovering.ask_for_lost(node, connection, chain, sender, entries[-1].index + 1)
+    else:
+        following_rows.hear(connection, case, sender, body["size"], node.now())
 
 
 def _fault(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
@@ -216,6 +236,7 @@ def _vote(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, A
 
 
 _TAKERS: Final[Mapping[str, Callable[[Node, Connection, Parcel, dict[str, Any]], None]]] = {
+    ASK: _ask,
     ENTRIES: _entries,
     EVENT: _event,
     FAULT: _fault,

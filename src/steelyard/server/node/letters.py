@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from steelyard.disclosure.delivery.parcel import Parcel
 
+ASK: Final = "ask"
 ENTRIES: Final = "entries"
 EVENT: Final = "event"
 FAULT: Final = "fault"
@@ -32,6 +33,7 @@ CHUNK_BYTES: Final = 4 << 20
 
 _SIZE: Final = shapes.integer(0, 2**31)
 _BODIES: Final[Mapping[str, Mapping[str, shapes.Check]]] = {
+    ASK: {"ids": shapes.items(shapes.digest, least=1, most=32)},
     ENTRIES: {"size": _SIZE},
     EVENT: {},
     FAULT: {"kind": shapes.choice("fork", "rollback"), "culprit": shapes.organization},
@@ -49,8 +51,8 @@ _BODIES: Final[Mapping[str, Mapping[str, shapes.Check]]] = {
 }
 # The least and the most attachments of each kind.
 _ATTACHED: Final[Mapping[str, tuple[int, int]]] = {
-    ENTRIES: (1, 2), EVENT: (1, 1), FAULT: (2, 2), FETCH: (0, 0), HEAD: (0, 1), OBJECT: (1, 1),
-    RECOVERY: (2, 33), REFUSED: (0, 0), VOTE: (1, 1),
+    ASK: (0, 0), ENTRIES: (1, 2), EVENT: (1, 1), FAULT: (2, 2), FETCH: (0, 0), HEAD: (0, 1),
+    OBJECT: (1, 1), RECOVERY: (2, 33), REFUSED: (0, 0), VOTE: (1, 1),
 }  # fmt: skip
 _ENTRY: Final = {
     "index": _SIZE,

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from steelyard.disclosure.delivery.sending_policy import load_policy
 from steelyard.kernel.clock import utc_now
+from steelyard.kernel.errors import BrokenSeal
 from steelyard.server.node.chains import Chains
 from steelyard.server.node.identity import Identity, load_identity_of
 from steelyard.server.node.limits import Limits
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from steelyard.attest import PublicKey
+    from steelyard.disclosure.delivery.parcel import SignedParcel
 
 T = TypeVar("T")
 
@@ -39,6 +43,7 @@ class Node:
     Attributes:
         now: The clock.
         random: Bytes that nobody can guess.
+        asked: Objects that are missing: how often they were asked for, and when next.
         restored: When its database came back from a backup, while cases wait for that.
     """
 
@@ -50,6 +55,9 @@ class Node:
     limits: Limits = field(default_factory=Limits)
     chains: Chains = field(default_factory=Chains)
     restoring: dict[str, datetime] = field(default_factory=dict[str, "datetime"])
+    asked: dict[str, tuple[int, datetime]] = field(
+        default_factory=dict[str, "tuple[int, datetime]"]
+    )
     writer: Writer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +80,29 @@ class Node:
         """Keys that speak for an organization now; none for a stranger."""
         known = cards.find(connection, organization)
         return {} if known is None else known.card.keys_at(self.now())
+
+    def parcel_keys(self, connection: Connection, organization: str) -> Mapping[str, PublicKey]:
+        """Keys that may have signed a parcel which is still under way."""
+        known, now = cards.find(connection, organization), self.now()
+        if known is None:
+            return {}
+        oldest = now - timedelta(days=load_policy().lapse_days)
+        return {
+            item.key.key_id: item.key
+            for item in known.card.keys
+            if not item.revoked and item.since <= now and (item.until or now) >= oldest
+        }
+
+    def require_spoke(self, connection: Connection, parcel: SignedParcel) -> None:
+        """Refuse a parcel that was made when its key did not speak for the sender.
+
+        Raises:
+            BrokenSeal: made before the key, or after it was rotated.
+        """
+        known, made = cards.find(connection, parcel.parcel.sender), parcel.parcel.made
+        if known is None or parcel.key_id not in known.card.keys_at(made):
+            message = f"key {parcel.key_id[:16]} did not speak for its sender at that time"
+            raise BrokenSeal(message, where="parcel", hint="its card may have changed since")
 
     def close(self) -> None:
         """Make what was submitted, then give the database back."""

@@ -70,6 +70,8 @@ def admit(
             cases.add_entry(connection, chain.view, ordered)
             if ordered.event.kind in _MEMBERSHIP:
                 follow_members(node, connection, chain)
+            if chain.view.host != node.organization:
+                _hand_over(node, connection, chain)
     except BaseException:
         if chain.size > before:
             node.chains.drop(case)
@@ -77,15 +79,31 @@ def admit(
     return ordered
 
 
-def follow_members(node: Node, connection: Connection, chain: Chain) -> None:
-    """Keep count of what each participant but this node was sent; forget who left."""
+def follow_members(node: Node, connection: Connection, chain: Chain, *, sent: int = 0) -> None:
+    """Keep count of what each participant but this node was sent; forget who left.
+
+    Args:
+        node: The host.
+        connection: In a transaction.
+        chain: The case.
+        sent: Entries that another host sent before.
+    """
     others = {
         name: member.left
         for name, member in chain.view.members.items()
         if name != node.organization
     }
-    followers.add(connection, chain.case, [name for name, left in others.items() if not left])
+    followers.add(
+        connection, chain.case, [name for name, left in others.items() if not left], queued=sent
+    )
     followers.leave(connection, chain.case, [name for name, left in others.items() if left])
+
+
+def _hand_over(node: Node, connection: Connection, chain: Chain) -> None:
+    """Send everybody the last entries that this node ordered; another organization goes on."""
+    for row in followers.of_case(connection, chain.case).values():
+        _send_entries(node, connection, chain, None, row)
+    followers.forget(connection, chain.case)
 
 
 def take_event(node: Node, connection: Connection, case: str, envelope: bytes) -> None:
@@ -114,6 +132,14 @@ def take_event(node: Node, connection: Connection, case: str, envelope: bytes) -
         take_event(node, connection, case, after.item)
 
 
+def take_waiting(node: Node, connection: Connection, case: str) -> None:
+    """Order events that came early and follow now, as entries that were lost are back."""
+    for name, member in node.chains.get(connection, case).view.members.items():
+        found = early.take(connection, case, name, member.sequence + 1)
+        if found is not None:
+            take_event(node, connection, case, found.item)
+
+
 def _refuse(
     node: Node, connection: Connection, case: str, event: Event, error: SteelyardError
 ) -> None:
@@ -134,14 +160,14 @@ def checkpoint(node: Node, connection: Connection, chain: Chain) -> CaseCheckpoi
     Its time is never before that of an earlier one: a clock set back would make a fault of it.
     """
     case, size, head = chain.case, chain.size, chain.head
-    keys = chain.view.members[node.organization].card.keys_at(node.now())
+    at = max((node.now(), *cases.signed_times(connection, case, node.organization)))
+    keys = chain.view.members[node.organization].card.keys_at(at)
     note = cases.checkpoint_note(connection, case, size, head)
     if note is not None:
         try:
             return open_checkpoint(note, case, node.organization, keys)
         except BrokenSeal:
             pass  # signed by a key that was rotated since
-    at = max((node.now(), *cases.signed_times(connection, case, node.organization)))
     signed = open_checkpoint(
         sign_checkpoint(case, size, head, host=node.organization, key=node.identity.key, at=at),
         case,
@@ -214,7 +240,7 @@ def _send_entries(
     node: Node,
     connection: Connection,
     chain: Chain,
-    signed: CaseCheckpoint,
+    signed: CaseCheckpoint | None,
     row: followers.Follower,
 ) -> int:
     """Send a follower what it lacks; where its outbox is full, the rest follows later."""
@@ -223,7 +249,7 @@ def _send_entries(
     while missing and sent < node.limits.under_way:
         part = chunk(missing)
         missing = missing[len(part) :]
-        attachments = (write_entries(part), *((signed.note,) if not missing else ()))
+        attachments = (write_entries(part), *((signed.note,) if signed and not missing else ()))
         letter = Letter(ENTRIES, chain.case, {"size": chain.size}, attachments)
         if not offer_to(node, connection, card, letter):
             break

@@ -94,8 +94,14 @@ def count_again(node: Node, connection: Connection, case: str) -> None:
     node.chains.drop(case)
     node.chains.put(after)
     followers.forget(connection, case)
-    ordering.follow_members(node, connection, after)
-    saying.sign_anew(node, connection, after)
+    follow_host(node, connection, after, chain.size)
+
+
+def follow_host(node: Node, connection: Connection, chain: Chain, sent: int) -> None:
+    """Say what waits to another host; or be it, of participants who were sent so many entries."""
+    if chain.view.host == node.organization:
+        ordering.follow_members(node, connection, chain, sent=sent)
+    saying.sign_anew(node, connection, chain)
 
 
 def require_precedence(chain: Chain, other: Chain, common: int) -> None:

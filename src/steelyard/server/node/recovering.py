@@ -93,10 +93,13 @@ def recover(
     sender: str,
     entries: Sequence[Entry],
     note: bytes,
-) -> None:
+) -> bool:
     """As a host that lost entries: take back what it has signed itself.
 
     Events that were ordered since on the other history are ordered again where they may stand.
+
+    Returns:
+        Whether they are here now; entries before them were asked for where not.
 
     Raises:
         BrokenSeal: this host never signed this, or the entries do not give it.
@@ -111,13 +114,14 @@ def recover(
     if start > chain.size or chain.head_at(start) != entries[0].previous:
         earlier = chain.size if start > chain.size else max(0, start - 4 * CHUNK)
         ask_for_lost(node, connection, chain, sender, earlier)
-        return
+        return False
     if signed.size <= chain.size and chain.head_at(signed.size) == signed.head:
-        return
+        return True
     restored = chain.copied(start)
     restored.extend(entries)
     require_same(signed, restored)
     _take_back(node, connection, chain, restored, signed)
+    return True
 
 
 def common_size(first: Sequence[Entry], second: Sequence[Entry]) -> int:

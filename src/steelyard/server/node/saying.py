@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case import Chain, Draft, case_id, sign_event
 from steelyard.disclosure.case.event import FIRST, claimed_event
-from steelyard.disclosure.delivery.sealed_object import object_id, open_object, seal_object
+from steelyard.disclosure.delivery.sealed_object import (
+    object_id,
+    open_object,
+    recipients_of,
+    seal_object,
+)
 from steelyard.disclosure.states.tables import load_tables
 from steelyard.kernel import format_instant
 from steelyard.kernel.errors import NotSatisfied, UnknownName
 from steelyard.server.node import ordering
 from steelyard.server.node.letters import EVENT, OBJECT
-from steelyard.server.node.posting import Letter, send_to
+from steelyard.server.node.posting import Letter, offer_to, send_to
 from steelyard.server.storage import cases, objects
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.cases import PendingEvent
@@ -278,6 +283,23 @@ def put_object(node: Node, connection: Connection, case: str, material: Material
         "tier": material.tier,
         "recipients": list(names),
     }
+
+
+def readers(sealed: bytes) -> frozenset[str]:
+    """Organizations that a sealed object is for."""
+    return frozenset(name for name, _, _ in recipients_of(sealed))
+
+
+def send_objects(node: Node, connection: Connection, case: str, to: str) -> int:
+    """Send somebody the objects of a case that this node sealed for it, again; how many."""
+    card, sent = node.chains.get(connection, case).view.member(to).card, 0
+    for name in sorted(objects.stored_ids(connection, case)):
+        stored = objects.find(connection, name)
+        if stored is not None and not stored.sender and to in readers(stored.sealed):
+            sent += offer_to(
+                node, connection, card, Letter(OBJECT, case, {"id": name}, (stored.sealed,))
+            )
+    return sent
 
 
 def read_object(node: Node, connection: Connection, name: str) -> OpenedObject:

@@ -16,12 +16,14 @@ import httpx
 from steelyard.disclosure.delivery import outbox
 from steelyard.disclosure.delivery.outbox import Attempt, Destination, Outgoing
 from steelyard.disclosure.delivery.sending_policy import load_policy
-from steelyard.server.node import ordering
+from steelyard.server.node import missing, ordering
 from steelyard.server.node.wire import Wire
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage import post
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from steelyard.server.node.node import Node
@@ -45,6 +47,7 @@ class Sender:
     allow_private: bool = False
     every_s: float = 1.0
     _known: dict[str, Destination] = field(default_factory=dict[str, Destination])
+    _next_ask: datetime | None = None
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self) -> None:
@@ -88,6 +91,11 @@ class Sender:
             self.node.run(
                 lambda connection, case=case: ordering.pump_one(self.node, connection, case)
             )
+
+        now = self.node.now()
+        if self._next_ask is None or now >= self._next_ask:
+            self._next_ask = now + missing.EVERY
+            self.node.run(lambda connection: missing.ask(self.node, connection))
 
     def _choose(self) -> tuple[Outgoing, ...]:
         def choose(connection: Connection) -> tuple[Outgoing, ...]:

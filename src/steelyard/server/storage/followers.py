@@ -47,11 +47,20 @@ def of_case(connection: Connection, case: str) -> dict[str, Follower]:
     }
 
 
-def add(connection: Connection, case: str, organizations: Iterable[str]) -> None:
-    """Begin to follow; who follows already is left as it is."""
+def add(
+    connection: Connection, case: str, organizations: Iterable[str], *, queued: int = 0
+) -> None:
+    """Begin to follow; who follows already is left as it is.
+
+    Args:
+        connection: In a transaction.
+        case: Its id.
+        organizations: Of participants.
+        queued: Entries that another host has sent them.
+    """
     known = of_case(connection, case)
     rows = [
-        {"case_id": case, "organization": name, "queued": 0, "held": 0, "heard": None}
+        {"case_id": case, "organization": name, "queued": queued, "held": 0, "heard": None}
         for name in organizations
         if name not in known
     ]
@@ -86,12 +95,10 @@ def leave(connection: Connection, case: str, organizations: Iterable[str]) -> No
     )
 
 
-def go_back(connection: Connection, case: str, size: int) -> None:
-    """Entries from there on are others than were sent."""
+def send_again(connection: Connection, case: str) -> None:
+    """What is on its way will not arrive."""
     connection.execute(
-        update(FOLLOWERS)
-        .where(FOLLOWERS.c.case_id == case, FOLLOWERS.c.queued > size)
-        .values(queued=size)
+        update(FOLLOWERS).where(FOLLOWERS.c.case_id == case).values(queued=FOLLOWERS.c.held)
     )
 
 

@@ -108,6 +108,27 @@ def supersede(connection: Connection, destination: str, kind: str, case: str) ->
     connection.execute(delete(OUTBOX).where(*_about(destination, kind, case)))
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a parcel that waits is, without what is in it."""
+
+    destination: str
+    kind: str
+    case: str
+
+
+def waiting_heads(connection: Connection) -> tuple[Head, ...]:
+    """Everything that waits, without what is in it."""
+    query = select(OUTBOX.c.destination, OUTBOX.c.kind, OUTBOX.c.case_id)
+    rows = connection.execute(query.where(OUTBOX.c.state == "waiting"))
+    return tuple(Head(row.destination, row.kind, row.case_id) for row in rows)
+
+
+def drop_waiting(connection: Connection) -> None:
+    """Take everything back that waits."""
+    connection.execute(delete(OUTBOX).where(OUTBOX.c.state == "waiting"))
+
+
 def waiting(connection: Connection, at: datetime, each: int = 64) -> tuple[Outgoing, ...]:
     """Parcels that may be sent now, the oldest first, without what is in them.
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from steelyard.server.node import About
+
 from .federation import FIVE, Federation
 
 Roles = dict[str, tuple[str, ...]]
@@ -17,9 +19,11 @@ def federate(tmp_path: Path) -> Iterator[Callable[..., Federation]]:
     """Makes federations of nodes with these roles, five of them unless told otherwise."""
     made: list[Federation] = []
 
-    def make(roles: Roles | None = None, url: str = "") -> Federation:
+    def make(
+        roles: Roles | None = None, url: str = "", about: dict[str, About] | None = None
+    ) -> Federation:
         folder = tmp_path / f"federation-{len(made)}"
-        made.append(Federation(folder, FIVE if roles is None else roles, url))
+        made.append(Federation(folder, FIVE if roles is None else roles, url, about))
         return made[-1]
 
     yield make

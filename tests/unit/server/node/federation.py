@@ -16,16 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from steelyard.disclosure.case import Chain, open_card
 from steelyard.disclosure.delivery.outbox import Destination
+from steelyard.kernel import JsonObject
 from steelyard.kernel.errors import BrokenSeal, SteelyardError
-from steelyard.server.node import About, Node, create_identity, ordering, saying
+from steelyard.server.node import About, Node, create_identity, following, ordering, saying
 from steelyard.server.node.inbox import Outcome, receive
 from steelyard.server.node.saying import Invitation, Opening
-from steelyard.server.storage import open_database, post
+from steelyard.server.storage import cases, open_database, post
 from steelyard.server.storage import organizations as cards
+from steelyard.server.storage.tables import OUTBOX
 
 T = TypeVar("T")
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -90,7 +92,14 @@ class Carried:
 class Federation:
     """Nodes by name, who know each other's cards."""
 
-    def __init__(self, folder: Path, roles: dict[str, tuple[str, ...]], url: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        roles: dict[str, tuple[str, ...]],
+        url: str = "",
+        about: dict[str, About] | None = None,
+    ) -> None:
+        self.about = about or {}
         self.clock = Clock()
         self.post = Post()
         self.nodes: dict[str, Node] = {}
@@ -101,12 +110,36 @@ class Federation:
 
     def add(self, name: str, roles: tuple[str, ...], url: str = "") -> Node:
         folder = self.folder / name
-        identity = create_identity(folder, About(name, roles), self.clock.at)
+        identity = create_identity(folder, self.about.get(name, About(name, roles)), self.clock.at)
         database = open_database(url or f"sqlite:///{folder / 'steelyard.db'}")
         node = Node(identity, database, now=self.clock)
         node.run(lambda c: cards.keep(c, identity.card, self.clock.at, trusted=True))
         self.nodes[name] = node
         return node
+
+    def database_file(self, name: str) -> Path:
+        return self.folder / name / "steelyard.db"
+
+    def back_up(self, name: str) -> bytes:
+        """The database file as it is on disk, with what its log holds."""
+        with self[name].database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return self.database_file(name).read_bytes()
+
+    def restore(self, name: str, backup: bytes) -> None:
+        """Put an old database file back; the node begins again and knows nothing of it."""
+        before = self.nodes[name]
+        before.close()
+        for ending in ("-wal", "-shm"):
+            Path(f"{self.database_file(name)}{ending}").unlink(missing_ok=True)
+        self.database_file(name).write_bytes(backup)
+        self.restart(name)
+
+    def restart(self, name: str) -> None:
+        before = self.nodes[name]
+        before.close()
+        database = open_database(f"sqlite:///{self.database_file(name)}")
+        self.nodes[name] = Node(before.identity, database, now=before.now, limits=before.limits)
 
     def introduce(self, *, trusted: bool = True) -> None:
         for node in self.nodes.values():
@@ -132,6 +165,11 @@ class Federation:
 
     def say(self, name: str, case: str, kind: str, **body: object) -> saying.Said:
         return self.run(name, lambda n, c: saying.say(n, c, case, kind, dict(body)))  # type: ignore[arg-type]
+
+    def seal(self, name: str, case: str, plaintext: bytes, *to: str) -> JsonObject:
+        readers = tuple(self.id(other) for other in to)
+        material = saying.Material(plaintext, "text/plain", "h1", readers)
+        return self.run(name, lambda n, c: saying.put_object(n, c, case, material))
 
     def open(self, host: str, *guests: str, **options: object) -> str:
         """A case with these in it; what was put into the outboxes is not sent yet."""
@@ -212,6 +250,15 @@ class Federation:
                 done = replace(item.outgoing, state="delivered")
                 post.save(connection, done, Destination(to), "")
 
+    def drop(self, name: str) -> None:
+        """Forget what waits in a node's outbox."""
+        self[name].run(lambda c: c.execute(delete(OUTBOX)))
+
+    def faults(self, name: str) -> list[tuple[str, str]]:
+        """Who is accused, and of what."""
+        with self[name].database.reading() as connection:
+            return [(self.name_of(row.culprit), row.kind) for row in cases.faults(connection)]
+
     def settle(self, rounds: int = 60) -> int:
         """Rounds until nothing is on the way; how many it took."""
         for count in range(1, rounds + 1):
@@ -219,6 +266,24 @@ class Federation:
             if self.round() == 0:
                 return count
         raise AssertionError(f"still sending after {rounds} rounds")
+
+    def settle_among(self, *names: str, rounds: int = 30) -> None:
+        """Rounds until nothing is on the way between these."""
+        quiet = 0
+        for _ in range(rounds):
+            self.clock.forward(seconds=1)
+            self.round()
+            sending = [item for name in names for item in self.outgoing(name)]
+            quiet = 0 if any(item.receiver in names for item in sending) else quiet + 1
+            if quiet == 2:
+                return
+        raise AssertionError(f"still sending after {rounds} rounds")
+
+    def beat(self, case: str) -> None:
+        """Everybody tells the host of a case what it holds."""
+        for name in self.nodes:
+            if self.head(name, case) and self.chain(name, case).view.host != self.id(name):
+                self.run(name, lambda n, c: following.say_what_is_held(n, c, case))
 
     @contextmanager
     def without(self, *names: str) -> Iterator[None]:

@@ -1,0 +1,108 @@
+"""What people are told by mail or webhook: that something is due, never what it is about.
+
+Decides what is worth a notice, to which addresses of one's own card, and what may stand in it:
+mail is read by others on its way, so it names no flaw, no title and no participant. Each matter
+is told an address once, and no address more than so many in a day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from steelyard.disclosure.case.acts.embargo import answer_until
+from steelyard.disclosure.states.standing import IN_FORCE
+from steelyard.kernel import format_instant
+from steelyard.server.node import deadlines
+from steelyard.server.storage import cases
+from steelyard.server.storage import notices as rows
+from steelyard.server.storage.notices import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from steelyard.disclosure.case import Chain
+    from steelyard.server.node.node import Node
+
+MOST_A_DAY: Final = 48
+_SOON: Final = timedelta(hours=48)
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Something that people must hear of.
+
+    Attributes:
+        id: The same for the same matter, however often it is found.
+        duty: Whom of the card's contacts it is for.
+        text: Without anything that is not for everybody.
+    """
+
+    id: str
+    duty: str
+    text: str
+
+
+def write(node: Node, connection: Connection, chain: Chain) -> int:
+    """Keep notices of what is due in a case, to be sent; how many are new."""
+    contacts, now, new = node.identity.card.contacts, node.now(), 0
+    since = now - timedelta(days=1)
+    for matter in matters(node, connection, chain):
+        for address in _addresses(contacts, matter.duty):
+            if rows.count_since(connection, address, since) >= MOST_A_DAY:
+                continue
+            new += rows.add(connection, Notice(matter.id, address, matter.text), now)
+    return new
+
+
+def matters(node: Node, connection: Connection, chain: Chain) -> Iterator[Matter]:
+    """What of a case is worth a notice now."""
+    view, now, case = chain.view, node.now(), chain.case[:16]
+    own = view.states.participant(node.organization)
+    for item in view.emergencies:
+        at = format_instant(item.at)
+        yield Matter(
+            f"{chain.case}:emergency:{item.author[-16:]}:{at}",
+            "emergency",
+            f"An emergency was called in case {case} at {at}. Read the case on your node at once.",
+        )
+    if own.pec == "invited":
+        until = format_instant(answer_until(view, node.organization))
+        asked = view.table or view.terms
+        about = asked.digest[:16] if asked else ""
+        text = f"Case {case} asks for an answer until {until}."
+        yield Matter(f"{chain.case}:asked:{about}", "general", text)
+    terms = view.terms
+    if terms is not None and view.states.em in IN_FORCE and terms.until <= now + _SOON:
+        until = format_instant(terms.until)
+        text = f"The embargo of case {case} ends at {until}."
+        yield Matter(f"{chain.case}:embargo:{terms.digest[:16]}", "general", text)
+    if now - view.ordered >= timedelta(days=view.policy.silent_days) and view.host != own.name:
+        text = f"The host of case {case} is silent; another organization can take it over."
+        yield Matter(f"{chain.case}:silent:{view.size}", "general", text)
+    for fault in cases.faults(connection, chain.case):
+        text = f"The host of case {case} signed what cannot both be true. Read the case."
+        yield Matter(f"{chain.case}:fault:{fault.culprit[-16:]}:{fault.kind}", "general", text)
+    yield from _deadlines(node, connection, chain)
+
+
+def _deadlines(node: Node, connection: Connection, chain: Chain) -> Iterator[Matter]:
+    board = deadlines.board(node, connection, chain)
+    if board is None:
+        return
+    for item in board.deadlines:
+        if item.period is None or item.status not in {"open", "missed"}:
+            continue
+        if item.period.act_by <= board.at + _SOON:
+            act_by = format_instant(item.period.act_by)
+            text = f"{item.rule.title}: act by {act_by} in case {chain.case[:16]}."
+            yield Matter(f"{chain.case}:{item.key}:{item.status}:{act_by}", "general", text)
+
+
+def _addresses(contacts: tuple[tuple[str, str], ...], duty: str) -> tuple[str, ...]:
+    """Addresses of a duty; those of the other where the card names none."""
+    named = tuple(address for name, address in contacts if name == duty)
+    return named or tuple(address for _, address in contacts)

@@ -1,0 +1,104 @@
+"""Notices to people and what was entered about deadlines, as rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, insert, select, update
+
+from steelyard.server.storage.cases import seconds
+from steelyard.server.storage.tables import DEADLINES, NOTICES
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that somebody is told.
+
+    Attributes:
+        matter: What it is about; of each matter an address is told once.
+        address: `mailto:` or `https:`.
+        attempts: How many were made.
+    """
+
+    matter: str
+    address: str
+    text: str
+    attempts: int = 0
+
+
+def add(connection: Connection, notice: Notice, at: datetime) -> bool:
+    """Keep a notice, if none of its matter was kept for its address; whether it is new."""
+    known = select(func.count()).where(
+        NOTICES.c.matter == notice.matter, NOTICES.c.address == notice.address
+    )
+    if connection.execute(known).scalar_one():
+        return False
+    row = {
+        "matter": notice.matter,
+        "address": notice.address,
+        "text": notice.text,
+        "made": seconds(at),
+        "next_at": seconds(at),
+        "attempts": 0,
+        "state": "waiting",
+        "reason": "",
+    }
+    connection.execute(insert(NOTICES), row)
+    return True
+
+
+def count_since(connection: Connection, address: str, since: datetime) -> int:
+    """How many notices an address was written since an instant."""
+    query = select(func.count()).where(
+        NOTICES.c.address == address, NOTICES.c.made >= seconds(since)
+    )
+    return connection.execute(query).scalar_one()
+
+
+def due(connection: Connection, at: datetime, limit: int) -> tuple[Notice, ...]:
+    """What is to be sent now, the oldest first."""
+    query = (
+        select(NOTICES)
+        .where(NOTICES.c.state == "waiting", NOTICES.c.next_at <= seconds(at))
+        .order_by(NOTICES.c.number)
+        .limit(limit)
+    )
+    return tuple(
+        Notice(row.matter, row.address, row.text, row.attempts) for row in connection.execute(query)
+    )
+
+
+def save(
+    connection: Connection, notice: Notice, state: str, reason: str, next_at: datetime
+) -> None:
+    """Keep how an attempt ended; the text of what was sent is forgotten."""
+    values = {
+        "attempts": notice.attempts + 1,
+        "state": state,
+        "reason": reason[:500],
+        "next_at": seconds(next_at),
+        "text": notice.text if state == "waiting" else "",
+    }
+    connection.execute(
+        update(NOTICES)
+        .where(NOTICES.c.matter == notice.matter, NOTICES.c.address == notice.address)
+        .values(values)
+    )
+
+
+def deadlines(connection: Connection, case: str) -> tuple[str, str]:
+    """Facts that were entered of a case, and the record of what was answered; empty for none."""
+    row = connection.execute(select(DEADLINES).where(DEADLINES.c.case_id == case)).first()
+    return ("", "") if row is None else (row.facts, row.record)
+
+
+def set_deadlines(connection: Connection, case: str, facts: str, record: str) -> None:
+    """Keep both."""
+    connection.execute(delete(DEADLINES).where(DEADLINES.c.case_id == case))
+    connection.execute(insert(DEADLINES), {"case_id": case, "facts": facts, "record": record})
