@@ -1,4 +1,4 @@
-"""Reports by anybody: steps, codes, attachments, quotas, the private link, and the case after it."""
+"""Reports by anybody: steps, codes, attachments, quotas, the private link, the case after it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from steelyard.server.web.settings import Quotas, Settings
 
 from .visits import BASE, Browser, Site, report, send_draft, text_of
 
-SECRET = "the unmistakable words of a reporter"
+WORDS = "the unmistakable words of a reporter"
 
 
 def begun(site: Site, address: str = "203.0.113.7", **values: str) -> Browser:
@@ -27,7 +27,7 @@ def begun(site: Site, address: str = "203.0.113.7", **values: str) -> Browser:
     browser = site.browser(address)
     browser.get("/report")
     browser.follow()
-    filled = {"title": "A model leaks", "summary": SECRET, **values}
+    filled = {"title": "A model leaks", "summary": WORDS, **values}
     browser.send("/report/abstract", go="next", **filled)
     return browser
 
@@ -96,7 +96,7 @@ def test_a_saved_report_is_resumed_by_its_code_however_it_is_typed(site: Site) -
     for typed in (code, code.lower(), code.replace("-", " "), f" {code.replace('-', '')} "):
         other = site.browser("198.51.100.9")
         other.get("/report/abstract")
-        assert SECRET in other.send("/report/resume", code=typed).text
+        assert WORDS in other.send("/report/resume", code=typed).text
 
 
 def test_a_code_that_is_none_is_refused_and_counted(site: Site) -> None:
@@ -121,15 +121,15 @@ def test_a_draft_is_forgotten_after_a_month(site: Site) -> None:
 
 
 def test_nothing_of_a_draft_or_report_is_in_the_database_in_the_clear(site: Site) -> None:
-    browser = begun(site, title=f"Title of {SECRET}")
+    browser = begun(site, title=f"Title of {WORDS}")
     browser.get("/report/attachments")
-    browser.send("/report/attachments", {"attachment": ("a.txt", SECRET.encode())}, go="next")
+    browser.send("/report/attachments", {"attachment": ("a.txt", WORDS.encode())}, go="next")
     code = code_of(browser)
-    assert_hidden(site, SECRET, code, code.replace("-", ""))
+    assert_hidden(site, WORDS, code, code.replace("-", ""))
     follow = send_draft(browser)
     browser.get(follow)
-    browser.send(follow, text=f"And {SECRET}")
-    assert_hidden(site, SECRET, follow.rpartition("/")[2])
+    browser.send(follow, text=f"And {WORDS}")
+    assert_hidden(site, WORDS, follow.rpartition("/")[2])
 
 
 def assert_hidden(site: Site, *words: str) -> None:
@@ -344,7 +344,7 @@ def test_tiers_say_who_sees_details(site: Site, tier: str, role: str, status: in
     person = site.person(role)
     number = number_of(person)
     page = person.get(f"/reports/{number}").text
-    assert (("step by step" in page), SECRET in page) == (status == 200, True)
+    assert (("step by step" in page), WORDS in page) == (status == 200, True)
     assert person.get(f"/reports/{number}/files/{sha256_hex(data)}").status_code == status
 
 

@@ -181,17 +181,17 @@ def test_signing_out_ends_the_session_for_its_token(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "proxy", "name"),
+    ("settings", "name"),
     [
-        ("https://node.example", False, "__Host-steelyard-session"),
-        ("", True, "__Host-steelyard-session"),
-        ("", False, "steelyard-session"),
+        (Settings(Path(), url="https://node.example"), "__Host-steelyard-session"),
+        (Settings(Path(), behind_proxy=True), "__Host-steelyard-session"),
+        (Settings(Path()), "steelyard-session"),
     ],
 )
 def test_cookies_are_for_no_script_and_where_there_is_tls_for_tls_alone(
-    open_site: Callable[..., Site], scheme: str, proxy: bool, name: str
+    open_site: Callable[..., Site], settings: Settings, name: str
 ) -> None:
-    site = open_site(Settings(Path(), url=scheme, behind_proxy=proxy))
+    site = open_site(settings)
     cookie = site.browser().get("/sign-in").headers["set-cookie"]
     assert cookie.startswith(f"{name}=")
     assert "HttpOnly" in cookie
@@ -238,13 +238,13 @@ def test_browsers_that_hide_their_origin_say_that_they_are_on_the_same_one(site:
     assert ana.send("/accounts", name="bo", roles=["viewer"]).status_code == 200
 
 
-@pytest.mark.parametrize("token", ["", "0" * 64, "of somebody else"])
-def test_a_form_needs_the_token_of_its_own_visitor(site: Site, token: str) -> None:
+@pytest.mark.parametrize("sent", ["", "0" * 64, "theirs"])
+def test_a_form_needs_the_token_of_its_own_visitor(site: Site, sent: str) -> None:
     ana, bo = site.first(), site.person("admin")
     bo.get("/accounts")
     theirs = bo.form("/accounts").fields["csrf_token"][0]
     ana.get("/")
-    wrong = theirs if token == "of somebody else" else token
+    wrong = theirs if sent == "theirs" else sent
     refused = ana.post("/sign-out", csrf_token=wrong)
     assert refused.status_code == 403
     assert ana.get("/cases").status_code == 200
@@ -295,7 +295,7 @@ def attempt(browser: Browser) -> int:
 )
 def test_nobody_is_led_elsewhere_after_signing_in(site: Site, where: str) -> None:
     ana = site.first()
-    assert ana.get("/sign-in", **{}).headers["location"] == "/"
+    assert ana.get("/sign-in").headers["location"] == "/"
     answer = ana.client.get("/sign-in", params={"next": where})
     assert answer.headers["location"] == "/"
 

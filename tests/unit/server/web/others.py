@@ -1,0 +1,57 @@
+"""Other organizations of a case, who sign for themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from steelyard.disclosure.case import Draft, sign_event
+from steelyard.server.node import About, Identity, create_identity, ordering, saying
+from steelyard.server.storage import organizations as cards
+
+from .visits import START, Site
+
+
+@dataclass
+class Other:
+    """An organization without a node; its host hands in what it signs."""
+
+    identity: Identity
+
+    @property
+    def id(self) -> str:
+        return self.identity.organization
+
+
+def join(site: Site, folder: Path, name: str, *roles: str) -> Other:
+    """An organization whose card is here, and compared."""
+    identity = create_identity(folder, About(name, roles), START - timedelta(days=1))
+    site.node.run(lambda c: cards.keep(c, identity.card, START, trusted=True))
+    return Other(identity)
+
+
+def open_case(site: Site, *guests: Other, title: str = "a title", abstract: str = "x") -> str:
+    """A case of this node with others in it."""
+    node = site.node
+    opening = saying.Opening(title, abstract, node.identity.card.roles)
+    case = node.run(lambda c: saying.open_case(node, c, opening)).case
+    for guest in guests:
+        invitation = saying.Invitation(guest.id, guest.identity.card.roles)
+        node.run(lambda c, i=invitation: saying.invite(node, c, case, i))
+    return case
+
+
+def say(site: Site, other: Other, case: str, kind: str, **body: Any) -> None:  # noqa: ANN401
+    """An event of another organization, ordered by this node."""
+    node = site.node
+    with node.database.reading() as connection:
+        view = node.chains.get(connection, case).view
+    member = view.members[other.id]
+    draft = Draft(
+        case, other.id, member.sequence + 1, member.previous, view.size, view.head,
+        site.clock.at, kind, body,
+    )  # fmt: skip
+    envelope = sign_event(draft, other.identity.key)
+    node.run(lambda c: ordering.admit(node, c, case, envelope))
