@@ -278,6 +278,7 @@ def _case_json(chain: Chain, found: dict[str, str]) -> dict[str, object]:
         ],
         "queries": sorted(view.queries),
         "advisory": view.publication.advisory or None,
+        "approved": len(view.publication.approved),
         "published": format_instant(view.publication.published)
         if view.publication.published
         else None,

@@ -88,16 +88,6 @@ def compose_advisory(view: View, findings: Findings, wording: Wording, at: datet
     }
     if wording.flaw_class:
         finding["flaw_class"] = wording.flaw_class
-    fixed = [ids[key] for key, item in findings.targets.items() if item.state == "verified"]
-    if fixed:
-        finding["mitigations"] = [
-            {
-                "category": "mitigation",
-                "details": "Deployed by its owner, and verified on variants that it had not seen.",
-                "targets": list(fixed),
-                "verification": "The upper limit on sealed variants is below what is tolerable.",
-            }
-        ]
     document: JsonObject = {
         "schema": "steelyard/advisory/1",
         "id": wording.id,
