@@ -1,0 +1,190 @@
+"""`steelyard serve` as a process: the first start, later ones, stopping, hostile bodies."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from steelyard.attest.http_signatures import HttpRequest, sign_request
+from steelyard.kernel import sha256_hex
+from steelyard.server.node.identity import load_identity_of
+
+HOSTILE_BYTES = 10_000_000
+LIMIT_S, LIMIT_MIB = 1.0, 200
+RUN = [sys.executable, "-c", "from steelyard.cli.main import main; main()", "serve"]
+INIT = ["--init", "--name", "Example Lab", "--role", "developer", "--url", "https://node.example"]
+
+
+@dataclass
+class Running:
+    """A node in a process of its own."""
+
+    process: subprocess.Popen[str]
+    port: int
+    said: list[str]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def post(self, path: str, body: bytes, headers: dict[str, str], *, chunked: bool) -> int:
+        """The status; 0 where the node hung up before the body was there."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        pieces = (body[at : at + 65536] for at in range(0, len(body), 65536))
+        try:
+            content = pieces if chunked else body
+            connection.request("POST", path, content, headers, encode_chunked=chunked)
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    def most_mib(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text("ascii")
+        found = re.search(r"VmHWM:\s+(\d+)", status)
+        assert found is not None
+        return int(found[1]) / 1024
+
+
+def start(folder: Path, *arguments: str) -> Running:
+    command = [*RUN, str(folder), "--port", "0", *arguments]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stdout is not None
+    said: list[str] = []
+    for line in process.stdout:
+        said.append(line.rstrip())
+        if found := re.fullmatch(r"serving org:[0-9a-f]{64} on port (\d+)", said[-1]):
+            return Running(process, int(found[1]), said)
+    assert process.stderr is not None
+    pytest.fail(process.stderr.read())
+
+
+def refused(folder: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [*RUN, str(folder), *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[tuple[Path, Running]]:
+    folder = tmp_path / "node"
+    running = start(folder, *INIT)
+    yield folder, running
+    running.process.kill()
+    running.process.wait()
+
+
+def test_the_first_start_prints_one_link_that_is_kept_as_a_digest(
+    node: tuple[Path, Running],
+) -> None:
+    folder, running = node
+    links = [line for line in running.said if line.startswith("admin link: ")]
+    found = re.fullmatch(r"admin link: https://node\.example/link/([\w-]{43})", links[0])
+    assert found is not None
+    assert len(links) == 1
+    with sqlite3.connect(folder / "steelyard.db") as connection:
+        rows = connection.execute("SELECT digest, kind FROM links").fetchall()
+    assert rows == [(sha256_hex(found[1].encode()), "admin")]
+    assert (folder / "keys" / "root.key").stat().st_mode & 0o777 == 0o600
+    assert running.stop() == 0
+    again = start(folder)
+    assert not [line for line in again.said if line.startswith("admin link")]
+    assert again.said[-1].split()[1] == running.said[-1].split()[1]
+    assert again.stop() == 0
+
+
+def test_answers_do_not_name_the_server(node: tuple[Path, Running]) -> None:
+    _, running = node
+    connection = http.client.HTTPConnection("127.0.0.1", running.port)
+    connection.request("GET", "/health")
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (200, b'{"status":"ok"}')
+    assert response.headers["server"] is None
+    connection.close()
+
+
+def test_hostile_bodies_of_ten_megabytes_are_refused_soon_and_in_little_memory(
+    node: tuple[Path, Running],
+) -> None:
+    folder, running = node
+    deep, wide = b"[" * HOSTILE_BYTES, b'{"a":[' + b"{}," * (HOSTILE_BYTES // 3)
+    for path in ("/events", "/cards", "/inbox"):
+        for body in (deep, wide):
+            for chunked in (False, True):
+                begun = time.perf_counter()
+                status = running.post(path, body, {}, chunked=chunked)
+                assert time.perf_counter() - begun < LIMIT_S
+                assert status in {0, 401, 413, 421}
+    # From a known key the inbox reads all of it.
+    key = load_identity_of(folder).key
+    request = HttpRequest("POST", "node.example", "/inbox", body=deep)
+    time.sleep(3)  # what was signed before the node began is refused
+    signed = sign_request(request, key, created=int(time.time()), nonce=os.urandom(16))
+    begun = time.perf_counter()
+    headers = {"Host": "node.example", **signed}
+    assert running.post("/inbox", deep, headers, chunked=False) == 422
+    assert time.perf_counter() - begun < LIMIT_S
+    assert running.most_mib() < LIMIT_MIB
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (
+            ("--host", "0.0.0.0"),  # noqa: S104
+            "error: 0.0.0.0 can be reached by others, and this would be plain HTTP",
+            "hint: add --tls-certificate FILE, or --behind-proxy where a proxy ends TLS",
+        ),
+        ((), "error: {folder}: no node is here", "hint: steelyard serve --init makes one"),
+        (
+            ("--init", "--name", "Lab"),
+            "error: a new node needs --name and --role",
+            'hint: --init --name "Example Lab" --role developer --url https://node.example.org',
+        ),
+        (
+            ("--name", "Lab"),
+            "error: --name, --role and --contact belong to --init",
+            "hint: add --init",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_said(
+    tmp_path: Path, arguments: tuple[str, ...], message: str, hint: str
+) -> None:
+    folder = tmp_path / "node"
+    status, said = refused(folder, *arguments)
+    assert status == 2
+    assert said.splitlines() == [message.format(folder=folder), hint]
+    assert not folder.exists()
+
+
+def test_a_port_that_is_taken_is_said(node: tuple[Path, Running]) -> None:
+    folder, running = node
+    status, said = refused(folder, "--port", str(running.port))
+    assert status == 2
+    assert said.startswith(
+        f"error: 127.0.0.1:{running.port}: cannot listen: Address already in use"
+    )
+
+
+def test_a_certificate_that_is_none_is_named(node: tuple[Path, Running]) -> None:
+    folder, running = node
+    running.stop()
+    status, said = refused(folder, "--tls-certificate", str(folder / "card.json"))
+    assert status == 2
+    assert said.startswith(f"error: {folder / 'card.json'}: cannot use for TLS: ")

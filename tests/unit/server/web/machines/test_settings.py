@@ -1,0 +1,80 @@
+"""Settings of a node, and what goes together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steelyard.kernel.errors import ConfigurationError, UsageError
+from steelyard.server.web.settings import FILE, is_loopback, read_settings
+
+
+def test_flags_come_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('port = 9000\nhost = "::1"\n[quotas]\nstrangers = 7\n')
+    settings = read_settings(tmp_path, {"port": 9001, "host": None})
+    assert (settings.port, settings.host, settings.quotas.strangers) == (9001, "::1", 7)
+    assert settings.base == "http://[::1]:9001"
+    assert settings.public_folder == tmp_path / "public"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prot = 1", "unknown setting 'prot'"),
+        ('port = "1"', "port is no int"),
+        ("behind_proxy = 1", "behind_proxy is no bool"),
+        ("[quotas]\nmany = 1", "unknown setting 'many'"),
+        ("quotas = 1", "expected a table"),
+        ("port = ", "no TOML: "),
+        ("folder = 'x'", "unknown setting 'folder'"),
+    ],
+)
+def test_a_setting_that_is_none_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        read_settings(tmp_path, {})
+    assert refused.value.message.startswith(message)
+    assert refused.value.where.startswith(str(tmp_path / FILE))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "10.0.0.1", "node.example"])  # noqa: S104
+def test_plain_http_is_for_loopback_alone(tmp_path: Path, host: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        read_settings(tmp_path, {"host": host})
+    assert refused.value.message == (
+        f"{host} can be reached by others, and this would be plain HTTP"
+    )
+    assert refused.value.hint.startswith("add --tls-certificate FILE, or --behind-proxy")
+    assert read_settings(tmp_path, {"host": host, "behind_proxy": True}).host == host
+    secure = read_settings(tmp_path, {"host": host, "tls_certificate": "cert.pem"})
+    assert secure.is_secure
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"tls_key": "k"}, "a TLS key belongs to a certificate"),
+        ({"tls_certificate": "c", "behind_proxy": True}, "a proxy ends TLS, or the node does"),
+        ({"url": "http://node.example"}, "'http://node.example' is no address of a node"),
+        ({"url": "https://node.example/?a"}, "'https://node.example/?a' is no address of a node"),
+        ({"url": "node.example"}, "'node.example' is no address of a node"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(
+    tmp_path: Path, flags: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        read_settings(tmp_path, flags)
+    assert refused.value.message == message
+
+
+def test_plain_http_addresses_are_for_who_allows_them(tmp_path: Path) -> None:
+    url = "http://127.0.0.1:1"
+    assert read_settings(tmp_path, {"url": url, "allow_private": True}).base == url
+
+
+def test_loopback_is_this_machine_alone() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "localhost")))
+    assert not any(map(is_loopback, ("127.0.0.1.example", "0.0.0.0", "")))  # noqa: S104
