@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from steelyard.disclosure.advisory import ALL, Occasion, Payload, lint_files
 from steelyard.disclosure.advisory import export as export_formats
@@ -22,10 +22,13 @@ from steelyard.disclosure.case.findings import find
 from steelyard.kernel import sha256_hex
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.node import saying
+from steelyard.server.storage import advisories as rows
 from steelyard.server.storage.cases import seconds
 from steelyard.server.storage.tables import ADVISORIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
     from steelyard.disclosure.advisory.model import Advisory
@@ -112,14 +115,40 @@ def drafted(node: Node, connection: Connection, view: View) -> bytes:
 
 def published(connection: Connection) -> tuple[Advisory, ...]:
     """Every advisory that this node has published, the latest first."""
-    rows = connection.execute(select(ADVISORIES).order_by(ADVISORIES.c.published.desc()))
-    return tuple(read_advisory(row.document, where=row.id) for row in rows)
+    found = rows.published(connection)
+    return tuple(read_advisory(row.document, where=row.id) for row in found)
 
 
 def public_tree(node: Node, connection: Connection, site: Site) -> tuple[ExportedFile, ...]:
-    """The files of a CSAF provider with everything that this node has published."""
+    """The files of a CSAF provider with everything that this node has published.
+
+    Beside them lies what participants disagreed with, for each advisory to which somebody did.
+    """
     advisories = published(connection)
-    return publish_tree(advisories, site, node.now()) if advisories else ()
+    if not advisories:
+        return ()
+    return (*publish_tree(advisories, site, node.now()), *_dissents(node, connection))
+
+
+def _dissents(node: Node, connection: Connection) -> Iterator[ExportedFile]:
+    for row in rows.published(connection):
+        view = node.chains.get(connection, row.case).view
+        if view.publication.dissents:
+            said: JsonObject = {
+                "advisory": row.id,
+                "sha256": view.publication.advisory,
+                "dissents": [
+                    {
+                        "organization": item.author,
+                        "name": view.named(item.author),
+                        "text": item.text,
+                        "upheld": item.upheld,
+                        "ruling": item.ruling,
+                    }
+                    for item in view.publication.dissents
+                ],
+            }
+            yield ExportedFile(f"dissents/{row.id.lower()}.json", json_bytes(said))
 
 
 def _files(advisory: Advisory, node: Node, document: bytes) -> tuple[ExportedFile, ...]:
