@@ -21,11 +21,11 @@ _LINK_HOURS = 24
 def serve(
     folder: Annotated[Path, typer.Argument(help="Folder of the node: keys, card, database.")],
     init: Annotated[bool, typer.Option("--init", help="Make a new node, then serve it.")] = False,
-    name: Annotated[str, typer.Option(help="Name of the organization, with --init.")] = "",
+    name: Annotated[str | None, typer.Option(help="Name of the organization, with --init.")] = None,
     role: Annotated[
         list[str] | None, typer.Option(help="A role of the organization, with --init; repeatable.")
     ] = None,
-    contact: Annotated[str, typer.Option(help="General contact, with --init.")] = "",
+    contact: Annotated[str | None, typer.Option(help="General contact, with --init.")] = None,
     url: Annotated[
         str | None, typer.Option(help="Under which others reach the node.", show_default="its card")
     ] = None,
@@ -79,7 +79,7 @@ def serve(
     }
     settings = read_settings(folder, flags)
     if init:
-        _make(folder, settings, name, tuple(role or ()), contact)
+        _make(folder, settings, name or "", tuple(role or ()), contact or "")
     node = open_node(folder, settings.database)
     try:
         if init or admin_link:
