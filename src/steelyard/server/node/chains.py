@@ -27,6 +27,7 @@ class Chains:
     def __init__(self) -> None:
         self._held: OrderedDict[str, Chain] = OrderedDict()
         self._lock = threading.Lock()
+        self._in_changes: set[str] = set()
 
     def get(self, connection: Connection, case: str) -> Chain:
         """The chain of a case.
@@ -46,6 +47,8 @@ class Chains:
         if stands is None:
             return None
         size, head = stands
+        if connection.info.get(CHANGING):
+            self._in_changes.add(case)
         with self._lock:
             held = self._held.get(case)
             if held is not None and _agrees(connection, held, size, head):
@@ -86,6 +89,14 @@ class Chains:
         """Read a case anew when it is needed next."""
         with self._lock:
             self._held.pop(case, None)
+
+    def undo(self, connection: Connection) -> None:
+        """Forget what a change that failed left in memory alone; readers would believe it."""
+        for case in self._in_changes:
+            held = self.held(case)
+            if held is not None and cases.stands(connection, case) != (held.size, held.head):
+                self.drop(case)
+        self._in_changes.clear()
 
     def drop_all(self) -> None:
         """Read every case anew."""

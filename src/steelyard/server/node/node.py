@@ -61,7 +61,7 @@ class Node:
     writer: Writer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.writer = Writer(self.database, self.chains.drop_all)
+        self.writer = Writer(self.database, self.chains.drop_all, self.chains.undo)
 
     @property
     def organization(self) -> str:

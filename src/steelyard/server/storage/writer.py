@@ -42,11 +42,18 @@ class Writer:
         database: Where they are made.
         on_rollback: Called after a transaction was lost, before anybody hears of it: what was
             kept in memory of its changes is void.
+        on_undo: Called after one change failed, in the transaction, before anybody hears of it.
     """
 
-    def __init__(self, database: Database, on_rollback: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        on_rollback: Callable[[], None],
+        on_undo: Callable[[Connection], None] = lambda _: None,
+    ) -> None:
         self._database = database
         self._on_rollback = on_rollback
+        self._on_undo = on_undo
         self._changes: queue.Queue[_Change | None] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._closed = threading.Lock()
@@ -108,7 +115,7 @@ class Writer:
         done: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with self._database.writing() as connection:
-                done = [(change.result, *_make(connection, change)) for change in batch]
+                done = [(change.result, *self._make(connection, change)) for change in batch]
         except Exception as error:  # noqa: BLE001 - every caller must hear of a lost transaction
             self._on_rollback()
             for change in batch:
@@ -120,21 +127,21 @@ class Writer:
             else:
                 future.set_result(value)
 
-
-def _make(connection: Connection, change: _Change) -> tuple[Any, BaseException | None]:
-    """Make one change in a savepoint of its own; what goes wrong is its caller's."""
-    # Not by `begin_nested`, which costs as much as inserting an event.
-    connection.exec_driver_sql("SAVEPOINT change")
-    connection.info[CHANGING] = True
-    try:
-        with storage_failures():
-            value = change.make(connection)
-    except Exception as error:  # noqa: BLE001 - handed to whoever asked for the change
-        while (inner := connection.get_nested_transaction()) is not None:
-            inner.rollback()
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT change")
-        return None, error
-    finally:
-        connection.info[CHANGING] = False
-    connection.exec_driver_sql("RELEASE SAVEPOINT change")
-    return value, None
+    def _make(self, connection: Connection, change: _Change) -> tuple[Any, BaseException | None]:
+        """Make one change in a savepoint of its own; what goes wrong is its caller's."""
+        # Not by `begin_nested`, which costs as much as inserting an event.
+        connection.exec_driver_sql("SAVEPOINT change")
+        connection.info[CHANGING] = True
+        try:
+            with storage_failures():
+                value = change.make(connection)
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked for the change
+            while (inner := connection.get_nested_transaction()) is not None:
+                inner.rollback()
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT change")
+            self._on_undo(connection)
+            return None, error
+        finally:
+            connection.info[CHANGING] = False
+        connection.exec_driver_sql("RELEASE SAVEPOINT change")
+        return value, None
