@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 KEPT: Final = timedelta(days=30)
 ATTACHMENTS_LIMIT: Final = 16
 ATTACHED_LIMIT_BYTES: Final = 32 << 20
+ROOM_BYTES: Final = 4 << 30
+"""For attachments of all drafts and reports: anybody can send some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,9 @@ def attach(node: Node, connection: Connection, code: str, name: str, data: bytes
     if sum(item.size_bytes for item in (*others, found)) > ATTACHED_LIMIT_BYTES:
         message = f"attachments have at most {ATTACHED_LIMIT_BYTES >> 20} MiB in all"
         raise NotSatisfied(message, hint="attach what shows the flaw alone")
+    if rows.files_bytes(connection) + len(data) > ROOM_BYTES:
+        message = "there is no room for attachments now"
+        raise NotSatisfied(message, hint="send the report without it, and add it later")
     rows.keep_file(connection, draft.owner, found.sha256, vault.seal(node, data))
     kept = replace(draft, attachments=(*others, found), saved=node.now())
     return _kept(node, connection, kept)

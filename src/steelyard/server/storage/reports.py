@@ -122,6 +122,12 @@ def keep_file(connection: Connection, owner: str, sha256: str, sealed: bytes) ->
     connection.execute(insert(REPORT_FILES), {"owner": owner, "sha256": sha256, "sealed": sealed})
 
 
+def files_bytes(connection: Connection) -> int:
+    """How many bytes the attachments of all drafts and reports take."""
+    total = func.coalesce(func.sum(func.length(REPORT_FILES.c.sealed)), 0)
+    return int(connection.execute(select(total)).scalar_one())
+
+
 def find_file(connection: Connection, owner: str, sha256: str) -> bytes | None:
     """An attachment."""
     query = select(REPORT_FILES.c.sealed).where(

@@ -14,6 +14,7 @@ from sqlalchemy import text as sql
 
 from steelyard.attest import generate_key
 from steelyard.kernel import sha256_hex
+from steelyard.server.desk import drafts
 from steelyard.server.people.tickets import sign_ticket
 from steelyard.server.web.settings import Quotas, Settings
 
@@ -195,6 +196,19 @@ def test_attachments_have_limits_together(site: Site) -> None:
         data = bytes([65 + place]) * (9 << 20)
         answer = browser.send("/report/attachments", {"attachment": ("a.txt", data)}, go="more")
     assert "attachments have at most 32 MiB in all" in text_of(answer.text)
+
+
+def test_attachments_of_everybody_have_a_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafts, "ROOM_BYTES", 4000)
+    statuses: list[int] = []
+    for data in (b"a" * 1500, b"b" * 1500):
+        browser = begun(site)
+        browser.get("/report/attachments")
+        answer = browser.send("/report/attachments", {"attachment": ("a.txt", data)}, go="more")
+        statuses.append(answer.status_code)
+    assert statuses == [200, 422]
+    assert "there is no room for attachments now" in text_of(answer.text)
+    send_draft(browser)
 
 
 def few(**quotas: int) -> Settings:

@@ -170,6 +170,15 @@ def test_a_session_ends_unused_and_in_any_case(site: Site) -> None:
     assert bo.get("/cases").status_code == 303
 
 
+def test_a_part_that_refreshes_by_itself_is_not_replaced_by_the_page_to_sign_in(
+    site: Site,
+) -> None:
+    ana = site.first()
+    assert ana.get("/outbox?live=1", **{"hx-request": "true"}).status_code == 200
+    site.clock.forward(hours=2)
+    assert ana.get("/outbox?live=1", **{"hx-request": "true"}).status_code == 401
+
+
 def test_signing_out_ends_the_session_for_its_token(site: Site) -> None:
     ana = site.first()
     token = ana.cookie()

@@ -74,9 +74,11 @@ class FormReader(HTMLParser):
         elif tag == "option" and self._select and "selected" in given:
             form.fields[self._select] = [given.get("value", "")]
 
-    def handle_data(self, data: str) -> None:
+    def take_text(self, data: str) -> None:
         if self._area:
             self.forms[-1].fields[self._area][0] += data
+
+    handle_data = take_text
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea" and self._area:

@@ -202,7 +202,8 @@ class Shell:
         )
 
     def _sign_in_first(self, request: Request, asked: Asked) -> Response:
-        if request.method == "POST":
+        if request.method == "POST" or "hx-request" in request.headers:
+            # A part that refreshes by itself stays as it is; a page in its place would be lost.
             raise refusal(HTTPStatus.UNAUTHORIZED, _SIGN_IN_AGAIN)
         if asked.path == addresses.HOME:
             return RedirectResponse(addresses.ADVISORIES, 303)
