@@ -2,7 +2,8 @@
 
 Decides which kind of parcel leads where (spec/disclosure-delivery.md, section Kinds). A parcel
 that was taken is remembered with what became of it, so that a second delivery changes nothing;
-one that cannot be taken is kept as a dead letter with the reason.
+one that cannot be taken is kept as a dead letter with the reason. Who is not in a case is answered
+alike whether the case is here or not.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from steelyard.server.node.node import Node
 
 Result = Literal["taken", "known", "refused"]
+NOT_HERE: Final = "there is nothing here, or not for you"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ def receive(node: Node, connection: Connection, data: bytes) -> Outcome:
     if before is not None:
         # Answered as it was the first time, as that answer may have been lost.
         outcome, reason = before
-        return Outcome(name, parcel.sender, "refused" if outcome == "refused" else "known", reason)
+        result = "refused" if outcome == "refused" else "known"
+        return Outcome(name, parcel.sender, result, _told(node, connection, parcel, reason))
     savepoint = connection.begin_nested()
     try:
         _take(node, connection, parcel)
@@ -106,7 +109,7 @@ def receive(node: Node, connection: Connection, data: bytes) -> Outcome:
             savepoint.rollback()
         node.chains.drop(parcel.case or "")
         _remember(node, connection, parcel, name, "refused", str(error))
-        return Outcome(name, parcel.sender, "refused", str(error))
+        return Outcome(name, parcel.sender, "refused", _told(node, connection, parcel, str(error)))
     savepoint.commit()
     _remember(node, connection, parcel, name, "taken", "")
     return Outcome(name, parcel.sender, "taken")
@@ -131,6 +134,8 @@ def _entries(node: Node, connection: Connection, parcel: Parcel, _body: dict[str
 def _event(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, Any]) -> None:
     case, envelope = _case(parcel), parcel.attachments[0]
     _require_own(parcel, claimed_event(envelope).author)
+    if parcel.sender not in node.chains.get(connection, case).view.members:
+        raise NotSatisfied("the author is not in this case", where=EVENT)
     ordering.take_event(node, connection, case, envelope)
     chain = node.chains.get(connection, case)
     if claimed_event(envelope).seen_size > chain.size:
@@ -145,7 +150,7 @@ def _fetch(node: Node, connection: Connection, parcel: Parcel, body: dict[str, A
         recovering.answer_host(node, connection, case, body["size"])
     elif chain.view.host != node.organization:
         recovering.lend(node, connection, case, parcel.sender, body["size"])
-    elif not post.under_way(connection, parcel.sender, ENTRIES, case):
+    else:
         following_rows.add(connection, case, [parcel.sender])
         following_rows.queue(connection, case, parcel.sender, min(body["size"], chain.size))
 
@@ -169,6 +174,8 @@ def _object(node: Node, connection: Connection, parcel: Parcel, body: dict[str, 
     case = _case(parcel)
     chain = node.chains.find(connection, case)
     if chain is not None:
+        if parcel.sender not in chain.view.members:
+            return  # let go; where it belongs here after all, it is asked for later
         _require_member(node, connection, parcel)
         known = chain.view.payloads.get(name)
         if known is not None and node.organization not in known.recipients:
@@ -260,6 +267,13 @@ def _require_member(node: Node, connection: Connection, parcel: Parcel) -> None:
 def _require_own(parcel: Parcel, author: str) -> None:
     if author != parcel.sender:
         raise NotSatisfied("an event is sent by its author", where=parcel.kind)
+
+
+def _told(node: Node, connection: Connection, parcel: Parcel, reason: str) -> str:
+    """What the sender reads of why its parcel was refused: all of it in a case of its own."""
+    chain = node.chains.find(connection, _case(parcel)) if reason else None
+    is_own = chain is not None and parcel.sender in chain.view.members
+    return reason if is_own or not reason else NOT_HERE
 
 
 def _remember(
