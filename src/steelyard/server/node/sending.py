@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 INBOX_PATH: Final = "/inbox"
 CARDS_PATH: Final = "/cards"
 _TIMEOUT_S: Final = 20.0
+_PUMP_SHARE: Final = 10
 _UNKNOWN_SENDER: Final = "401"
 
 
@@ -48,6 +50,7 @@ class Sender:
     every_s: float = 1.0
     _known: dict[str, Destination] = field(default_factory=dict[str, Destination])
     _next_ask: datetime | None = None
+    _pump_next: float = 0.0
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self) -> None:
@@ -68,7 +71,8 @@ class Sender:
 
     async def turn(self, client: httpx.AsyncClient) -> int:
         """Send everything that is due now; how many parcels were tried."""
-        await asyncio.to_thread(self._pump)
+        if time.monotonic() >= self._pump_next:
+            await asyncio.to_thread(self._pump)
         chosen = await asyncio.to_thread(self._choose)
         await asyncio.gather(*(self._send(client, item) for item in chosen))
         return len(chosen)
@@ -85,13 +89,19 @@ class Sender:
         )
 
     def _pump(self) -> None:
-        """Keep followers up, a case to a change, so that no event waits for all of them."""
+        """Keep followers up, a case to a change, so that no event waits for all of them.
+
+        Takes a tenth of the time at most: where many follow, they hear a little later.
+        """
+        begun = time.monotonic()
         behind = self.node.run(lambda connection: ordering.to_pump(self.node, connection))
         for case in behind:
             self.node.run(
                 lambda connection, case=case: ordering.pump_one(self.node, connection, case)
             )
-
+        ended = time.monotonic()
+        if ended - begun > self.every_s / _PUMP_SHARE:
+            self._pump_next = ended + (_PUMP_SHARE - 1) * (ended - begun)
         now = self.node.now()
         if self._next_ask is None or now >= self._next_ask:
             self._next_ask = now + missing.EVERY
