@@ -19,6 +19,7 @@ from steelyard.server.web import problems
 from steelyard.server.web.guard import FAILURES, Guard, Limits
 from steelyard.server.web.machines import PARCELS_PATH, describe, routes
 from steelyard.server.web.routes import BODY_LIMITS, add_pages
+from steelyard.server.web.warming import warm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -65,6 +66,7 @@ async def _beside(app: FastAPI) -> AsyncGenerator[None]:
     """What runs as long as the application: sending, and what is due now and then."""
     tasks = [
         asyncio.create_task(_over_and_over("sending", app.state.sender.run)),
+        asyncio.create_task(warm(app.state.node)),
     ]
     try:
         yield

@@ -176,7 +176,8 @@ def _public() -> dict[str, Shown]:
     dissents = [shown_dissent(naming(view), item) for item in view.publication.dissents]
     files = [("CSAF 2.0", "/advisories/x.json")]
     item = advisories.Published("EX-SA-2026-0001", paper, dissents, files)
-    entrance = sign_in.present("/cases", HOSTILE, [(HOSTILE, "/sign-in/oidc")])
+    elsewhere = [(HOSTILE, "/sign-in/provider")]
+    entrance = sign_in.present("https://node.example", "c" * 64, "/cases", HOSTILE, elsewhere)
     return {
         "sign in": ("sign_in", entrance, public("/sign-in")),
         "advisories": ("advisories", advisories.present([item], now), public("/advisories")),

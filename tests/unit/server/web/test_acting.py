@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from sqlalchemy import Connection
 
 from steelyard.attest import generate_key
 from steelyard.disclosure.case import View
-from steelyard.server.node import About, create_identity, saying
+from steelyard.server.node import About, create_identity, publishing, saying
+from steelyard.server.web.settings import Settings
 
 from .others import Other, join, open_case, say
 from .visits import Browser, Files, Site, text_of
@@ -102,6 +104,22 @@ def test_published_files_are_for_anybody_to_save(site: Site, ana: Browser) -> No
     feed = reader.get("/advisories/feed.atom")
     assert feed.headers["content-type"].startswith("application/atom+xml")
     assert "HUB-2026-1" in feed.text
+
+
+def test_where_the_node_has_an_https_address_it_is_a_provider_of_advisories(
+    open_site: Callable[..., Site],
+) -> None:
+    site = open_site(Settings(Path(), url="https://node.example"))
+    case = open_case(site)
+    node, folder = site.node, site.settings.public_folder
+    node.run(lambda c: publishing.draft(node, c, case, ADVISORY.encode()))
+    ana = site.person("coordinator")
+    act(ana, case, "publish")
+    reader = site.browser()
+    metadata = reader.get("/.well-known/csaf/provider-metadata.json")
+    assert metadata.status_code == 200
+    assert metadata.json()["publisher"]["name"] == "Hub"
+    assert any(path.suffix == ".json" for path in folder.rglob("*hub-2026-1*"))
 
 
 def test_a_vendor_that_gets_the_report_is_aware_and_reads_the_same(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import statistics
+import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
+from starlette.testclient import TestClient
 
 from steelyard.disclosure.case import Draft, sign_event
 from steelyard.server.node import About, Identity, create_identity, ordering, saying
 from steelyard.server.storage import organizations as cards
 
+from .others import open_case
 from .visits import START, Browser, Site
 
 PARTICIPANTS, EVENTS = 121, 5000
@@ -77,3 +80,14 @@ def test_the_board_of_a_large_case_is_there_at_once(
     assert statistics.median(found) < LIMIT_MS
     assert f"/cases/{large}" not in caplog.text
     assert "/cases/{case}" in caplog.text
+
+
+def test_the_cases_that_moved_last_are_read_when_the_node_starts(site: Site) -> None:
+    case = open_case(site)
+    site.node.chains.drop_all()
+    assert site.node.chains.held(case) is None
+    until = time.monotonic() + 20
+    with TestClient(site.app):
+        while site.node.chains.held(case) is None and time.monotonic() < until:
+            time.sleep(0.01)
+    assert site.node.chains.held(case) is not None

@@ -101,9 +101,10 @@ class Browser:
 
     def __init__(self, site: Site, address: str = "203.0.113.7") -> None:
         self.site = site
+        base = BASE.replace("http", "https") if site.settings.is_secure else BASE
         self.client = TestClient(
-            site.app, base_url=BASE, client=(address, 5000), follow_redirects=False,
-            headers={"accept": "text/html", "origin": BASE},
+            site.app, base_url=base, client=(address, 5000), follow_redirects=False,
+            headers={"accept": "text/html", "origin": base},
         )  # fmt: skip
         self.page: Response | None = None
 

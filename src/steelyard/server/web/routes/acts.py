@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from steelyard.kernel.errors import SteelyardError
+from steelyard.kernel.errors import SteelyardError, StorageError
 from steelyard.server import people
 from steelyard.server.desk import legal
+from steelyard.server.desk.public import write_public
 from steelyard.server.storage import organizations as cards
 from steelyard.server.web import addresses
+from steelyard.server.web.guard import FAILURES
 from steelyard.server.web.pages import CSRF_FIELD, Problem, acts, facts
 from steelyard.server.web.routes import act_bodies
 from steelyard.server.web.routes.shell import require_found
@@ -91,7 +93,18 @@ class Acts:
         except SteelyardError as error:
             return self._form(asked, sent, Problem(str(error), error.hint))
         group = next(title for title, kinds in acts.GROUPS if kind in kinds)
-        return self.shell.done(addresses.case(case, _TABS[group]), "said")
+        word = self._published(asked) if kind == "publish" else "said"
+        return self.shell.done(addresses.case(case, _TABS[group]), word)
+
+    def _published(self, asked: Asked) -> str:
+        """Write the files for machines; the advisory is public whether the disk takes them."""
+        shell = self.shell
+        try:
+            write_public(shell.node, shell.settings.public_folder, shell.base(asked))
+        except StorageError as error:
+            FAILURES.error("the public folder was not written", exc_info=error)
+            return "unwritten"
+        return "said"
 
     def show_facts(self, asked: Asked, refused: Problem | None = None) -> Response:
         """Facts for deadlines, as they were entered."""

@@ -47,6 +47,7 @@ NOTICES: Final = {
     "compared": "The fingerprint counts as compared.",
     "account": "The account was changed.",
     "facts": "The facts are kept.",
+    "unwritten": "It is public. The files for machines could not be written: see the log.",
     "signed-out": "You are signed out.",
 }
 """What was just done, by the word in the address `?done=`."""
