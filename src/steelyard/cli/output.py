@@ -31,6 +31,11 @@ def inert(text: str) -> str:
     return text if plain else "".join(map(_escaped, text))
 
 
+def one_line(text: str) -> str:
+    """Somebody else's text on one line, so that it cannot look like lines of ours."""
+    return " ".join(text.split())
+
+
 def _escaped(character: str) -> str:
     if character == "\n" or character.isprintable():
         return character

@@ -16,7 +16,7 @@ from steelyard.cli.disclose.here import (
     organization_named,
     read_text,
 )
-from steelyard.cli.output import say, write, write_json
+from steelyard.cli.output import one_line, say, write, write_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -101,13 +101,14 @@ def show(case: Case, node: NodeFolder = DEFAULT_NODE, as_json: AsJson = False) -
         roles, fix = ", ".join(sorted(member.roles)), f", {item.vfd}" if item.vfd else ""
         left = " (left)" if member.left else ""
         write(f"  {member.card.name}{left}: {roles}; report {item.rm}, consent {item.pec}{fix}")
+    _warn_of_look_alikes(view)
     _show_targets(view, found, now)
     publication = view.publication
     if publication.advisory:
         state = "public" if publication.published else f"draft, {len(publication.approved)} agree"
         write(f"  advisory {publication.advisory[:16]}: {state}")
     for item in publication.dissents:
-        write(f"  dissent of {view.named(item.author)}: {item.text}")
+        write(f"  dissent of {view.named(item.author)}: {one_line(item.text)}")
 
 
 @app.command()
@@ -215,6 +216,14 @@ def _found(own: str, chain: Chain, opened_objects: dict[str, bytes]) -> dict[str
         for (organization, handle), item in found.targets.items()
         if is_coordinator or organization == own
     }
+
+
+def _warn_of_look_alikes(view: View) -> None:
+    from steelyard.disclosure.case.organization import look_alike_names
+
+    names = {name: member.card.name for name, member in view.members.items()}
+    for name, others in look_alike_names(names).items():
+        say(f"warning: {names[name]} ({name[:20]}) looks like {', '.join(others)}")
 
 
 def _show_targets(view: View, found: dict[str, str], now: datetime) -> None:

@@ -14,7 +14,7 @@ from steelyard.cli.disclose.here import (
     organization_named,
     require_server,
 )
-from steelyard.cli.output import say, write, write_json
+from steelyard.cli.output import one_line, say, write, write_json
 
 if TYPE_CHECKING:
     from steelyard.server.storage.organizations import Known
@@ -86,10 +86,10 @@ def status(node: NodeFolder = DEFAULT_NODE, as_json: AsJson = False) -> None:
         return
     for item in health:
         state = f"{item.waiting} waiting, {item.dead} given up"
-        error = f"; last: {item.last_error}" if item.last_error else ""
+        error = f"; last: {one_line(item.last_error)}" if item.last_error else ""
         write(f"{names.get(item.destination, item.destination[:20])}: {state}{error}")
     for letter in (*dead, *refused):
-        write(f"dead letter {letter.parcel_id[:12]} {letter.kind}: {letter.reason}")
+        write(f"dead letter {letter.parcel_id[:12]} {letter.kind}: {one_line(letter.reason)}")
     for fault in faults:
         write(f"{fault.kind} by {names.get(fault.culprit, fault.culprit[:20])}: {fault.text}")
 

@@ -205,7 +205,8 @@ def _refused(node: Node, connection: Connection, parcel: Parcel, body: dict[str,
     chain = node.chains.get(connection, case)
     if chain.view.host != parcel.sender:
         raise NotSatisfied("only the host of a case refuses events", where=REFUSED)
-    reason = saying.ANEW if body["anew"] else body["reason"]
+    # On one line, so that it cannot look like lines of ours where it is shown.
+    reason = saying.ANEW if body["anew"] else " ".join(body["reason"].split())
     cases.refuse_pending(connection, case, body["digest"], reason)
     if body["anew"] and chain.size >= body["size"]:
         saying.sign_anew(node, connection, chain)
