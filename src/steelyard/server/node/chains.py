@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _HELD: Final = 256
+_HELD_ENTRIES: Final = 100_000
+"""Each takes about 3.5 kB."""
 
 
 class Chains:
@@ -104,8 +106,10 @@ class Chains:
             self._held.clear()
 
     def _trim(self) -> None:
-        while len(self._held) > _HELD:
-            self._held.popitem(last=False)
+        entries = sum(chain.size for chain in self._held.values())
+        while len(self._held) > _HELD or (entries > _HELD_ENTRIES and len(self._held) > 1):
+            _, oldest = self._held.popitem(last=False)
+            entries -= oldest.size
 
 
 def _agrees(connection: Connection, held: Chain, size: int, head: str) -> bool:

@@ -18,7 +18,6 @@ from steelyard.kernel.errors import BrokenSeal
 from steelyard.server.node.chains import Chains
 from steelyard.server.node.identity import Identity, load_identity_of
 from steelyard.server.node.limits import Limits
-from steelyard.server.node.restoring import since
 from steelyard.server.storage import Database, Writer, open_database
 from steelyard.server.storage import organizations as cards
 
@@ -124,7 +123,7 @@ def open_node(folder: Path, url: str = "") -> Node:
     identity = load_identity_of(folder)
     database = open_database(url or f"sqlite:///{folder / 'steelyard.db'}")
     with database.reading() as connection:
-        restored = since(connection)
+        restored = cards.restored_since(connection)
     node = Node(identity, database, restored=restored)
     node.run(lambda connection: cards.keep(connection, identity.card, node.now(), trusted=True))
     return node

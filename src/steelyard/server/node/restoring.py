@@ -15,17 +15,14 @@ from steelyard.server.node.letters import FETCH
 from steelyard.server.node.posting import Letter, send_to
 from steelyard.server.storage import cases, followers
 from steelyard.server.storage import organizations as cards
-from steelyard.server.storage.cases import instant, seconds
+from steelyard.server.storage.cases import seconds
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import Connection
 
     from steelyard.server.node.node import Node
 
 PATIENCE: Final = timedelta(hours=24)
-_SETTING: Final = "restored"
 
 
 def begin(node: Node, connection: Connection) -> int:
@@ -46,15 +43,9 @@ def begin(node: Node, connection: Connection) -> int:
             send_to(node, connection, card, Letter(FETCH, row.id, {"size": chain.size}))
         asked += len(others)
     at = node.now()
-    cards.set_setting(connection, _SETTING, str(seconds(at)))
+    cards.set_setting(connection, cards.RESTORED, str(seconds(at)))
     node.restored = at
     return asked
-
-
-def since(connection: Connection) -> datetime | None:
-    """When the database came back from a backup, while cases still wait; None otherwise."""
-    found = cards.setting(connection, _SETTING)
-    return instant(int(found)) if found else None
 
 
 def waits(node: Node, connection: Connection, case: str) -> bool:
@@ -87,5 +78,5 @@ def require_recovered(node: Node, connection: Connection, case: str) -> None:
 def finish(node: Node, connection: Connection) -> None:
     """Forget the restoring once no case waits."""
     if node.restored is not None:
-        cards.set_setting(connection, _SETTING, "")
+        cards.set_setting(connection, cards.RESTORED, "")
         node.restored = None

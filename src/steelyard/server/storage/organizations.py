@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, func, insert, select
 
 from steelyard.disclosure.case.organization import Card, open_card, require_later
-from steelyard.server.storage.cases import seconds
+from steelyard.server.storage.cases import instant, seconds
 from steelyard.server.storage.tables import ORGANIZATIONS, SETTINGS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection
+
+RESTORED: Final = "restored"
+"""Names the setting that says when the database came back from a backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,12 @@ def keep(connection: Connection, card: Card, at: datetime, *, trusted: bool | No
 def setting(connection: Connection, name: str) -> str | None:
     """A setting of the node."""
     return connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.name == name)).scalar()
+
+
+def restored_since(connection: Connection) -> datetime | None:
+    """When the database came back from a backup, while cases still wait; None otherwise."""
+    found = setting(connection, RESTORED)
+    return instant(int(found)) if found else None
 
 
 def set_setting(connection: Connection, name: str, value: str) -> None:

@@ -20,10 +20,12 @@ def federate(tmp_path: Path) -> Iterator[Callable[..., Federation]]:
     made: list[Federation] = []
 
     def make(
-        roles: Roles | None = None, url: str = "", about: dict[str, About] | None = None
+        roles: Roles | None = None,
+        urls: dict[str, str] | None = None,
+        about: dict[str, About] | None = None,
     ) -> Federation:
         folder = tmp_path / f"federation-{len(made)}"
-        made.append(Federation(folder, FIVE if roles is None else roles, url, about))
+        made.append(Federation(folder, FIVE if roles is None else roles, urls, about))
         return made[-1]
 
     yield make

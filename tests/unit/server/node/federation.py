@@ -96,7 +96,7 @@ class Federation:
         self,
         folder: Path,
         roles: dict[str, tuple[str, ...]],
-        url: str = "",
+        urls: dict[str, str] | None = None,
         about: dict[str, About] | None = None,
     ) -> None:
         self.about = about or {}
@@ -105,7 +105,7 @@ class Federation:
         self.nodes: dict[str, Node] = {}
         self.folder = folder
         for name, own in roles.items():
-            self.add(name, own, url.format(name=name.replace("-", "_")) if url else "")
+            self.add(name, own, (urls or {}).get(name, ""))
         self.introduce()
 
     def add(self, name: str, roles: tuple[str, ...], url: str = "") -> Node:
@@ -179,6 +179,9 @@ class Federation:
         for name in guests:
             self.invite(host, case, name)
         return case
+
+    def forget_refused(self, name: str, case: str) -> int:
+        return self.run(name, lambda n, c: saying.forget_refused(n, c, case))
 
     def invite(self, host: str, case: str, name: str) -> saying.Said:
         invitation = Invitation(self.id(name), self[name].identity.card.roles)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tests.unit.server.storage import postgresql
 
-from .federation import Federation, Post
+from .federation import FIVE, Federation, Post
 
 LOSS, DUPLICATES = 0.3, 0.2
 
@@ -56,6 +57,27 @@ def test_several_cases_of_several_hosts_converge_while_everybody_talks(
     for host, case in opened.items():
         assert five.heads(case, host, *guests[host]) == {five.head(host, case)}
         assert five.chain(host, case).size > 16
+
+
+def test_nodes_over_postgresql_converge_alike(
+    federate: Callable[..., Federation], postgresql_server: str
+) -> None:
+    names = ("coord", "lab-a", "lab-b")
+    urls = {
+        name: postgresql.make_database(postgresql_server, f"federation_{name.replace('-', '_')}")
+        for name in names
+    }
+    three = federate({name: FIVE[name] for name in names}, urls=urls)
+    three.post = Post(3, loss=LOSS, duplicates=DUPLICATES)
+    case = three.open("coord", "lab-a", "lab-b")
+    for number in range(5):
+        three.round()
+        for name in ("lab-a", "lab-b"):
+            if three.head(name, case):
+                name_target(three, case, name, f"model-{number}")
+    three.settle()
+    assert len(three.heads(case)) == 1
+    assert three.chain("coord", case).size > 5
 
 
 def test_what_waits_is_signed_anew_after_a_refusal_and_stands_once(five: Federation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import email.message
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message
 
 from steelyard.kernel import format_instant, parse_json_object
 from steelyard.server.node import About, notices, timers
@@ -25,19 +27,19 @@ TITLE = "a title"
 DUTY, DESK = "duty@lab-a.example", "desk@lab-a.example"
 
 
-class Mailbox:
+class Mailbox(Message):
     """Takes mail, or refuses it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.messages: list[str] = []
         self.refuses = 0
 
-    async def handle_DATA(self, _server: object, _session: object, envelope: object) -> str:  # noqa: N802
+    def handle_message(self, message: email.message.Message) -> None:
         if self.refuses:
             self.refuses -= 1
-            return "451 try again later"
-        self.messages.append(envelope.content.decode())  # type: ignore[attr-defined]
-        return "250 taken"
+            raise ValueError("not now")
+        self.messages.append(message.as_string())
 
 
 @pytest.fixture
