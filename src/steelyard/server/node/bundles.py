@@ -1,6 +1,6 @@
 """Exchange without a server: what waits for an organization, in one file for mail.
 
-Decides what a bundle holds (spec/disclosure-delivery.md, section Bundles): the same parcels that
+Decides what a bundle holds (spec/disclosure-delivery.md, section 4): the same parcels that
 would be sent over the wire, which are taken in the same way. Cards are exchanged before.
 """
 

@@ -1,6 +1,6 @@
 """What a node does with a parcel: open it, take it once, or say why not.
 
-Decides which kind of parcel leads where (spec/disclosure-delivery.md, section Kinds). A parcel
+Decides which kind of parcel leads where (spec/disclosure-node.md, section 4). A parcel
 that was taken is remembered with what became of it, so that a second delivery changes nothing;
 one that cannot be taken is kept as a dead letter with the reason. Who is not in a case is answered
 alike whether the case is here or not.

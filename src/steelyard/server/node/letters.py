@@ -1,7 +1,7 @@
 """What nodes tell each other: the kinds of parcels, and what is in each.
 
-Decides how entries, events and notes lie in a parcel (spec/disclosure-delivery.md, section
-Kinds) and refuses any other form. What follows from them is for `inbox`.
+Decides how entries, events and notes lie in a parcel (spec/disclosure-node.md, section 4) and
+refuses any other form. What follows from them is for `inbox`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How much a node keeps of what others bring, so that nobody fills its disk.
 
-Decides what is too much (spec/disclosure-delivery.md, section Limits). An organization whose
+Decides what is too much (spec/disclosure-node.md, section 4). An organization whose
 fingerprint a person here has compared may bring more than a stranger.
 """
 

@@ -1,6 +1,6 @@
 """One parcel over the wire: a signed HTTP request to an address that was checked.
 
-Decides the request (RFC 9421, spec/disclosure-delivery.md, section HTTP), how much of an answer is
+Decides the request (RFC 9421, spec/disclosure-node.md, section 2), how much of an answer is
 read and for how long, and by which name of the outbox's policy its end is called.
 """
 
