@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from sqlalchemy import Connection
 
 from steelyard.attest import generate_key
 from steelyard.disclosure.case import View
+from steelyard.disclosure.reproducer.verdict import Verdict
 from steelyard.server.node import About, create_identity, publishing, saying
 from steelyard.server.web.settings import Settings
 
-from .others import Other, join, open_case, say
+from .others import Other, answer, join, open_case, say
 from .visits import Browser, Files, Site, text_of
 
 ADVISORY = """\
@@ -350,3 +352,31 @@ def test_a_barred_account_is_out_at_once_and_a_new_one_enrols_by_its_link(site: 
     ana.send(path, roles=["viewer"], barred="yes")
     assert bo.get("/cases").status_code == 303
     assert site.browser().get(link).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("own", "role", "shown"),
+    [
+        (("coordinator", "reporter"), "coordinator", "shown"),
+        (("coordinator", "reporter"), "analyst", "shown"),
+        (("coordinator", "reporter"), "viewer", ""),
+        (("reporter",), "coordinator", ""),
+    ],
+)
+def test_what_was_found_is_for_coordinators_in_both_senses(
+    site: Site, lab: Other, reproducer: bytes, own: tuple[str, ...], role: str, shown: str
+) -> None:
+    case = open_case(site, lab)
+    chief, person = site.person("coordinator"), site.person(role)
+    act(chief, case, "query", level="verdict", until="2026-11-20T10:00", to=[lab.id],
+        files={"reproducer": ("flaw.json", reproducer)})  # fmt: skip
+    say(site, lab, case, "target", handle="m1", version="1", commitment=None, guardrail="")
+    answer(site, lab, case, Verdict.AFFECTED)
+    view = view_of(site, case)
+    if own != site.node.identity.card.roles:
+        member = replace(view.members[site.node.organization], roles=frozenset(own))
+        chain = site.node.chains.held(case)
+        assert chain is not None
+        chain._view = view.with_member(site.node.organization, member)
+    page = person.get(f"/cases/{case}/affectedness").text
+    assert ('class="chip affected"' in page) is bool(shown)

@@ -12,6 +12,7 @@ import pytest
 
 from steelyard.kernel.errors import ConfigurationError
 from steelyard.server.storage.accounts import all_accounts
+from steelyard.server.web.routes import signing_in
 from steelyard.server.web.settings import Oidc, Settings, read_settings
 
 from . import small_provider as fake
@@ -208,6 +209,13 @@ def test_a_name_that_is_known_already_is_no_account_of_anybody_else(joined: Join
     joined.site.first("Olu")
     joined.sign_in(joined.site.browser())
     assert sorted(len(roles) for _, roles in joined.accounts()) == [1, 2]
+
+
+def test_a_slow_provider_holds_up_nobody_else(joined: Joined) -> None:
+    with signing_in._ASKING, signing_in._ASKING:
+        answer = joined.site.browser().get("/sign-in/provider")
+        assert "the provider is slow, and others wait" in answer.text
+    assert joined.site.browser().get("/sign-in/provider").status_code == 303
 
 
 def test_without_a_provider_there_is_none(site: Site) -> None:

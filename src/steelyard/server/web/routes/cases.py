@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 _SEES: Final = "see"
 _ONE: Final = f"{addresses.CASES}/{{case}}"
+_REPORTS: Final = 50
+"""New reports on the page of the morning; the page of reports has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,15 @@ class Cases:
 
     def home(self, asked: Asked) -> Response:
         """What needs attention today."""
-        node = self.shell.node
+        node, handles = self.shell.node, people.may(asked.visitor.roles, "triage")
         with node.database.reading() as connection:
             views = self._views(connection)
-            waiting = report_rows.list_reports(connection, ("received",))
+            waiting = report_rows.list_reports(connection, ("received",), _REPORTS)
             held = home.Held(
                 views=views,
                 boards=legal.boards(node, connection, views),
                 outgoing=outgoing.listed(connection, ("dead",)),
-                reports=[self._received(row) for row in waiting],
+                reports=[self._received(row) for row in waiting] if handles else [],
                 refused=len(post.refused_letters(connection)),
             )
         page = home.present(held, node.organization, node.now())

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _TIERS: Final[Mapping[str, str]] = {"h0": "see", "h1": "read-h1", "h2": "read-h2"}
 _TEXT: Final = "text/plain"
 _SHOWN: Final = 20_000
+_OPENED_BYTES: Final = 256 * 1024
+"""What is larger is no answer and no note: it is fetched as a file, or not opened for a page."""
 
 
 def may_read(roles: Collection[str], payload: Payload, own: str) -> bool:
@@ -59,7 +61,8 @@ class Texts(Mapping[str, str]):
         payload = self.view.payloads.get(name)
         if payload is None or payload.media_type != _TEXT or payload.finding:
             raise KeyError(name)
-        if not may_read(self.roles, payload, self.node.organization):
+        is_small = payload.size_bytes <= _OPENED_BYTES
+        if not is_small or not may_read(self.roles, payload, self.node.organization):
             raise KeyError(name)
         try:
             plaintext = saying.read_object(self.node, self.connection, name).plaintext
@@ -84,5 +87,8 @@ def findings(
     return {
         name: saying.read_object(node, connection, name).plaintext
         for name, payload in view.payloads.items()
-        if payload.finding and name in here and may_read(roles, payload, node.organization)
+        if payload.finding
+        and name in here
+        and payload.size_bytes <= _OPENED_BYTES
+        and may_read(roles, payload, node.organization)
     }

@@ -7,16 +7,22 @@ Decides what a browser goes through. Whether a ticket, a token or a link holds i
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from starlette.responses import RedirectResponse
 
 from steelyard.attest import PublicKey
 from steelyard.kernel import canonical_json, keyed_digest, parse_json_object, read_bytes
-from steelyard.kernel.errors import BrokenSeal, SteelyardError, UnknownName
+from steelyard.kernel.errors import (
+    BrokenSeal,
+    SteelyardError,
+    TargetUnreachable,
+    UnknownName,
+)
 from steelyard.server import people
 from steelyard.server.people import enrolling, id_tokens, provider, tickets
 from steelyard.server.storage import accounts
@@ -27,6 +33,7 @@ from steelyard.server.web.routes import quotas
 from steelyard.server.web.routes.shell import own_path
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -39,11 +46,13 @@ if TYPE_CHECKING:
     from steelyard.server.web.routes.shell import Shell
 
 _LINKS: Final = frozenset({enrolling.FIRST, enrolling.ENROL, tickets.SIGN_IN_LINK})
+_Told = TypeVar("_Told")
 _REQUEST: Final = "provider"
 _USED: Final = "ticket"
 _REQUEST_FOR: Final = timedelta(minutes=10)
 _TOKEN_BYTES: Final = 32
 _SECRET_LIMIT_BYTES: Final = 4096
+_ASKING: Final = threading.BoundedSemaphore(2)
 _UNKNOWN: Final = "no account here is signed in by this"
 _GONE: Final = "this link was used, or has expired"
 
@@ -150,7 +159,7 @@ class SigningIn:
             redirect=f"{self.shell.base(asked)}{addresses.PROVIDER_BACK}",
         )
         try:
-            endpoints = asyncio.run(provider.discover(client))
+            endpoints = _asked(provider.discover(client))
         except SteelyardError as error:
             return self._page(asked, addresses.HOME, Problem(error.message, error.hint))
         subject = canonical_json(
@@ -190,7 +199,7 @@ class SigningIn:
         if not code:
             raise BrokenSeal("the provider did not sign you in", hint="try again, or use a key")
         request = provider.Request(state, told["nonce"], told["verifier"], told["redirect"])
-        token, keys = asyncio.run(_redeemed(client, request, code))
+        token, keys = _asked(_redeemed(client, request, code))
         expected = id_tokens.Expected(client.issuer, client.id, request.nonce)
         claims = id_tokens.verify(token, keys, expected, node.now())
         settings = self.shell.settings.oidc
@@ -287,6 +296,21 @@ class SigningIn:
             hosts=tuple(settings.hosts.split()),
             allow_private=self.shell.settings.allow_private,
         )
+
+
+def _asked(call: Coroutine[Any, Any, _Told]) -> _Told:
+    """What the provider says; while it is slow, few wait for it, and the pages go on.
+
+    Raises:
+        TargetUnreachable: others wait already.
+    """
+    if not _ASKING.acquire(blocking=False):
+        call.close()
+        raise TargetUnreachable("the provider is slow, and others wait", hint="try again soon")
+    try:
+        return asyncio.run(call)
+    finally:
+        _ASKING.release()
 
 
 async def _redeemed(
