@@ -20,12 +20,13 @@ def sign_in(
         Path | None, typer.Option(help="Your key, enrolled at the node; signs a ticket.")
     ] = None,
     account: Annotated[
-        str, typer.Option(help="Name or id of an account, where you run the node yourself.")
-    ] = "",
-    at: Annotated[str, typer.Option(help="Address of the node.")] = "",
+        str | None, typer.Option(help="Name or id of an account, where you run the node yourself.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="Address of the node.")] = None,
     challenge: Annotated[
-        str, typer.Option(help="The challenge of the page; prints what to paste, not a link.")
-    ] = "",
+        str | None,
+        typer.Option(help="The challenge of the page; prints what to paste, not a link."),
+    ] = None,
     node: NodeFolder = DEFAULT_NODE,
 ) -> None:
     """Print a link that signs you in to a node's pages once, or the answer to their challenge."""
@@ -40,11 +41,11 @@ def sign_in(
     if key is not None:
         _ticket(key, base, challenge)
         return
-    write(f"{base}/link/{_link(node, account)}")
+    write(f"{base}/link/{_link(node, account or '')}")
     say(f"it works once, within {_LINK_MINUTES} minutes")
 
 
-def _ticket(key: Path, base: str, challenge: str) -> None:
+def _ticket(key: Path, base: str, challenge: str | None) -> None:
     from steelyard.attest import load_private_key
     from steelyard.kernel import utc_now
     from steelyard.server.people.tickets import GOOD_FOR, sign_ticket
