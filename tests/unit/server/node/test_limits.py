@@ -34,13 +34,15 @@ def case(five: Federation) -> str:
 
 
 def hand(five: Federation, sender: str, to: str, letter: Letter) -> str:
-    """What a receiver says of a letter."""
+    """Why a receiver does not take a letter; the sender may be told less."""
     card = five[to].identity.card
     five.run(sender, lambda n, c: send_to(n, c, card, letter))
     *_, last = [item for item in five.outgoing(sender) if item.receiver == to]
     five.hand_over(last)
     five.drop(sender)
-    return five.post.outcomes[-1].reason
+    with five[to].database.reading() as connection:
+        reasons = {item.parcel_id: item.reason for item in post.refused_letters(connection)}
+    return reasons.get(five.post.outcomes[-1].parcel_id, "")
 
 
 def sealed_for(five: Federation, name: str, content: bytes = b"x") -> bytes:
