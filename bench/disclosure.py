@@ -55,12 +55,13 @@ CHAIN_EVENTS, CHAIN_LIMIT_S = 5000, 1.0
 HOSTILE_BYTES, HOSTILE_LIMIT_S, HOSTILE_LIMIT_MIB = 10_000_000, 1.0, 200
 LEAST_PER_S, LEAST_SHARE, MOST_P99_MS = 1000, 0.6, 150
 SCRIPT = """
-local place, events = 0, {}
+local place, events = -1, {}
 for line in io.lines("%s") do events[#events + 1] = line end
 wrk.method = "POST"
+-- wrk asks once for itself before it begins.
 request = function()
   place = place + 1
-  return wrk.format(nil, "%s", nil, events[place])
+  return wrk.format(nil, "%s", nil, events[math.max(place, 1)])
 end
 """
 

@@ -2,7 +2,7 @@
 
 Decides nothing but the answer: the author's signature is the authentication, and the event is
 ordered and on disk before it is acknowledged. This is the hot path: bare ASGI, the signature
-checked here so that the thread that orders has nothing left but the rules and the row.
+checked beside the thread that orders, which has nothing left but the rules and the row.
 """
 
 from __future__ import annotations
@@ -45,12 +45,9 @@ class Events:
         """Order an event."""
         del scope
         body = await read_body(receive)
-        claim = read_claim(body)
-        chain = self._node.chains.held(claim.event.case)
-        if chain is None:
-            chain = await asyncio.to_thread(self._read, claim.event.case)
-        if not _stands(chain, claim, body):
-            self._require_author(chain, claim)
+        # Checking a signature lets go of the interpreter; on the loop, everybody would wait until
+        # it is had again.
+        claim = await asyncio.to_thread(self._believed, body)
         self._quota.take(claim.event.author)
         made = self._node.change(lambda connection: self._order(connection, claim, body))
         status, answer = await asyncio.wrap_future(made)
@@ -58,9 +55,22 @@ class Events:
         await send({"type": "http.response.start", "status": status.value, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    def _read(self, case: str) -> Chain:
-        with self._node.database.reading() as connection:
-            return self._node.chains.get(connection, case)
+    def _believed(self, body: bytes) -> Claim:
+        """What an event says, if its author signed it.
+
+        Raises:
+            MalformedEvidence, BrokenSeal: no event.
+            UnknownName: not of an author of a case that is here.
+        """
+        claim = read_claim(body)
+        case = claim.event.case
+        chain = self._node.chains.held(case)
+        if chain is None:
+            with self._node.database.reading() as connection:
+                chain = self._node.chains.get(connection, case)
+        if not _stands(chain, claim, body):
+            self._require_author(chain, claim)
+        return claim
 
     def _require_author(self, chain: Chain, claim: Claim) -> None:
         """Refuse an event that no key of its author in the case signed, in words that tell nothing.
