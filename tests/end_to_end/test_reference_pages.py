@@ -57,7 +57,7 @@ def test_documented_defaults_are_the_real_ones(name: str) -> None:
         option: str(p.default)
         for p in COMMANDS[name].params
         for option in p.opts
-        if p.default is not None and not isinstance(p.default, bool) and not p.required
+        if p.default not in (None, "") and not isinstance(p.default, bool) and not p.required
     }
     quoted = {option: text.strip("`") for option, text in rows if text.startswith("`")}
     assert quoted == {option: value for option, value in real.items() if option.startswith("--")}
