@@ -7,12 +7,15 @@ written, what nobody claimed is forgotten. Asked twice, it does nothing twice.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.acts.embargo import answer_until
-from steelyard.kernel.errors import CannotVerify, NotSatisfied
+from steelyard.kernel.errors import CannotVerify, NotSatisfied, SteelyardError, StorageError
 from steelyard.server.node import following, notices, rotation, saying
+from steelyard.server.node.ordering import FAILURES
+from steelyard.server.node.telling import Teller
 from steelyard.server.storage import cases, objects
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.cases import instant, seconds
@@ -30,6 +33,7 @@ BEAT: Final = timedelta(hours=24)
 SOON: Final = timedelta(minutes=10)
 """How often, where a host showed something else or signed more than came."""
 STRAY_DAYS: Final = 30
+EVERY_S: Final = 600.0
 _LATEST: Final = "beat"
 
 
@@ -39,18 +43,39 @@ def tick(node: Node, connection: Connection) -> int:
     objects.drop_strays(connection, node.now() - timedelta(days=STRAY_DAYS))
     is_daily, is_soon = (_is_due(node, connection, each) for each in (BEAT, SOON))
     for case in cases.case_ids(connection):
-        chain = node.chains.get(connection, case)
-        member = chain.view.members.get(node.organization)
-        if member is None or member.left:
-            continue
-        done += lapse_invitations(node, connection, chain)
-        if chain.view.host != node.organization and (
-            is_daily or (is_soon and _is_amiss(connection, chain))
-        ):
-            following.say_what_is_held(node, connection, case)
-            done += 1
-        done += notices.write(node, connection, chain)
+        try:
+            done += _look_after(node, connection, case, is_daily=is_daily, is_soon=is_soon)
+        except StorageError:
+            raise
+        except SteelyardError as error:
+            # One case that cannot be read must not keep the others from being looked after.
+            FAILURES.error("case %s is not looked after: %s", case[:16], error)
     return done
+
+
+async def run(node: Node) -> None:
+    """Look after every case until cancelled, and send what people are told."""
+    teller = Teller(node)
+    while True:
+        await asyncio.wrap_future(node.change(lambda connection: tick(node, connection)))
+        await teller.once()
+        await asyncio.sleep(EVERY_S)
+
+
+def _look_after(
+    node: Node, connection: Connection, case: str, *, is_daily: bool, is_soon: bool
+) -> int:
+    chain = node.chains.get(connection, case)
+    member = chain.view.members.get(node.organization)
+    if member is None or member.left:
+        return 0
+    done = lapse_invitations(node, connection, chain)
+    if chain.view.host != node.organization and (
+        is_daily or (is_soon and _is_amiss(connection, chain))
+    ):
+        following.say_what_is_held(node, connection, case)
+        done += 1
+    return done + notices.write(node, connection, chain)
 
 
 def silent(node: Node, chain: Chain) -> Iterator[str]:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from steelyard import __version__
 from steelyard.disclosure.delivery.parcel import PARCEL_LIMIT_BYTES
+from steelyard.server.node import timers
 from steelyard.server.node.sending import Sender
 from steelyard.server.web import problems
 from steelyard.server.web.guard import FAILURES, Guard, Limits
@@ -66,6 +67,7 @@ async def _beside(app: FastAPI) -> AsyncGenerator[None]:
     """What runs as long as the application: sending, and what is due now and then."""
     tasks = [
         asyncio.create_task(_over_and_over("sending", app.state.sender.run)),
+        asyncio.create_task(_over_and_over("timers", lambda: timers.run(app.state.node))),
         asyncio.create_task(warm(app.state.node)),
     ]
     try:
