@@ -7,6 +7,7 @@ answer to which request. Fetches nothing.
 from __future__ import annotations
 
 import hmac
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -91,7 +92,7 @@ def _require_claims(claims: Mapping[str, Any], expected: Expected) -> None:
     if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_LIMIT:
         raise MalformedEvidence("the token names nobody", where=_WHERE)
     if not isinstance(nonce, str) or not hmac.compare_digest(
-        nonce.encode(), expected.nonce.encode()
+        nonce.encode("utf-8", "replace"), expected.nonce.encode()
     ):
         raise BrokenSeal("the token answers another request", where=_WHERE)
     several = isinstance(claims["aud"], list) and len(cast("list[Any]", claims["aud"])) > 1
@@ -111,7 +112,7 @@ def _require_time(claims: Mapping[str, Any], now: int) -> None:
 
 def _time(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise MalformedEvidence(f"{name} is no time", where=_WHERE)
     return value
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from tests.unit.disclosure.abuse.hostile import damaged
 
 from steelyard.disclosure.delivery import (
     object_id,
@@ -28,10 +29,6 @@ from .parties import ALICE, BOB, keys, parcel
 
 # Set it higher to look longer: every parser gets so many seconds.
 SECONDS = float(os.environ.get("STEELYARD_FUZZ_SECONDS", "0.7"))
-TOKENS = (
-    b"{", b"}", b"[" * 300, b'"', b"\\ud800", b"null", b"-0", b"1e999", b"\xff", b"\0\0\0\0",
-    b"\xff\xff\xff\xff", b"\n", b"NaN", b"=", b"org:", b'"wrapped":"', b"\xc3",
-)  # fmt: skip
 RECIPIENTS = {one.organization: one.hybrid.recipient for one in (ALICE, BOB)}
 OBJECT = seal_object(b"x", media_type="text/plain", recipients=RECIPIENTS, random=os.urandom)
 PARCEL = pack(parcel(), ALICE.key, BOB.hybrid.recipient)
@@ -40,27 +37,6 @@ INSIDE = join_parts(
 )
 HEAD = b"steelyard/disclosure-parcel/1\n" + bytes.fromhex(BOB.hybrid.recipient.key_id)
 INFO = f"steelyard/disclosure-parcel/1\0{BOB.organization}\0{HEAD[-32:].hex()}".encode()
-
-
-def damaged(data: bytes, drawn: random.Random) -> bytes:
-    result = bytearray(data)
-    for _ in range(drawn.randint(1, 4)):
-        at = drawn.randrange(len(result) + 1)
-        upto = min(at + drawn.choice((1, 4, 32, 500)), len(result))
-        match drawn.randrange(5):
-            case 0:
-                result[at:upto] = bytes(
-                    byte ^ (1 << drawn.randrange(8)) for byte in result[at:upto]
-                )
-            case 1:
-                del result[at:upto]
-            case 2:
-                result[at:at] = drawn.choice(TOKENS)
-            case 3:
-                result[at:at] = result[upto : upto + drawn.randrange(64)]
-            case _:
-                result[at:upto] = drawn.choice(TOKENS)
-    return bytes(result)
 
 
 def open_inside(content: bytes) -> object:
