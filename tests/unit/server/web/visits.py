@@ -21,6 +21,7 @@ from steelyard.server.web.settings import Settings
 
 BASE = "http://127.0.0.1:8767"
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
+WORDS = "the unmistakable words of a reporter"
 Files = dict[str, tuple[str, bytes]]
 
 
@@ -218,6 +219,21 @@ def report(browser: Browser, title: str = "A model leaks", summary: str = "It te
     browser.get("/report/abstract")
     browser.send("/report/abstract", title=title, summary=summary, go="next")
     return send_draft(browser)
+
+
+def begun(site: Site, address: str = "203.0.113.7", **values: str) -> Browser:
+    """Somebody who has filled in the abstract."""
+    browser = site.browser(address)
+    browser.get("/report")
+    browser.follow()
+    filled = {"title": "A model leaks", "summary": WORDS, **values}
+    browser.send("/report/abstract", go="next", **filled)
+    return browser
+
+
+def number_of(browser: Browser) -> str:
+    """The number of the latest report."""
+    return browser.get("/reports?state=all").text.split('href="/reports/')[1].split('"')[0]
 
 
 def send_draft(browser: Browser) -> str:

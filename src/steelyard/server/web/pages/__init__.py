@@ -7,7 +7,8 @@ A route takes what it holds, calls a presenter, and renders the result:
 
 | template | presenter | needs |
 |---|---|---|
-| sign_in | `sign_in.present` | where the reader was going |
+| sign_in | `sign_in.present` | the challenge, where the reader was going |
+| link | `sign_in.present_ticket`, `sign_in.present_enrolment`, `facts.present` | one form |
 | home | `home.present` | views, deadline boards, outbox rows, reports that wait |
 | cases | `home.present_cases` | views |
 | board | `board.present` | a view, what the address asks for (`board.read_asked`) |
@@ -24,6 +25,9 @@ A route takes what it holds, calls a presenter, and renders the result:
 | intake | `intake.present` | the step, what was saved, errors by field |
 | receipt | `intake.present_receipt` | the report's number and private link |
 | follow | `intake.present_follow` | the report's number, state and messages |
+| reports, report | `triage.present`, `triage.present_one` | reports as the desk opens them |
+| opening | `triage.present_opening` | a report, the roles of the organization |
+| accounts, account | `accounts.present`, `accounts.present_one` | accounts and their keys |
 | problem | `problem.present` | status, message, hint |
 
 Presenters are pure: what a node holds and an instant go in, a frozen dataclass comes out. Every
