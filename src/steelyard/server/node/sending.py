@@ -50,7 +50,6 @@ class Sender:
     every_s: float = 1.0
     _known: dict[str, Destination] = field(default_factory=dict[str, Destination])
     _next_ask: datetime | None = None
-    _pump_next: float = 0.0
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self) -> None:
@@ -58,21 +57,42 @@ class Sender:
         self._woken.set()
 
     async def run(self) -> None:
-        """Send until cancelled."""
-        async with self._client() as client:
-            while True:
-                await self.turn(client)
-                try:
-                    await asyncio.wait_for(self._woken.wait(), self.every_s)
-                except TimeoutError:
-                    continue
-                finally:
-                    self._woken.clear()
+        """Keep followers up and send, until cancelled."""
+        async with self._client() as client, asyncio.TaskGroup() as group:
+            group.create_task(self._keep_up())
+            group.create_task(self._send_on(client))
+
+    async def _keep_up(self) -> None:
+        """Put what followers lack into the outbox, for a tenth of the time at most.
+
+        Where many follow, they hear a little later, rather than that events wait for them.
+        """
+        while True:
+            for case in await asyncio.to_thread(self._behind):
+                begun = time.monotonic()
+                await asyncio.to_thread(self._pump_one, case)
+                await asyncio.sleep((_PUMP_SHARE - 1) * (time.monotonic() - begun))
+            await asyncio.to_thread(self._ask)
+            await asyncio.sleep(self.every_s)
+
+    async def _send_on(self, client: httpx.AsyncClient) -> None:
+        while True:
+            await self._send_due(client)
+            try:
+                await asyncio.wait_for(self._woken.wait(), self.every_s)
+            except TimeoutError:
+                continue
+            finally:
+                self._woken.clear()
 
     async def turn(self, client: httpx.AsyncClient) -> int:
-        """Send everything that is due now; how many parcels were tried."""
-        if time.monotonic() >= self._pump_next:
-            await asyncio.to_thread(self._pump)
+        """Keep every follower up, then send everything that is due; how many parcels were tried."""
+        for case in await asyncio.to_thread(self._behind):
+            await asyncio.to_thread(self._pump_one, case)
+        await asyncio.to_thread(self._ask)
+        return await self._send_due(client)
+
+    async def _send_due(self, client: httpx.AsyncClient) -> int:
         chosen = await asyncio.to_thread(self._choose)
         await asyncio.gather(*(self._send(client, item) for item in chosen))
         return len(chosen)
@@ -88,20 +108,13 @@ class Sender:
             timeout=_TIMEOUT_S, follow_redirects=False, limits=limits, trust_env=False
         )
 
-    def _pump(self) -> None:
-        """Keep followers up, a case to a change, so that no event waits for all of them.
+    def _behind(self) -> tuple[str, ...]:
+        return self.node.run(lambda connection: ordering.to_pump(self.node, connection))
 
-        Takes a tenth of the time at most: where many follow, they hear a little later.
-        """
-        begun = time.monotonic()
-        behind = self.node.run(lambda connection: ordering.to_pump(self.node, connection))
-        for case in behind:
-            self.node.run(
-                lambda connection, case=case: ordering.pump_one(self.node, connection, case)
-            )
-        ended = time.monotonic()
-        if ended - begun > self.every_s / _PUMP_SHARE:
-            self._pump_next = ended + (_PUMP_SHARE - 1) * (ended - begun)
+    def _pump_one(self, case: str) -> None:
+        self.node.run(lambda connection: ordering.pump_one(self.node, connection, case))
+
+    def _ask(self) -> None:
         now = self.node.now()
         if self._next_ask is None or now >= self._next_ask:
             self._next_ask = now + missing.EVERY
