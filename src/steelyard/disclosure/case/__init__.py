@@ -5,7 +5,7 @@ Pure rules: bytes and instants are arguments. Sending is for `delivery`, storing
 
 from __future__ import annotations
 
-from steelyard.disclosure.case.chain import Chain, Entry, Ordered, replay
+from steelyard.disclosure.case.chain import Chain, Ordered, replay
 from steelyard.disclosure.case.checkpoint import (
     CaseCheckpoint,
     Fault,
@@ -14,6 +14,7 @@ from steelyard.disclosure.case.checkpoint import (
     open_checkpoint,
     sign_checkpoint,
 )
+from steelyard.disclosure.case.entry import Entry
 from steelyard.disclosure.case.event import Draft, Event, case_id, open_event, sign_event
 from steelyard.disclosure.case.organization import Card, open_card, sign_card
 from steelyard.disclosure.case.view import View

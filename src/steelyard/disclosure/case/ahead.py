@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from steelyard.attest import PublicKey
-    from steelyard.disclosure.case.chain import Entry
+    from steelyard.disclosure.case.entry import Entry
     from steelyard.disclosure.case.event import Claim
 
 _WINDOW: Final = 256

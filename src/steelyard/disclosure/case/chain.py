@@ -1,7 +1,6 @@
 """The chain of a case: entries in the order that its host gave them, each bound to the last.
 
-Decides the hash of an entry, and takes entries one by one (spec/disclosure-case.md, section
-Chain). A host admits events and makes entries of them; everybody else accepts entries and
+Takes entries one by one (spec/disclosure-case.md, section Chain). A host admits events and makes entries of them; everybody else accepts entries and
 checks all that the host had to check. Storing and sending them is for others.
 """
 
@@ -9,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from steelyard.disclosure.case.ahead import read_ahead
+from steelyard.disclosure.case.entry import Entry
 from steelyard.disclosure.case.event import FIRST, read_claim
 from steelyard.disclosure.case.fold import AHEAD, apply_event, keys_of
-from steelyard.kernel import sha256_hex
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, NotSatisfied
 
 if TYPE_CHECKING:
@@ -25,49 +24,7 @@ if TYPE_CHECKING:
     from steelyard.disclosure.case.view import View
     from steelyard.disclosure.states.rules import Advice, Effect
 
-_DOMAIN: Final = b"steelyard/case-entry/1\x00"
 _EARLIEST_YEAR, _LATEST_YEAR = 1970, 9000
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A place in a case.
-
-    Attributes:
-        index: 0, 1, 2, ...
-        previous: Hash of the entry before; the id of the case for the first.
-        ordered: When the host ordered it, whole seconds.
-        event: The signed event.
-    """
-
-    index: int
-    previous: str
-    ordered: datetime
-    event: bytes
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the signed event."""
-        return sha256_hex(self.event)
-
-    @property
-    def hash(self) -> str:
-        """The head of the case after this entry."""
-        return entry_hash(self.previous, self.index, self.ordered, self.digest)
-
-
-def entry_hash(previous: str, index: int, ordered: datetime, digest: str) -> str:
-    """SHA-256 over domain, previous hash, index, time and the digest of the signed event."""
-    body = b"".join(
-        (
-            _DOMAIN,
-            bytes.fromhex(previous),
-            index.to_bytes(8, "big"),
-            int(ordered.timestamp()).to_bytes(8, "big"),
-            bytes.fromhex(digest),
-        )
-    )
-    return sha256_hex(body)
 
 
 @dataclass(frozen=True, slots=True)

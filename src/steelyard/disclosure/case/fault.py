@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from steelyard.attest import PublicKey
-    from steelyard.disclosure.case.chain import Entry
     from steelyard.disclosure.case.checkpoint import CaseCheckpoint
+    from steelyard.disclosure.case.entry import Entry
 
 LINKED_SCHEMA: Final = "steelyard/linked-checkpoint/1"
 LINK_LIMIT: Final = 65_536
