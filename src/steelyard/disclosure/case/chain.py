@@ -1,7 +1,8 @@
 """The chain of a case: entries in the order that its host gave them, each bound to the last.
 
-Takes entries one by one (spec/disclosure-case.md, section Chain). A host admits events and makes entries of them; everybody else accepts entries and
-checks all that the host had to check. Storing and sending them is for others.
+Takes entries one by one (spec/disclosure-case.md, section Chain). A host admits events and makes
+entries of them; everybody else accepts entries and checks all that the host had to check. Storing
+and sending them is for others.
 """
 
 from __future__ import annotations
