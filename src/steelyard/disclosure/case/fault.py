@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from steelyard.disclosure.case import shapes
-from steelyard.disclosure.case.entry import entry_hash
 from steelyard.disclosure.case.checkpoint import Fault, compare, open_checkpoint
+from steelyard.disclosure.case.entry import entry_hash
 from steelyard.kernel import canonical_json, format_instant, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 
