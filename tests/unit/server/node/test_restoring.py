@@ -1,0 +1,75 @@
+"""A host whose database came back from a backup asks before it orders."""
+
+from __future__ import annotations
+
+import pytest
+
+from steelyard.kernel.errors import StorageError
+from steelyard.server.node import restoring
+from steelyard.server.storage import organizations as cards
+
+from .federation import Federation
+
+
+def lose_two(five: Federation) -> tuple[str, str]:
+    """A case of `coord`, restored to before its last two entries; its head before that."""
+    case = five.open("coord", "lab-b")
+    five.settle()
+    backup = five.back_up("coord")
+    for number in range(2):
+        five.say("lab-b", case, "target", handle=f"model-{number}", **MODEL)
+        five.settle()
+    head = five.head("coord", case)
+    five.restore("coord", backup)
+    return case, head
+
+
+MODEL = {"commitment": None, "version": "1", "guardrail": ""}
+
+
+def test_a_restored_host_orders_nothing_until_it_was_answered(five: Federation) -> None:
+    case, head = lose_two(five)
+    coord = five["coord"]
+    assert coord.run(lambda c: restoring.begin(coord, c)) == 1
+    with pytest.raises(StorageError) as refused:
+        five.invite("coord", case, "lab-c")
+    assert refused.value.hint == "try again; the case goes on once they have answered"
+    five.settle()
+    assert five.head("coord", case) == head
+    assert coord.restored is None
+    five.invite("coord", case, "lab-c")
+    five.clock.forward(hours=1)
+    five.settle()
+    assert five.head("lab-b", case) == five.head("coord", case) != head
+
+
+def test_a_participant_that_holds_no_more_says_so(five: Federation) -> None:
+    case = five.open("coord", "lab-b")
+    five.settle()
+    coord = five["coord"]
+    coord.run(lambda c: restoring.begin(coord, c))
+    five.settle()
+    assert coord.restored is None
+    five.invite("coord", case, "lab-c")
+
+
+def test_who_is_silent_is_waited_for_a_day_if_another_answers(five: Federation) -> None:
+    case = five.open("coord", "lab-b", "lab-c")
+    five.settle()
+    coord = five["coord"]
+    coord.run(lambda c: restoring.begin(coord, c))
+    with five.without("lab-c"):
+        five.settle_among("coord", "lab-b")
+        with pytest.raises(StorageError):
+            five.invite("coord", case, "deploy-d")
+        five.clock.forward(hours=25)
+        five.invite("coord", case, "deploy-d")
+
+
+def test_waiting_outlives_a_restart(five: Federation) -> None:
+    case, _ = lose_two(five)
+    coord = five["coord"]
+    coord.run(lambda c: restoring.begin(coord, c))
+    with coord.database.reading() as connection:
+        assert cards.restored_since(connection) == coord.restored
+        assert restoring.waits(coord, connection, case)
