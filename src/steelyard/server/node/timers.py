@@ -15,7 +15,6 @@ from steelyard.disclosure.case.acts.embargo import answer_until
 from steelyard.kernel.errors import CannotVerify, NotSatisfied, SteelyardError, StorageError
 from steelyard.server.node import following, notices, rotation, saying
 from steelyard.server.node.ordering import FAILURES
-from steelyard.server.node.telling import Teller
 from steelyard.server.storage import cases, objects
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.cases import instant, seconds
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from steelyard.disclosure.case import Chain
     from steelyard.server.node.node import Node
+    from steelyard.server.node.telling import Teller
 
 BEAT: Final = timedelta(hours=24)
 """How often participants say what they hold, if nothing is amiss."""
@@ -53,9 +53,8 @@ def tick(node: Node, connection: Connection) -> int:
     return done
 
 
-async def run(node: Node) -> None:
+async def run(node: Node, teller: Teller) -> None:
     """Look after every case until cancelled, and send what people are told."""
-    teller = Teller(node)
     while True:
         await asyncio.wrap_future(node.change(lambda connection: tick(node, connection)))
         await teller.once()

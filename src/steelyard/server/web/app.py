@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
 
 from steelyard import __version__
 from steelyard.disclosure.delivery.parcel import PARCEL_LIMIT_BYTES
+from steelyard.kernel import read_bytes
+from steelyard.kernel.errors import ConfigurationError
 from steelyard.server.node import timers
 from steelyard.server.node.sending import Sender
+from steelyard.server.node.telling import Mail, Teller
 from steelyard.server.web import problems
 from steelyard.server.web.guard import FAILURES, Guard, Limits
 from steelyard.server.web.machines import PARCELS_PATH, describe, routes
@@ -26,16 +30,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from steelyard.server.node import Node
-    from steelyard.server.web.settings import Settings
+    from steelyard.server.web.settings import Settings, Smtp
 
 _PAUSE_S: Final = 5.0
+_PASSWORD_LIMIT_BYTES: Final = 4096
 _BODY_LIMITS: Final = {PARCELS_PATH: PARCEL_LIMIT_BYTES, **BODY_LIMITS}
 
 
 def make_app(node: Node, settings: Settings) -> FastAPI:
     """The application of a node.
 
-    `app.state` has `node`, `settings` and `sender`.
+    `app.state` has `node`, `settings`, `sender` and `teller`.
     """
     app = FastAPI(
         title="Steelyard disclosure node",
@@ -49,6 +54,7 @@ def make_app(node: Node, settings: Settings) -> FastAPI:
     app.state.node = node
     app.state.settings = settings
     app.state.sender = Sender(node, allow_private=settings.allow_private)
+    app.state.teller = Teller(node, mail_of(settings.smtp), allow_private=settings.allow_private)
     app.router.routes[:0] = routes(node, settings)
     add_pages(app)
     app.openapi = lambda: describe(app)  # pyright: ignore[reportAttributeAccessIssue]
@@ -65,9 +71,12 @@ def make_app(node: Node, settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _beside(app: FastAPI) -> AsyncGenerator[None]:
     """What runs as long as the application: sending, and what is due now and then."""
+    state = app.state
     tasks = [
         asyncio.create_task(_over_and_over("sending", app.state.sender.run)),
-        asyncio.create_task(_over_and_over("timers", lambda: timers.run(app.state.node))),
+        asyncio.create_task(
+            _over_and_over("timers", lambda: timers.run(app.state.node, app.state.teller))
+        ),
         asyncio.create_task(warm(app.state.node)),
     ]
     try:
@@ -88,3 +97,22 @@ async def _over_and_over(name: str, run: Callable[[], Awaitable[Any]]) -> None:
         except Exception as error:  # noqa: BLE001 - the boundary of what runs beside the routes
             FAILURES.error("%s stopped, and begins again", name, exc_info=error)
         await asyncio.sleep(_PAUSE_S)
+
+
+def mail_of(smtp: Smtp) -> Mail | None:
+    """The mail server that the settings name; None for none.
+
+    Raises:
+        ConfigurationError: half a mail server.
+        MalformedEvidence: the password cannot be read.
+    """
+    if not smtp.host:
+        return None
+    if not smtp.sender or bool(smtp.user) != bool(smtp.password_file):
+        message = "a mail server needs a sender, and a user goes with a password file"
+        raise ConfigurationError(message, where="[smtp]")
+    password = ""
+    if smtp.password_file:
+        data = read_bytes(Path(smtp.password_file), limit_bytes=_PASSWORD_LIMIT_BYTES)
+        password = data.decode("utf-8", "replace").strip()
+    return Mail(smtp.host, smtp.port, smtp.sender, smtp.user, password, starttls=smtp.starttls)

@@ -71,18 +71,6 @@ class Smtp:
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
-    """What is called when something waits; empty for nothing.
-
-    Attributes:
-        secret_file: Holds the secret that calls are signed with.
-    """
-
-    url: str = ""
-    secret_file: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Oidc:
     """A provider that signs people in (OpenID Connect); empty for none.
 
@@ -131,7 +119,6 @@ class Settings:
     access_log: bool = True
     quotas: Quotas = field(default_factory=Quotas)
     smtp: Smtp = field(default_factory=Smtp)
-    webhook: Webhook = field(default_factory=Webhook)
     oidc: Oidc = field(default_factory=Oidc)
 
     @property
@@ -175,7 +162,6 @@ def read_settings(folder: Path, flags: Mapping[str, Any]) -> Settings:
     tables = {
         "quotas": _part(Quotas(), given.pop("quotas", {}), f"{where} [quotas]"),
         "smtp": _part(Smtp(), given.pop("smtp", {}), f"{where} [smtp]"),
-        "webhook": _part(Webhook(), given.pop("webhook", {}), f"{where} [webhook]"),
         "oidc": _oidc(given.pop("oidc", {}), f"{where} [oidc]"),
     }
     said = {name: value for name, value in flags.items() if value is not None}
