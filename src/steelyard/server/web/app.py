@@ -71,7 +71,6 @@ def make_app(node: Node, settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _beside(app: FastAPI) -> AsyncGenerator[None]:
     """What runs as long as the application: sending, and what is due now and then."""
-    state = app.state
     tasks = [
         asyncio.create_task(_over_and_over("sending", app.state.sender.run)),
         asyncio.create_task(
