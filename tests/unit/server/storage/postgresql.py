@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 USER = "steelyard"
 
@@ -37,21 +40,42 @@ def running() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     data = folder / "data"
-
-    def call(program: str, *arguments: str) -> None:
-        command = [str(programs / program), "-D", str(data), *arguments]
-        subprocess.run(command, check=True, capture_output=True, cwd=folder, **owner)
-
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c fsync=off -k {folder}"
+    made = ["initdb", "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C"]
+    command = [programs / "postgres", "-D", data, "-k", folder]
+    for setting in ("listen_addresses=127.0.0.1", f"port={port}", "fsync=off"):
+        command += ["-c", setting]
+    if shutil.which("setpriv"):
+        # Ends with the tests, also where they are killed.
+        command = ["setpriv", "--pdeathsig", "INT", *command]
     try:
-        call("initdb", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C")
-        call("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+        made[0] = str(programs / made[0])
+        subprocess.run(made, check=True, capture_output=True, cwd=folder, **owner)
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **owner)
         try:
+            _await(port)
             yield f"postgresql://{USER}@127.0.0.1:{port}"
         finally:
-            call("pg_ctl", "-w", "-m", "immediate", "stop")
+            server.send_signal(signal.SIGQUIT)
+            server.wait(30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await(port: int) -> None:
+    """Wait until the server answers."""
+    until = time.monotonic() + 60
+    address = f"postgresql+psycopg://{USER}@127.0.0.1:{port}/postgres"
+    engine = create_engine(address, poolclass=NullPool)
+    while True:
+        try:
+            engine.connect().close()
+        except OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def make_database(server: str, name: str) -> str:
