@@ -8,6 +8,7 @@ chain.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case import CaseCheckpoint, sign_checkpoint
@@ -27,6 +28,8 @@ from steelyard.server.storage import cases, early, followers, post
 from steelyard.server.storage.early import Early
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Connection
 
     from steelyard.disclosure.case import Chain, Event, Ordered
@@ -57,26 +60,103 @@ def admit(
         MalformedEvidence: no event.
         StorageError: the case waits for what its participants hold.
     """
-    chain = node.chains.get(connection, case)
-    if node.restored is not None:
-        restoring.require_recovered(node, connection, case)
-    if chain.view.host != node.organization:
-        host = chain.view.named(chain.view.host)
-        raise NotSatisfied(f"{host} orders this case, not this node", where=case[:16])
-    before = chain.size
-    try:
-        ordered = chain.admit(envelope, node.now(), claim)
-        if chain.size > before:
-            cases.add_entry(connection, chain.view, ordered)
-            if ordered.event.kind in _MEMBERSHIP:
-                follow_members(node, connection, chain)
-            if chain.view.host != node.organization:
-                _hand_over(node, connection, chain)
-    except BaseException:
-        if chain.size > before:
-            node.chains.drop(case)
-        raise
-    return ordered
+    (admitted,) = admit_many(node, connection, [Offered(case, envelope, claim)])
+    if isinstance(admitted, SteelyardError):
+        raise admitted
+    return admitted.ordered
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """An event that is to be ordered; see `admit`."""
+
+    case: str
+    envelope: bytes
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An event that stands in its case.
+
+    Attributes:
+        head: Of the case once it was ordered.
+        is_new: Whether it was ordered now.
+    """
+
+    ordered: Ordered
+    head: str
+    is_new: bool
+
+
+def admit_many(
+    node: Node, connection: Connection, offered: Iterable[Offered]
+) -> list[Admitted | SteelyardError]:
+    """Order events, each as if it had come alone; what is written for all is written once.
+
+    Returns:
+        For each event that it stands, or why it was refused; errors as of `admit`.
+    """
+    batch = _Batch(node, connection)
+    found: list[Admitted | SteelyardError] = []
+    for item in offered:
+        try:
+            found.append(batch.take(item))
+        except SteelyardError as error:
+            found.append(error)
+    batch.write()
+    return found
+
+
+class _Batch:
+    """Events that were taken into chains in memory, and are to be written together."""
+
+    def __init__(self, node: Node, connection: Connection) -> None:
+        self._node = node
+        self._connection = connection
+        self._chains: dict[str, Chain] = {}
+        self._new: list[tuple[Chain, Ordered]] = []
+
+    def take(self, item: Offered) -> Admitted:
+        """Order one event in memory."""
+        chain = self._chain(item.case)
+        if chain.view.host != self._node.organization:
+            host = chain.view.named(chain.view.host)
+            message = f"{host} orders this case, not this node"
+            raise NotSatisfied(message, where=item.case[:16])
+        before = chain.size
+        ordered = chain.admit(item.envelope, self._node.now(), item.claim)
+        is_new = chain.size > before
+        if is_new:
+            self._new.append((chain, ordered))
+        return Admitted(ordered, chain.head, is_new)
+
+    def write(self) -> None:
+        """Keep what was taken; what cannot be kept is forgotten in memory too."""
+        try:
+            cases.add_entries(
+                self._connection, [(chain.view, ordered) for chain, ordered in self._new]
+            )
+            changed = {c.case for c, ordered in self._new if ordered.event.kind in _MEMBERSHIP}
+            for case, chain in {chain.case: chain for chain, _ in self._new}.items():
+                if case in changed:
+                    follow_members(self._node, self._connection, chain)
+                if chain.view.host != self._node.organization:
+                    _hand_over(self._node, self._connection, chain)
+        except BaseException:
+            for chain, _ in self._new:
+                self._node.chains.drop(chain.case)
+            raise
+
+    def _chain(self, case: str) -> Chain:
+        """The chain of a case, held against what is stored once for all events of a batch."""
+        found = self._chains.get(case)
+        if found is None:
+            found = self._node.chains.get(self._connection, case)
+            if self._node.restored is not None:
+                restoring.require_recovered(self._node, self._connection, case)
+            self._chains[case] = found
+        return found
 
 
 def follow_members(node: Node, connection: Connection, chain: Chain, *, sent: int = 0) -> None:

@@ -15,6 +15,8 @@ from steelyard.disclosure.case import Entry
 from steelyard.server.storage.tables import CASES, CHECKPOINTS, ENTRIES, FAULTS, FOLLOWERS, PENDING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection, Row
 
     from steelyard.disclosure.case import CaseCheckpoint, Fault, Ordered, View
@@ -124,8 +126,31 @@ def entries(
 
 def add_entry(connection: Connection, view: View, ordered: Ordered) -> None:
     """Keep an entry, and where its case stands now."""
-    entry, case = ordered.entry, view.case
-    row = {
+    add_entries(connection, [(view, ordered)])
+
+
+def add_entries(connection: Connection, added: Sequence[tuple[View, Ordered]]) -> None:
+    """Keep entries of any cases, in order, each with a view that is no older than it."""
+    if not added:
+        return
+    connection.execute(_ADD_ENTRY, [_entry_row(view.case, ordered) for view, ordered in added])
+    moved: dict[str, dict[str, Any]] = {}
+    for view, ordered in added:
+        stands = _stands_row(view)
+        if ordered.entry.index == 0:
+            connection.execute(
+                insert(CASES),
+                {"id": view.case, "opened": seconds(ordered.entry.ordered), **stands},
+            )
+        else:
+            moved[view.case] = {"key": view.case, **stands}
+    for row in moved.values():
+        connection.execute(_MOVE_CASE, row)
+
+
+def _entry_row(case: str, ordered: Ordered) -> dict[str, Any]:
+    entry = ordered.entry
+    return {
         "case_id": case,
         "place": entry.index,
         "previous": entry.previous,
@@ -133,18 +158,16 @@ def add_entry(connection: Connection, view: View, ordered: Ordered) -> None:
         "digest": ordered.event.digest,
         "event": entry.event,
     }
-    connection.execute(_ADD_ENTRY, row)
-    stands = {
+
+
+def _stands_row(view: View) -> dict[str, Any]:
+    return {
         "title": view.title,
         "host": view.host,
         "size": view.size,
         "head": view.head,
         "ordered": seconds(view.ordered),
     }
-    if entry.index == 0:
-        connection.execute(insert(CASES), {"id": case, "opened": stands["ordered"], **stands})
-    else:
-        connection.execute(_MOVE_CASE, {"key": case, **stands})
 
 
 def behind(connection: Connection, host: str) -> tuple[str, ...]:

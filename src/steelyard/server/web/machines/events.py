@@ -8,6 +8,7 @@ checked beside the thread that orders, which has nothing left but the rules and 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
     from steelyard.disclosure.case import Chain
     from steelyard.disclosure.case.event import Claim
+    from steelyard.kernel.errors import SteelyardError
     from steelyard.server.node import Node
     from steelyard.server.web.quotas import Quota
 
+_BATCH: Final = 256
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -40,6 +43,7 @@ class Events:
     def __init__(self, node: Node, quota: Quota) -> None:
         self._node = node
         self._quota = quota
+        self._queue = _Queue(node)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Order an event."""
@@ -49,8 +53,13 @@ class Events:
         # it is had again.
         claim = await asyncio.to_thread(self._believed, body)
         self._quota.take(claim.event.author)
-        made = self._node.change(lambda connection: self._order(connection, claim, body))
-        status, answer = await asyncio.wrap_future(made)
+        admitted = await self._queue.order(ordering.Offered(claim.event.case, body, claim))
+        answer = b'{"hash":"%s","head":"%s","index":%d}' % (
+            admitted.ordered.hash.encode(),
+            admitted.head.encode(),
+            admitted.ordered.entry.index,
+        )
+        status = HTTPStatus.CREATED if admitted.is_new else HTTPStatus.OK
         headers = [_JSON, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": status.value, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
@@ -89,18 +98,47 @@ class Events:
         if not claim.proven:
             raise UnknownName("no case of this author")
 
-    def _order(self, connection: Connection, claim: Claim, body: bytes) -> tuple[HTTPStatus, bytes]:
-        case = claim.event.case
-        chain = self._node.chains.get(connection, case)
-        before = chain.size
-        ordered = ordering.admit(self._node, connection, case, body, claim)
-        status = HTTPStatus.CREATED if chain.size > before else HTTPStatus.OK
-        answer = b'{"hash":"%s","head":"%s","index":%d}' % (
-            ordered.hash.encode(),
-            chain.head.encode(),
-            ordered.entry.index,
-        )
-        return status, answer
+
+class _Queue:
+    """Events that wait for the writer: those that came meanwhile are ordered together.
+
+    Args:
+        node: Hosts the cases.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._waiting: list[tuple[ordering.Offered, asyncio.Future[ordering.Admitted]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def order(self, offered: ordering.Offered) -> ordering.Admitted:
+        """Have an event ordered; it is on disk when this returns."""
+        result: asyncio.Future[ordering.Admitted] = asyncio.get_running_loop().create_future()
+        self._waiting.append((offered, result))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        return await result
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            try:
+                change = self._node.change(partial(self._change, [item for item, _ in batch]))
+                found = await asyncio.wrap_future(change)
+            except Exception as error:  # noqa: BLE001 - each of those who wait must hear of it
+                found = [error] * len(batch)
+            for (_, result), outcome in zip(batch, found, strict=True):
+                if result.cancelled():
+                    continue
+                if isinstance(outcome, Exception):
+                    result.set_exception(outcome)
+                else:
+                    result.set_result(outcome)
+
+    def _change(
+        self, offered: list[ordering.Offered], connection: Connection
+    ) -> list[ordering.Admitted | SteelyardError]:
+        return ordering.admit_many(self._node, connection, offered)
 
 
 def _stands(chain: Chain, claim: Claim, body: bytes) -> bool:
