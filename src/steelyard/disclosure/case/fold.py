@@ -86,7 +86,7 @@ def apply_event(view: View | None, event: Event, at: datetime, head: str) -> App
     is_host = event.author == view.host
     require_permission(event.kind, member.roles, is_host=is_host)
     if event.kind != "transfer" and view.moving:
-        view = replace(view, moving={})
+        view = view.changed(moving={})
     step = Step(view, event, at)
     ACTS[event.kind](step)
     after = step.view.members[event.author]
@@ -94,7 +94,7 @@ def apply_event(view: View | None, event: Event, at: datetime, head: str) -> App
         after, sequence=event.sequence, previous=event.digest, heard=at, **step.counted
     )
     members = {**step.view.members, event.author: spoken}
-    done = replace(step.view, members=members, size=view.size + 1, head=head, ordered=at)
+    done = step.view.changed(members=members, size=view.size + 1, head=head, ordered=at)
     return Applied(done, tuple(step.effects), tuple(step.advice))
 
 

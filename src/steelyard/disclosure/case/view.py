@@ -6,7 +6,7 @@ View). What was found about targets is sealed and not here; see `findings`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -177,7 +177,7 @@ class Emergency:
     told: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """A case after `size` entries.
 
@@ -221,6 +221,16 @@ class View:
     emergencies: tuple[Emergency, ...] = ()
     moving: Mapping[tuple[str, int, str], frozenset[str]] = field(default_factory=lambda: _NOTHING)
 
+    def changed(self, **changes: Any) -> View:  # noqa: ANN401 - values of fields
+        """The same view with some fields changed.
+
+        Copies the fields as a whole, which is why they are no slots: `dataclasses.replace` hands
+        each of them over by name, and a long case does so some times for every entry.
+        """
+        made = object.__new__(View)
+        made.__dict__.update(self.__dict__, **changes)
+        return made
+
     def member(self, organization: str) -> Member:
         """The member of that id that has not left.
 
@@ -250,4 +260,4 @@ class View:
 
     def with_member(self, organization: str, member: Member) -> View:
         """The same view with one member changed or added."""
-        return replace(self, members={**self.members, organization: member})
+        return self.changed(members={**self.members, organization: member})

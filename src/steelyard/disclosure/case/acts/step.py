@@ -6,7 +6,7 @@ Decides nothing; carries a view through an act, and lets the state machines move
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from steelyard.disclosure.states.rules import Act, Effect, apply
@@ -61,7 +61,7 @@ class Step:
 
     def set(self, **changes: Any) -> None:  # noqa: ANN401 - fields of View
         """Change fields of the view."""
-        self.view = replace(self.view, **changes)
+        self.view = self.view.changed(**changes)
 
     def move(
         self, machine: str, event: str, *, attesters: Collection[str] = (), actor: str = ""
