@@ -2,8 +2,8 @@
 
 `assess` holds the one function that a newcomer should read first; its steps are
 `declare` (sign what will be done), `observe` (run it), `regress` (test for published
-flaws) and `issue` (sign what it showed). `collect` reads evidence that exists already, `request` says what a run is,
-`folder` where its files lie, `attempts` counts runs.
+flaws) and `issue` (sign what it showed). `collect` reads evidence that exists already,
+`request` says what a run is, `folder` where its files lie, `attempts` counts runs.
 """
 
 from steelyard.pipeline.assess import Assessed, assess
