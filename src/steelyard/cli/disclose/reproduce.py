@@ -117,7 +117,9 @@ def seal_variants(
     if as_json:
         write_json({"schema": "steelyard/sealed-variants-summary/1", **file.root.to_json()})
     else:
-        write(f"sealed_variants_commitment: {{root: {file.root.root}, size: {file.root.size}}}")
+        # Quoted: a digest can look like a number, which strict YAML asks to be told apart.
+        root, size = file.root.root, file.root.size
+        write(f'sealed_variants_commitment: {{root: "{root}", size: {size}}}')
     say(f"keep secret until the mitigation is verified: {out}")
 
 
