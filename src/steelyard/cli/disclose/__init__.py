@@ -9,6 +9,7 @@ from steelyard.cli.disclose.affectedness import answer, ask, audit
 from steelyard.cli.disclose.bundles import export
 from steelyard.cli.disclose.deadlines import deadlines
 from steelyard.cli.disclose.intake import import_
+from steelyard.cli.disclose.marks import mark, trace
 from steelyard.cli.disclose.reproduce import check, reproduce, seal_variants, verify_fix
 from steelyard.cli.disclose.sign_in import sign_in
 from steelyard.cli.disclose.states import skill, states
@@ -24,6 +25,8 @@ app.command()(skill)
 app.command()(deadlines)
 app.command("import")(import_)
 app.command()(export)
+app.command()(mark)
+app.command()(trace)
 node.app.command("sign-in")(sign_in)
 app.add_typer(node.app, name="node")
 app.add_typer(node.cards, name="card")

@@ -8,6 +8,7 @@ short of that the answer is undecided. It names a copy: who let it out is for pe
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -113,6 +114,11 @@ def capacity(text: str, *, media_type: str = "text/plain") -> int:
     """
     require_prose(text, media_type)
     return len(_usable(text))
+
+
+def places_to_name(recipients: int, *, false_accusation: float = FALSE_ACCUSATION) -> int:
+    """The fewest places at which a whole copy names its reader among so many."""
+    return math.ceil(math.log2(recipients / false_accusation))
 
 
 def trace(
