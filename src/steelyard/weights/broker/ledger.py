@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from steelyard.kernel import exact_instant, format_instant
 from steelyard.kernel.errors import (
     BrokenSeal,
+    CannotVerify,
     DuplicateRecord,
     MalformedEvidence,
     StorageError,
@@ -135,13 +136,20 @@ class Ledger:
             StorageError: it could not be, or somebody else wrote, cut or moved the ledger.
         """
         expected = self.entries + 1
-        if self._write(event, now_s) != expected or not self._is_in_place():
-            # Never counted on from here: every later entry differs from what is expected too.
-            self.entries = -1
-            message = "the ledger was changed by somebody else while this broker runs"
-            hint = "find out who; then start the broker again, it reads all of it anew"
-            raise StorageError(message, where=str(self._path), hint=hint)
+        try:
+            follows = self._write(event, now_s) == expected and self._is_in_place()
+        except CannotVerify as error:
+            raise self._changed() from error
+        if not follows:
+            raise self._changed()
         self.entries = expected
+
+    def _changed(self) -> StorageError:
+        # Never counted on from here: every later entry differs from what is expected too.
+        self.entries = -1
+        message = "the ledger was changed by somebody else while this broker runs"
+        hint = "find out who; then start the broker again, it reads all of it anew"
+        return StorageError(message, where=str(self._path), hint=hint)
 
     def _write(self, event: Event, now_s: float) -> int:
         self.latest_s = max(self.latest_s, now_s)

@@ -88,7 +88,11 @@ def _replaced(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("harm", [_appended, _cut, _replaced, Path.unlink])
+def _damaged(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"not an entry\n")
+
+
+@pytest.mark.parametrize("harm", [_appended, _cut, _damaged, _replaced, Path.unlink])
 def test_a_ledger_that_changes_under_a_running_broker_ends_its_handing_out(
     tmp_path: Path, harm: object
 ) -> None:
@@ -99,6 +103,22 @@ def test_a_ledger_that_changes_under_a_running_broker_ends_its_handing_out(
         with pytest.raises(StorageError) as caught:
             take(broker, clock, 1)
         assert caught.value.message == CHANGED
+
+
+def test_a_ledger_that_is_mended_under_a_running_broker_stays_refused(tmp_path: Path) -> None:
+    broker, clock = make_broker(tmp_path)
+    path = tmp_path / "ledger.jsonl"
+    whole = path.read_bytes()
+    _damaged(path)
+    with pytest.raises(StorageError):
+        take(broker, clock, 0)
+    path.write_bytes(whole)
+    with pytest.raises(StorageError) as caught:
+        take(broker, clock, 0)
+    assert caught.value.message == CHANGED
+    broker.close()
+    again, _ = make_broker(tmp_path, clock)
+    assert take(again, clock, 0) == STORE.read(0, 0, 1)
 
 
 def test_a_ledger_that_was_cut_at_a_line_or_deleted_is_refused_by_a_checkpoint(

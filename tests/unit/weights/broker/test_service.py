@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -140,7 +140,7 @@ def test_a_status_follows_its_schema(served: tuple[BrokerServer, Clock]) -> None
     }
 
 
-def test_what_cannot_be_read_or_recorded_is_503_and_names_no_place(
+def test_what_cannot_be_read_is_503_and_names_no_place(
     served: tuple[BrokerServer, Clock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: object) -> bytes:
@@ -149,13 +149,22 @@ def test_what_cannot_be_read_or_recorded_is_503_and_names_no_place(
     monkeypatch.setattr(MadeUpStore, "read", gone)
     message = "the sealed weights cannot be read any more"
     assert detail(client(served).segments(0, 0, 0)) == (503, message)
-    monkeypatch.undo()
-    (tmp_path / "ledger.jsonl").unlink()
-    served[1].now_s += 10_000.0
-    answer = client(served).segments(0, 1, 1)
+
+
+def _spoilt(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"not an entry\n")
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, _spoilt])
+def test_a_ledger_that_was_harmed_is_503_and_names_no_place(
+    served: tuple[BrokerServer, Clock], tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    harm(tmp_path / "ledger.jsonl")
     message = "the ledger was changed by somebody else while this broker runs"
-    assert detail(answer) == (503, message)
-    assert str(tmp_path).encode() not in answer.body
+    for number in range(2):
+        answer = client(served).segments(0, number, number)
+        assert detail(answer) == (503, message)
+        assert str(tmp_path).encode() not in answer.body
 
 
 def test_segments_that_are_gone_from_the_folder_are_a_storage_error(tmp_path: Path) -> None:
