@@ -18,6 +18,7 @@ from pyrage import x25519
 from safetensors.numpy import save_file
 
 from steelyard.attest import PrivateKey, generate_key, load_private_key, save_key
+from steelyard.attest.http_signatures import HttpRequest, sign_request
 from steelyard.cli.main import run
 from steelyard.standard import check_schema
 from steelyard.weights.broker import BrokerClient
@@ -82,10 +83,11 @@ class Served(NamedTuple):
     url: str
 
 
-def serve(site: Site, ledger: Path) -> Served:
+def serve(site: Site, ledger: Path, *options: str) -> Served:
     arguments = [
         "weights", "broker", "serve", str(site.sealed), "--policy", site.path("policy.yaml"),
         "--publisher", site.path("publisher.pem.pub"), "--ledger", str(ledger), "--port", "0",
+        *options,
     ]  # fmt: skip
     process = subprocess.Popen(
         [Path(sys.executable).with_name("steelyard"), *arguments],
@@ -110,6 +112,20 @@ def served(site: Site, ledger: Path) -> Iterator[Served]:
     yield running
     running.process.kill()
     running.process.wait()
+
+
+def test_behind_a_proxy_it_says_where_it_listens(site: Site, ledger: Path) -> None:
+    running = serve(site, ledger, "--behind-proxy", "--authority", "broker.example")
+    try:
+        request = HttpRequest("GET", "broker.example", "/v1/status")
+        client = BrokerClient(running.url, site.key("alice"), time.time)
+        signed = sign_request(request, client.key, created=int(time.time()), nonce=bytes(16))
+        answer = client.send(request, signed | {"Host": "broker.example:443"})
+    finally:
+        running.process.kill()
+        running.process.wait()
+    # Known, where not told to sign again, as it has only just started.
+    assert answer.status in {200, 425}
 
 
 def patiently(client: BrokerClient, first: int) -> int:

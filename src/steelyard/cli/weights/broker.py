@@ -102,7 +102,7 @@ def serve(
     """Serve the segments of sealed weights under budgets; it never has a key to them."""
     from steelyard.attest import load_public_key
     from steelyard.kernel.errors import UsageError
-    from steelyard.weights.broker import Broker, BrokerServer, FolderStore, Limits, read_policy
+    from steelyard.weights.broker import Broker, BrokerServer, FolderStore, read_policy
     from steelyard.weights.broker.tls import server_context
 
     if client_roots is not None and tls_certificate is None:
@@ -111,10 +111,10 @@ def serve(
     store = FolderStore.open(folder, load_public_key(publisher))
     tls = server_context(tls_certificate, client_roots) if tls_certificate else None
     broker = Broker(store, rules, ledger, time.time, _kept(checkpoint, signer))
-    # Behind a proxy everybody comes from one address.
-    limits = Limits(address_connections=0) if behind_proxy else Limits()
     try:
-        server = BrokerServer((host, port), broker, limits, tls, authority or "")
+        server = BrokerServer(
+            (host, port), broker, None, tls, authority or "", behind_proxy=behind_proxy
+        )
     except UsageError:
         broker.close()
         raise
@@ -122,6 +122,8 @@ def serve(
         say("warning: plain HTTP; requests are signed, but who listens sees the ciphertext")
     _tell_ledger(ledger, broker.remembered, is_held=checkpoint is not None)
     write(f"serving {store.model} at {server.url}")
+    if authority:
+        say(f"clients ask {server.scheme}://{server.authority}")
     say(f"rate {rules.terms.rate_bytes_per_s:.4g} bytes/s, {len(rules.principals)} principals")
     try:
         server.serve_forever()

@@ -48,8 +48,7 @@ class Limits:
 
     Attributes:
         connections: At once; more are turned away.
-        address_connections: The same from one address; 0 where a proxy stands before, from
-            whose address everybody comes.
+        address_connections: The same from one address, unless a proxy stands before.
         idle_s: How long a read or write may take.
         request_s: How long a request may take to be there, TLS and body included. Until then
             nobody has shown a key.
@@ -85,6 +84,13 @@ class BrokerServer(ThreadingHTTPServer):
         tls: Where given, every connection is TLS.
         authority: Host and port that requests are signed for; its own address by default, so
             that a request to one broker is none to another.
+        behind_proxy: Whether a proxy stands before: it ends TLS, and everybody comes from its
+            address.
+
+    Attributes:
+        url: Where it listens.
+        authority: Whom requests are signed for.
+        scheme: That clients ask by.
 
     Raises:
         UsageError: no such address here, or it is taken.
@@ -100,13 +106,14 @@ class BrokerServer(ThreadingHTTPServer):
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
         authority: str = "",
+        *,
+        behind_proxy: bool = False,
     ) -> None:
         self.broker = broker
         self.limits = limits or Limits()
         self._tls = tls
-        self._doors = _Doors(self.limits)
-        # A proxy that stands before ends TLS.
-        self.scheme = "https" if tls or not self.limits.address_connections else "http"
+        one_address = self.limits.connections if behind_proxy else self.limits.address_connections
+        self._doors = _Doors(self.limits.connections, one_address)
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         try:
@@ -122,12 +129,9 @@ class BrokerServer(ThreadingHTTPServer):
             ) from error
         host, port = self.server_address[:2]
         own = f"[{host!s}]:{port}" if ":" in str(host) else f"{host!s}:{port}"
+        self.url = f"{'https' if tls else 'http'}://{own}"
+        self.scheme = "https" if tls or behind_proxy else "http"
         self.authority = normal_authority(authority or own, self.scheme)
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"{self.scheme}://{self.authority}"
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Start a thread for a connection, or turn it away."""
@@ -169,16 +173,15 @@ class BrokerServer(ThreadingHTTPServer):
 class _Doors:
     """Counts the connections that are open, in all and from one address."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, all_together: int, one_address: int) -> None:
+        self._all, self._one = all_together, one_address
         self._lock = threading.Lock()
         self._open = Counter[str]()
 
     def enter(self, address: str) -> bool:
         """Count a connection, if there is room for it."""
-        most = self._limits.address_connections or self._limits.connections
         with self._lock:
-            if self._open.total() >= self._limits.connections or self._open[address] >= most:
+            if self._open.total() >= self._all or self._open[address] >= self._one:
                 return False
             self._open[address] += 1
             return True

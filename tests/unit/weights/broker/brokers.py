@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import ssl
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from steelyard.attest import PrivateKey
-from steelyard.weights.broker import Approver, Broker, Grant, Policy, Principal, Terms
+from steelyard.weights.broker import (
+    Approver,
+    Broker,
+    BrokerServer,
+    Grant,
+    Limits,
+    Policy,
+    Principal,
+    Terms,
+)
 from steelyard.weights.broker.drill import Clock, MadeUpStore
+from steelyard.weights.broker.store import Store
 
 ALICE, BOB = (PrivateKey.from_seed(bytes([i]) * 32) for i in (1, 2))
 CUSTODIANS = [PrivateKey.from_seed(bytes([i]) * 32) for i in (3, 4, 5)]
@@ -33,9 +47,36 @@ POLICY = Policy(
 )
 
 
-def make_broker(folder: Path, clock: Clock | None = None) -> tuple[Broker, Clock]:
+def make_broker(
+    folder: Path, clock: Clock | None = None, store: Store = STORE
+) -> tuple[Broker, Clock]:
     clock = clock or Clock()
-    return Broker(STORE, POLICY, folder / "ledger.jsonl", clock), clock
+    return Broker(store, POLICY, folder / "ledger.jsonl", clock), clock
+
+
+@contextmanager
+def listening(
+    folder: Path,
+    limits: Limits,
+    tls: ssl.SSLContext | None = None,
+    *,
+    host: str = "127.0.0.1",
+    proxied_as: str = "",
+    store: Store = STORE,
+) -> Generator[tuple[BrokerServer, Clock]]:
+    """A broker over HTTP whose clock is long after its start, so that buckets are full."""
+    broker, clock = make_broker(folder, store=store)
+    clock.now_s += 10_000.0
+    server = BrokerServer((host, 0), broker, limits, tls, proxied_as, behind_proxy=bool(proxied_as))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server, clock
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        broker.close()
 
 
 def make_grant(clock: Clock, *, purpose: str = "full-load", days: float = 1.0) -> Grant:

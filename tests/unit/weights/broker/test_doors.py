@@ -7,8 +7,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,34 +17,16 @@ from steelyard.weights.broker import BrokerClient, BrokerServer, Limits
 from steelyard.weights.broker.drill import Clock
 from steelyard.weights.broker.tls import server_context
 
-from .brokers import ALICE, STORE, make_broker
+from .brokers import ALICE, STORE, listening
 from .certificates import certified
 
 LIMITS = Limits(connections=6, address_connections=3, idle_s=0.5, request_s=0.8, connection_s=2.0)
 REQUEST = b"GET /v1/header HTTP/1.1\r\n"
 
 
-@contextmanager
-def running(
-    folder: Path, limits: Limits = LIMITS, tls: ssl.SSLContext | None = None
-) -> Generator[tuple[BrokerServer, Clock]]:
-    broker, clock = make_broker(folder)
-    clock.now_s += 10_000.0
-    server = BrokerServer(("127.0.0.1", 0), broker, limits, tls)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield server, clock
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        broker.close()
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[BrokerServer, Clock]]:
-    with running(tmp_path) as found:
+    with listening(tmp_path, LIMITS) as found:
         yield found
 
 
@@ -76,7 +57,7 @@ def test_connections_that_end_before_tls_begins_take_no_place_for_ever(tmp_path:
     certified(tmp_path, "server", certified(tmp_path, "root", None))
     tls = server_context(tmp_path / "server.pem")
     limits = Limits(connections=4, idle_s=0.5, request_s=0.8, connection_s=2.0)
-    with running(tmp_path, limits, tls) as (server, clock):
+    with listening(tmp_path, limits, tls) as (server, clock):
         for number in range(200):
             connection = connected(server)
             connection.sendall(b"\x16\x03\x01aaaa")
@@ -154,7 +135,7 @@ def test_a_request_that_does_not_come_in_time_is_cut_however_it_drips(
 
 def test_a_tls_handshake_that_drips_is_cut(tmp_path: Path) -> None:
     certified(tmp_path, "server", certified(tmp_path, "root", None))
-    with running(tmp_path, LIMITS, server_context(tmp_path / "server.pem")) as (server, _):
+    with listening(tmp_path, LIMITS, server_context(tmp_path / "server.pem")) as (server, _):
         began = time.monotonic()
         with connected(server) as connection:
             try:
@@ -168,11 +149,11 @@ def test_a_tls_handshake_that_drips_is_cut(tmp_path: Path) -> None:
 
 
 def test_one_address_has_its_share_of_the_doors_and_a_proxys_has_all(tmp_path: Path) -> None:
-    for most, expected in ((3, 3), (0, 6)):
-        limits = Limits(6, most, idle_s=5.0, request_s=5.0)
-        folder = tmp_path / str(most)
+    limits = Limits(6, 3, idle_s=5.0, request_s=5.0)
+    for proxied_as, expected in (("", 3), ("broker.example", 6)):
+        folder = tmp_path / str(expected)
         folder.mkdir()
-        with running(folder, limits) as (server, _):
+        with listening(folder, limits, proxied_as=proxied_as) as (server, _):
             held = [connected(server) for _ in range(8)]
             time.sleep(0.3)
             refused = [connection for connection in held if _is_closed(connection)]
@@ -193,7 +174,7 @@ def _is_closed(connection: socket.socket) -> bool:
 
 def test_an_answer_may_take_longer_than_a_request(tmp_path: Path) -> None:
     limits = Limits(request_s=0.5, connection_s=10.0, idle_s=5.0)
-    with running(tmp_path, limits) as (server, clock):
+    with listening(tmp_path, limits) as (server, clock):
         alice = BrokerClient(server.url, ALICE, clock)
         request, fields = _signed(alice, clock)
         with connected(server) as connection:

@@ -3,10 +3,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -30,7 +28,7 @@ from steelyard.weights.broker.fetch import hand_in_once
 from steelyard.weights.broker.tls import server_context
 from steelyard.weights.sealed.header import stream_name
 
-from .brokers import ALICE, BOB, CUSTODIANS, STORE, make_broker, make_grant
+from .brokers import ALICE, BOB, CUSTODIANS, STORE, listening, make_broker, make_grant
 from .certificates import certified
 
 LIMITS = Limits(connections=3, idle_s=0.5, request_s=1.0, connection_s=2.0, body_bytes=8192)
@@ -38,16 +36,8 @@ LIMITS = Limits(connections=3, idle_s=0.5, request_s=1.0, connection_s=2.0, body
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[BrokerServer, Clock]]:
-    broker, clock = make_broker(tmp_path)
-    clock.now_s += 10_000.0
-    server = BrokerServer(("127.0.0.1", 0), broker, LIMITS)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield server, clock
-    server.shutdown()
-    server.server_close()
-    thread.join()
-    broker.close()
+    with listening(tmp_path, LIMITS) as found:
+        yield found
 
 
 def client(served: tuple[BrokerServer, Clock], key: PrivateKey = ALICE) -> BrokerClient:
@@ -187,36 +177,18 @@ def test_limits_are_those_of_the_specification() -> None:
     )  # fmt: skip
 
 
-@contextmanager
-def listening(
-    tmp_path: Path, host: str, authority: str = "", limits: Limits = LIMITS
-) -> Iterator[tuple[BrokerServer, Clock]]:
-    broker, clock = make_broker(tmp_path)
-    clock.now_s += 10_000.0
-    server = BrokerServer((host, 0), broker, limits, None, authority)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield server, clock
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        broker.close()
-
-
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 def test_a_broker_listens_on_an_address_of_ipv6(tmp_path: Path) -> None:
-    with listening(tmp_path, "::1") as (server, clock):
+    with listening(tmp_path, LIMITS, host="::1") as (server, clock):
         assert server.url.startswith("http://[::1]:")
         assert BrokerClient(server.url, ALICE, clock).header() == STORE.header
 
 
 def test_the_own_port_of_a_scheme_is_no_part_of_an_authority(tmp_path: Path) -> None:
-    behind = Limits(address_connections=0)
-    with listening(tmp_path, "127.0.0.1", "Broker.Example:443", behind) as (server, clock):
-        assert (server.authority, server.url) == ("broker.example", "https://broker.example")
-        place = BrokerClient(f"http://127.0.0.1:{server.server_port}", ALICE, clock)
+    with listening(tmp_path, LIMITS, proxied_as="Broker.Example:443") as (server, clock):
+        assert (server.scheme, server.authority) == ("https", "broker.example")
+        assert server.url == f"http://127.0.0.1:{server.server_port}"
+        place = BrokerClient(server.url, ALICE, clock)
         request = HttpRequest("GET", "broker.example", "/v1/header")
         fields = sign_request(request, ALICE, created=int(clock.now_s), nonce=bytes(16))
         assert place.send(request, fields | {"Host": "broker.example:443"}).status == 200
@@ -336,13 +308,8 @@ def test_tls_asks_clients_for_a_certificate(tmp_path: Path) -> None:
     root = certified(tmp_path, "root", None)
     certified(tmp_path, "server", root)
     certified(tmp_path, "client", root)
-    broker, clock = make_broker(tmp_path)
-    clock.now_s += 10_000.0
     tls = server_context(tmp_path / "server.pem", tmp_path / "root.crt")
-    server = BrokerServer(("127.0.0.1", 0), broker, LIMITS, tls)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with listening(tmp_path, LIMITS, tls) as (server, clock):
         known = ssl.create_default_context(cafile=str(tmp_path / "root.crt"))
         bare = BrokerClient(server.url, ALICE, clock, known)
         with pytest.raises(TargetUnreachable):
@@ -351,8 +318,3 @@ def test_tls_asks_clients_for_a_certificate(tmp_path: Path) -> None:
         shown.load_cert_chain(tmp_path / "client.pem")
         assert server.url.startswith("https://")
         assert BrokerClient(server.url, ALICE, clock, shown).header() == STORE.header
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        broker.close()
