@@ -113,6 +113,9 @@ FLAWS_VECTORS: dict[str, Callable[[], bytes]] = {
     "regressions_added": _added,
     "known_advisory": lambda: issued(flaws=FlawsDraft((_SECOND,), known="affected")),
     "known_advisory_answered": lambda: issued(flaws=FlawsDraft(known="affected")),
+    "known_advisory_closed_by_the_signer": lambda: _edited(
+        _KNOWN, _row(version=999, status="not_affected"), known="affected"
+    ),
     "known_advisories_before_the_intent": lambda: _edited(
         _KNOWN, _set("as_of", "2026-02-01T00:00:00Z"), known="affected"
     ),

@@ -78,6 +78,16 @@ class Exposure:
         """Whose finding it is: another publisher's of the same name is another."""
         return (self.publisher, self.advisory, self.finding)
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it says, or leaves open, that what it names is affected."""
+        return self.status in (AFFECTED, INVESTIGATED)
+
+    @property
+    def accuses(self) -> bool:
+        """Whether it says so of the model or its base; a class alone accuses nobody."""
+        return self.is_told and self.relation != "class"
+
     def to_json(self) -> JsonObject:
         """A row of `known-advisories.schema.json`."""
         row = {name: getattr(self, name) for name in self.__slots__}
@@ -109,13 +119,12 @@ class Standing:
     @property
     def concerns(self) -> bool:
         """Whether it says, or leaves open, that what it names is affected, and nothing answers."""
-        told = self.exposure.status in (AFFECTED, INVESTIGATED)
-        return told and self.answered is not Verdict.NOT_AFFECTED
+        return self.exposure.is_told and self.answered is not Verdict.NOT_AFFECTED
 
     @property
     def open(self) -> bool:
-        """Whether it concerns the model or its base; a class alone accuses nobody."""
-        return self.concerns and self.exposure.relation != "class"
+        """Whether it accuses the model or its base, and nothing answers."""
+        return self.concerns and self.exposure.accuses
 
     def to_json(self) -> JsonObject:
         """A row of `verification.schema.json`."""
@@ -182,26 +191,31 @@ def sign_known(
 
 def standings(
     known: Sequence[Exposure],
-    published: Sequence[Exposure],
+    feed: Feed | None,
+    names: Names,
     regressions: Sequence[Regressed],
     finished: datetime,
 ) -> tuple[Standing, ...]:
-    """Where each exposure stands; of one finding the later version counts.
+    """Where each exposure stands; where the feed holds an advisory, the signer only accuses.
 
     Args:
         known: What the signer said at issue.
-        published: What the verifier's feed says.
+        feed: The verifier's; None where none was given.
+        names: What an advisory may mean the passport by.
         regressions: What the run tested for.
         finished: End of the run.
     """
     said = {row.key for row in known}
-    last: dict[tuple[str, str, str], Exposure] = {}
-    for row in (*known, *published):
-        if row.key not in last or _rank(row) >= _rank(last[row.key]):
-            last[row.key] = row
+    published = _last(exposures(feed, names) if feed is not None else ())
+    held = {(one.publisher, one.id): one.version for one in feed.advisories} if feed else {}
+    added = [
+        row
+        for row in _last(known).values()
+        if _adds(row, published.get(row.key), held.get((row.publisher, row.advisory)))
+    ]
     return tuple(
         Standing(row, row.key in said, row.changed > finished, _answer(row, regressions))
-        for _, row in sorted(last.items(), key=lambda entry: entry[0][1:])
+        for row in sorted((*published.values(), *added), key=lambda row: row.key[1:])
     )
 
 
@@ -214,9 +228,31 @@ def advisory_facts(found: Sequence[Standing]) -> dict[str, Fact]:
     }
 
 
-def _rank(row: Exposure) -> tuple[bool, int, bool]:
-    """What names the model or its base first, then later versions, then that which accuses."""
-    return row.relation != "class", row.version, row.status in (AFFECTED, INVESTIGATED)
+def _last(rows: Iterable[Exposure]) -> dict[tuple[str, str, str], Exposure]:
+    """Of each finding the later version, and of equal ones that which accuses."""
+    last: dict[tuple[str, str, str], Exposure] = {}
+    for row in rows:
+        if row.key not in last or _rank(row) >= _rank(last[row.key]):
+            last[row.key] = row
+    return last
+
+
+def _rank(row: Exposure) -> tuple[int, bool, bool]:
+    return row.version, row.accuses, row.is_told
+
+
+def _adds(row: Exposure, published: Exposure | None, held: int | None) -> bool:
+    """Whether the signer's word of a finding counts beside what the feed holds.
+
+    Args:
+        row: What the signer said.
+        published: What the feed says of the same finding, where it concerns the model.
+        held: The version of the advisory in the feed; None where it is not there.
+    """
+    if held is None:
+        return True
+    told = published is not None and published.accuses
+    return row.accuses and row.version >= held and not told
 
 
 def _exposure(

@@ -17,7 +17,6 @@ from steelyard.passport.advisories import (
     Names,
     Standing,
     advisory_facts,
-    exposures,
     names_of,
     standings,
 )
@@ -114,8 +113,7 @@ def check_advisories(
     digest = signed.statements["model-identity"].subjects[0].sha256
     names = names_of(claims.identity, digest, _classes(tested))
     as_of, known = _known(members, signed, times)
-    published = exposures(feed, names) if feed is not None else ()
-    found = standings(known, published, tested.regressions, times.finished)
+    found = standings(known, feed, names, tested.regressions, times.finished)
     named = {(row.exposure.advisory, row.exposure.finding) for row in found if row.open}
     alone = [r for r in unresolved(tested.regressions) if (r.advisory, r.finding) not in named]
     view = AdvisoryView(names, as_of, feed, found, tuple(alone))

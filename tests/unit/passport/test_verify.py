@@ -14,14 +14,23 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from steelyard.disclosure.advisory.feed import Feed
 from steelyard.kernel import parse_instant
-from steelyard.passport import Policy, Verification, decide, default_policy, verify_passport
+from steelyard.passport import (
+    Policy,
+    Since,
+    Verification,
+    decide,
+    default_policy,
+    verify_passport,
+)
 from steelyard.passport.verification import CHECK_NAMES, Check, CheckLog, Finding
 from steelyard.redteam.kit import find_protocol
 from steelyard.standard import load_release, load_schema
 
 FOLDER = Path(__file__).parents[3] / "spec/vectors/passport"
 BUILD = runpy.run_path(str(FOLDER / "build.py"))
+FLAWS = runpy.run_path(str(FOLDER / "flaws_draft.py"))
 CASES: list[dict[str, Any]] = json.loads((FOLDER / "manifest.json").read_text("utf-8"))["cases"]
 HONEST = BUILD["HONEST"].public_key.key_id
 STRANGER = BUILD["STRANGER"].public_key.key_id
@@ -51,12 +60,18 @@ def _lenient(**changes: object) -> Policy:
     )
 
 
+def _feed(told: dict[str, Any]) -> Feed:
+    """The feed of a case: one advisory about one handle, without a reproducer."""
+    return FLAWS["feed"](told["status"], told["handle"], "", version=told["version"])
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_vector(case: dict[str, Any]) -> None:
     verification = verify_passport(
         BUILD["VECTORS"][case["archive"]](),
         at=parse_instant(case["at"]),
         trusted=frozenset(case["trusted"]),
+        since=Since(feed=_feed(case["feed"]) if "feed" in case else None),
     )
     found = [c.to_json() for c in verification.checks if c.result in ("fail", "warn")]
     digests = {
