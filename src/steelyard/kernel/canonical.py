@@ -26,7 +26,7 @@ _ENCODER = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
 )
 # Stands where a number could; also found in texts, which then take the longer way.
-_FRACTION = re.compile(rb"[:,\[]-?[0-9]+[.eE]")
+_FRACTION = re.compile(rb"(?:^|[:,\[])-?[0-9]+[.eE]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steelyard.kernel import (
@@ -17,6 +17,7 @@ from steelyard.kernel import (
     parse_json,
     parse_json_object,
 )
+from steelyard.kernel.canonical import is_canonical
 from steelyard.kernel.errors import MalformedEvidence
 
 VECTORS = Path(__file__).parents[3] / "spec" / "vectors" / "canonical-json"
@@ -147,3 +148,20 @@ _VALUES = st.recursive(
 @given(_VALUES)
 def test_the_short_way_writes_what_the_long_way_does(value: JsonValue) -> None:
     assert canonical_json(value) == rfc8785.dumps(value)
+
+
+@given(_VALUES)
+@example(1.0)
+@example([-1.5])
+@example({"a": 1e21})
+def test_canonical_is_what_the_long_way_writes_and_no_other_spelling(value: JsonValue) -> None:
+    data = rfc8785.dumps(value)
+    assert is_canonical(data, parse_json(data))
+    for other in (json.dumps(value).encode(), b" " + data, data + b"\n"):
+        if other != data:
+            assert not is_canonical(other, parse_json(other))
+
+
+@pytest.mark.parametrize("data", [b"1.0", b"-1.0", b"1e0", b"1E5", b"[1.0]", b'{"a":-1.0}', b"-0"])
+def test_a_number_in_another_spelling_is_not_canonical(data: bytes) -> None:
+    assert not is_canonical(data, parse_json(data))

@@ -26,6 +26,7 @@ from steelyard.attest.envelope import read_envelope
 from steelyard.attest.recipients import parse_recipient
 from steelyard.disclosure.case import shapes
 from steelyard.kernel import canonical_json, parse_json_object, parse_yaml, sha256_hex
+from steelyard.kernel.canonical import is_canonical
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Card:
         organization: `org:` and the id of the root key.
         sequence: Grows with each card; the greatest one counts.
         keys: Keys that sign its events.
-        recipients: Keys that others encrypt to, newest first; retired ones only decrypt.
+        recipients: Keys in use to encrypt to, the first preferred.
         endpoint: Where its node is reached; None for an organization without one.
         contacts: Pairs of duty and address.
         profile: Model families, modalities and techniques that it watches.
@@ -193,7 +194,7 @@ def _opened(envelope: bytes) -> Card:
     subjects = (Subject("organization", claimed.key_id),)
     if fields["organization"] != name or statement.subjects != subjects:
         raise BrokenSeal("the card is of another organization than its root", where=CARD_KIND)
-    if canonical_json(parse_json_object(envelope)) != envelope:
+    if not is_canonical(envelope, parse_json_object(envelope)):
         raise MalformedEvidence("the card is not in canonical JSON", where=CARD_KIND)
     return _card(fields, envelope)
 
