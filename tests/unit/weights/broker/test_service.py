@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 
 from steelyard.attest import PrivateKey
 from steelyard.attest.http_signatures import HttpRequest, sign_request
+from steelyard.attest.recipients import generate_identity
 from steelyard.kernel.errors import (
     CannotVerify,
     ConfigurationError,
@@ -26,7 +28,8 @@ from steelyard.weights.broker.client import Answer, approvals_body
 from steelyard.weights.broker.drill import Clock, MadeUpStore
 from steelyard.weights.broker.fetch import hand_in_once
 from steelyard.weights.broker.tls import server_context
-from steelyard.weights.sealed.header import stream_name
+from steelyard.weights.sealed import Sealing, seal_model
+from steelyard.weights.sealed.header import LEAVES_NAME, stream_name
 
 from .brokers import ALICE, BOB, CUSTODIANS, STORE, listening, make_broker, make_grant
 from .certificates import certified
@@ -42,6 +45,16 @@ def served(tmp_path: Path) -> Iterator[tuple[BrokerServer, Clock]]:
 
 def client(served: tuple[BrokerServer, Clock], key: PrivateKey = ALICE) -> BrokerClient:
     return BrokerClient(served[0].url, key, served[1])
+
+
+def sealed_store(folder: Path) -> FolderStore:
+    """A store of weights that were really sealed."""
+    publisher = PrivateKey.from_seed(b"p" * 32)
+    (folder / "weights.bin").write_bytes(b"weights")
+    sealing = Sealing("small", 1, [generate_identity(hybrid=False).recipient])
+    now = datetime(2027, 1, 15, tzinfo=UTC)
+    seal_model(folder / "weights.bin", folder / "sealed", sealing, publisher, now)
+    return FolderStore.open(folder / "sealed", publisher.public_key)
 
 
 def raw(served: tuple[BrokerServer, Clock], data: bytes) -> bytes:
@@ -112,9 +125,12 @@ def test_a_grant_is_taken_once_and_a_second_time_said_to_be_there(
     assert detail(again) == (409, "grant: this grant was handed in before")
 
 
-def test_more_than_a_request_may_have_is_too_much(served: tuple[BrokerServer, Clock]) -> None:
-    alice = client(served)
-    assert detail(alice.segments(0, 0, 63)) == (413, "ask for fewer segments")
+def test_more_than_a_request_may_have_is_too_much_under_a_grant_too(tmp_path: Path) -> None:
+    with listening(tmp_path, LIMITS, store=MadeUpStore(66)) as served:
+        alice, grant = client(served), make_grant(served[1])
+        digest = alice.hand_in([grant.approve(key) for key in CUSTODIANS[1:]])
+        assert detail(alice.segments(0, 0, 64, digest)) == (413, "ask for fewer segments")
+        assert len(alice.segments(0, 1, 64, digest).body) == 64 * STORE.segment_bytes
 
 
 def test_a_status_follows_its_schema(served: tuple[BrokerServer, Clock]) -> None:
@@ -130,15 +146,17 @@ def test_a_status_follows_its_schema(served: tuple[BrokerServer, Clock]) -> None
     }
 
 
-def test_what_cannot_be_read_is_503_and_names_no_place(
-    served: tuple[BrokerServer, Clock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone(*_: object) -> bytes:
-        raise StorageError("the sealed weights cannot be read any more", where=str(tmp_path))
-
-    monkeypatch.setattr(MadeUpStore, "read", gone)
-    message = "the sealed weights cannot be read any more"
-    assert detail(client(served).segments(0, 0, 0)) == (503, message)
+def test_what_cannot_be_read_is_503_and_names_no_place(tmp_path: Path) -> None:
+    store = sealed_store(tmp_path)
+    with listening(tmp_path, LIMITS, store=store) as served:
+        answer = client(served).segments(0, 0, 0)
+        assert (answer.status, answer.body) == (200, store.read(0, 0, 1))
+        (store.folder / stream_name(0)).unlink()
+        (store.folder / LEAVES_NAME).unlink()
+        for path in ("/v1/streams/0/segments/0-0", "/v1/leaves"):
+            answer = client(served).ask("GET", path)
+            assert detail(answer) == (503, "the sealed weights cannot be read any more")
+            assert str(tmp_path).encode() not in answer.body
 
 
 def _spoilt(path: Path) -> None:
@@ -157,17 +175,17 @@ def test_a_ledger_that_was_harmed_is_503_and_names_no_place(
         assert str(tmp_path).encode() not in answer.body
 
 
-def test_segments_that_are_gone_from_the_folder_are_a_storage_error(tmp_path: Path) -> None:
-    header = SimpleNamespace(streams=[SimpleNamespace(segments=1, cipher_bytes=100)])
-    store = FolderStore(tmp_path, header, b"")  # type: ignore[arg-type]
-    for content in (None, b"short"):
-        if content is not None:
-            (tmp_path / stream_name(0)).write_bytes(content)
-        with pytest.raises(StorageError) as caught:
-            store.read(0, 0, 1)
-        assert caught.value.message == "the sealed weights cannot be read any more"
-    with pytest.raises(StorageError, match="the sealed weights cannot be read any more"):
-        assert store.leaves
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: os.truncate(path, 100)])
+def test_segments_that_are_gone_from_the_folder_are_a_storage_error(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    store = sealed_store(tmp_path)
+    path = store.folder / stream_name(0)
+    harm(path)
+    with pytest.raises(StorageError) as caught:
+        store.read(0, 0, 1)
+    assert caught.value.message == "the sealed weights cannot be read any more"
+    assert caught.value.where == str(path)
 
 
 def test_limits_are_those_of_the_specification() -> None:
