@@ -9,13 +9,12 @@ anything else. Which keys are trusted is decided elsewhere.
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from steelyard.attest.statement import Statement
-from steelyard.kernel import canonical_json, check_sha256, parse_json_object
-from steelyard.kernel.errors import BrokenSeal, CannotVerify
+from steelyard.kernel import canonical_json, check_sha256, parse_json_object, read_base64
+from steelyard.kernel.errors import BrokenSeal, CannotVerify, MalformedEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,13 +167,7 @@ def _encode(data: bytes) -> str:
 
 
 def _decode(value: object, field: str, where: str) -> bytes:
-    """Decode base64 (RFC 4648, section 4), refusing every second spelling of the same bytes."""
     try:
-        data = base64.b64decode(cast("str", value), validate=True)
-    except (binascii.Error, ValueError, TypeError) as error:
-        message = f"{field} is not base64"
-        raise BrokenSeal(message, where=where) from error
-    if _encode(data) != value:
-        message = f"{field} is not in canonical base64"
-        raise BrokenSeal(message, where=where)
-    return data
+        return read_base64(value, field, where=where)
+    except MalformedEvidence as error:
+        raise BrokenSeal(error.message, where=where) from error

@@ -8,12 +8,12 @@ tlog-cosignature). What origin, size and root mean is for the format that uses i
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from steelyard.kernel import read_base64
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def read_checkpoint(note: Note, origin: str) -> Checkpoint:
         raise MalformedEvidence("a checkpoint has an origin, a size and a root", where="note")
     if lines[0] != origin:
         raise BrokenSeal(f"the checkpoint is of {lines[0][:80]}, not of {origin}", where="note")
-    root = _decoded(lines[2], "note")
+    root = read_base64(lines[2], "the root", where="note")
     if len(root) != hashlib.sha256().digest_size:
         raise MalformedEvidence("the root has not 32 bytes", where="note")
     return Checkpoint(origin, int(lines[1]), root)
@@ -212,20 +212,10 @@ def _line(line: str, where: str) -> tuple[str, bytes]:
     found = _LINE.fullmatch(line)
     if found is None or not _NAME.fullmatch(found[1]):
         raise MalformedEvidence("a signature line is malformed", where=where)
-    data = _decoded(found[2], where)
+    data = read_base64(found[2], "a signature", where=where)
     if len(data) <= _ID_BYTES:
         raise MalformedEvidence("a signature line is too short", where=where)
     return found[1], data
-
-
-def _decoded(text: str, where: str) -> bytes:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise MalformedEvidence("not base64", where=where) from error
-    if base64.b64encode(data).decode() != text:
-        raise MalformedEvidence("not canonical base64", where=where)
-    return data
 
 
 def _require_name(name: str) -> None:

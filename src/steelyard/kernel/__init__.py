@@ -1,4 +1,4 @@
-"""What every room stands on: canonical JSON, digests, strict YAML, time, names, errors.
+"""What every room stands on: canonical JSON, digests, strict YAML and base64, time, names, errors.
 
 Imports nothing else of Steelyard. Everything here is pure except `files`
 (which writes) and `clock.utc_now` (which only `cli` and `server` may call).
@@ -20,6 +20,7 @@ from steelyard.kernel.digest import (
 )
 from steelyard.kernel.files import read_bytes, write_atomically
 from steelyard.kernel.identifiers import check_label, check_name, check_sha256
+from steelyard.kernel.strict_base64 import read_base64
 from steelyard.kernel.strict_yaml import parse_yaml
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "parse_json",
     "parse_json_object",
     "parse_yaml",
+    "read_base64",
     "read_bytes",
     "sha256_hex",
     "utc_now",

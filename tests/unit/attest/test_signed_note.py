@@ -139,9 +139,9 @@ def test_notes_of_one_text_are_joined_and_no_line_stands_twice() -> None:
             "a signature line is malformed",
         ),
         (EXAMPLE.replace("\u2014".encode(), b"-"), "a signature line is malformed"),
-        (EXAMPLE.replace(b"nAM=", b"nAN="), "not canonical base64"),
+        (EXAMPLE.replace(b"nAM=", b"nAN="), "a signature is not in canonical base64"),
         (f"{TEXT}\n\u2014 x AAAA\n".encode(), "a signature line is too short"),
-        (f"{TEXT}\n\u2014 x AAAAA\n".encode(), "not base64"),
+        (f"{TEXT}\n\u2014 x AAAAA\n".encode(), "a signature is not base64"),
         (EXAMPLE + LINE.encode(), "too many signature lines, or one twice"),
         (EXAMPLE.replace(b"answer", b"an\rswer"), "lines without control characters"),
         (EXAMPLE.replace(b"answer", b"an\xffswer"), "a note is UTF-8"),
@@ -203,7 +203,7 @@ def test_what_is_signed_is_read_and_verified(lines: list[str], times: list[int])
         ("log.example/1\n7\n", "a checkpoint has an origin, a size and a root"),
         (BODY + "extension\n", "a checkpoint has an origin, a size and a root"),
         ("log.example/1\n7\nBQUF\n", "the root has not 32 bytes"),
-        ("log.example/1\n7\n!\n", "not base64"),
+        ("log.example/1\n7\n!\n", "the root is not base64"),
     ],
 )
 def test_what_is_no_checkpoint_is_refused(text: str, message: str) -> None:

@@ -7,7 +7,6 @@ and the acts; where it stands in the case is for `chain`.
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
@@ -16,7 +15,7 @@ from steelyard.attest import Statement, Subject, predicate_type, sign_statement
 from steelyard.attest.envelope import PAYLOAD_TYPE, Envelope, read_envelope
 from steelyard.disclosure.case import shapes
 from steelyard.disclosure.case.bodies import BODIES
-from steelyard.kernel import digest_json, format_instant, sha256_hex
+from steelyard.kernel import digest_json, format_instant, read_base64, sha256_hex
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 
 if TYPE_CHECKING:
@@ -240,15 +239,8 @@ def _envelope(data: bytes) -> Envelope:
     if found is None:
         read_envelope(data, where=EVENT_KIND)
         raise BrokenSeal("the envelope is not in canonical JSON", where=EVENT_KIND)
-    payload, signature = (_decoded(found[part]) for part in (1, 3))
-    return Envelope(payload, found[2].decode("ascii"), signature)
-
-
-def _decoded(text: bytes) -> bytes:
     try:
-        data = base64.b64decode(text)
-    except ValueError as error:
-        raise BrokenSeal("the envelope is not in base64", where=EVENT_KIND) from error
-    if base64.b64encode(data) != text:
-        raise BrokenSeal("the envelope is not in canonical base64", where=EVENT_KIND)
-    return data
+        payload, signature = (read_base64(found[part], "the envelope") for part in (1, 3))
+    except MalformedEvidence as error:
+        raise BrokenSeal(error.message, where=EVENT_KIND) from error
+    return Envelope(payload, found[2].decode("ascii"), signature)

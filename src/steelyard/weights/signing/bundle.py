@@ -8,14 +8,13 @@ verified the signature over `Bundle.message`.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from steelyard.attest import PAYLOAD_TYPE
 from steelyard.attest.envelope import pre_authentication_encoding
-from steelyard.kernel import parse_json_object
+from steelyard.kernel import parse_json_object, read_base64
 from steelyard.kernel.errors import MalformedEvidence
 
 if TYPE_CHECKING:
@@ -180,16 +179,9 @@ def _encode(data: bytes) -> str:
 
 
 def _decode(value: object, where: str, limit: int) -> bytes:
-    """Decode base64 (RFC 4648, section 4), refusing every second spelling of the same bytes."""
     if not isinstance(value, str) or not 0 < len(value) <= limit:
         raise MalformedEvidence("expected base64 text of reasonable length", where=where)
-    try:
-        data = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise MalformedEvidence("not base64", where=where) from error
-    if _encode(data) != value:
-        raise MalformedEvidence("not canonical base64", where=where)
-    return data
+    return read_base64(value, "this", where=where)
 
 
 def _object(value: object, where: str) -> JsonObject:

@@ -134,9 +134,9 @@ SIG = {"sig": "AAAA", "keyid": ""}
             _envelope(signatures=[{"sig": "AAAA", "extra": 1}]),
             "a signature has the field sig, and a keyid that is empty or null",
         ),
-        (_envelope(payload="AAAA\n"), "not base64"),
-        (_envelope(payload="__8="), "not base64"),
-        (_envelope(payload="AAB="), "not canonical base64"),
+        (_envelope(payload="AAAA\n"), "this is not base64"),
+        (_envelope(payload="__8="), "this is not base64"),
+        (_envelope(payload="AAB="), "this is not in canonical base64"),
         (_envelope(payload=""), "expected base64 text of reasonable length"),
     ],
 )
