@@ -28,17 +28,18 @@ from steelyard.weights.access_log import AccessLog, Event, read_log
 from steelyard.weights.broker.meter import Meter, Principal, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from steelyard.weights.access_log import Head, LoggedEvent
     from steelyard.weights.broker.grants import Grant
 
+    _Repeat = Callable[["Ledger", Event, Meter, str], None]
+
 SEGMENTS: Final = "segments"
 ALARM: Final = "alarm"
 GRANTED: Final = "granted"
 REVIEWED: Final = "reviewed"
-_COUNTED: Final = (SEGMENTS, ALARM, GRANTED, REVIEWED)
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
@@ -167,21 +168,43 @@ class Ledger:
         if event.artifact != self._artifact:
             message = f"the log is of {event.model!r} {event.artifact[:16]}"
             raise BrokenSeal(message, where=str(self._path), hint="give this model its own log")
-        match event.name, dict(event.detail):
-            case "segments", {"name": name, "organization": organization, **rest}:
-                span = _span(rest, meter.segments, where)
-                if "grant" not in rest:
-                    meter.record(Principal(event.who, name, organization), span)
-            case "alarm", {"scope": scope}:
-                meter.alarm(scope)
-            case (("granted" | "reviewed"), {"grant": grant, "expires": expires}):
-                self.grants[grant] = (event.who, exact_instant(expires, where=where))
-                if event.name == REVIEWED:
-                    meter.review(self.latest_s)
-            case name, _ if name in _COUNTED:
-                raise MalformedEvidence(f"this is no entry {name!r} of a broker", where=where)
-            case _:
-                pass
+        if event.name not in _COUNTED:
+            return
+        needed, repeat = _COUNTED[event.name]
+        if not needed <= event.detail.keys():
+            raise MalformedEvidence(f"this is no entry {event.name!r} of a broker", where=where)
+        repeat(self, event, meter, where)
+
+
+def _repeat_segments(_ledger: Ledger, event: Event, meter: Meter, where: str) -> None:
+    span = _span(event.detail, meter.segments, where)
+    if "grant" not in event.detail:
+        name, organization = event.detail["name"], event.detail["organization"]
+        meter.record(Principal(event.who, name, organization), span)
+
+
+def _repeat_alarm(_ledger: Ledger, event: Event, meter: Meter, _where: str) -> None:
+    meter.alarm(event.detail["scope"])
+
+
+def _repeat_grant(ledger: Ledger, event: Event, _meter: Meter, where: str) -> None:
+    expires = exact_instant(event.detail["expires"], where=where)
+    ledger.grants[event.detail["grant"]] = (event.who, expires)
+
+
+def _repeat_review(ledger: Ledger, event: Event, meter: Meter, where: str) -> None:
+    _repeat_grant(ledger, event, meter, where)
+    meter.review(ledger.latest_s)
+
+
+_GRANT: Final = frozenset({"grant", "expires"})
+_COUNTED: Final[Mapping[str, tuple[frozenset[str], _Repeat]]] = {
+    SEGMENTS: (frozenset({"name", "organization"}), _repeat_segments),
+    ALARM: (frozenset({"scope"}), _repeat_alarm),
+    GRANTED: (_GRANT, _repeat_grant),
+    REVIEWED: (_GRANT, _repeat_review),
+}
+"""By event that counts: the details that it has at least, and what it did."""
 
 
 def _span(detail: Mapping[str, str], segments: int, where: str) -> Span:
