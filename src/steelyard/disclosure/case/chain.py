@@ -183,6 +183,7 @@ class Chain:
         if event.digest in self._digests:
             raise BrokenSeal("this event stands in the case already", where=event.kind)
         self._require_seen(event)
+        self._require_first(event)
         hashed = entry.hash
         applied = apply_event(view, event, at, hashed)
         ordered = Ordered(entry, event, hashed, applied.effects, applied.advice)
@@ -190,6 +191,20 @@ class Chain:
         self._digests[event.digest] = self.size
         self._ordered.append(ordered)
         return ordered
+
+    def _require_first(self, event: Event) -> None:
+        """Refuse a second event under a number of its author's, naming both."""
+        member = self._view.members.get(event.author) if self._view else None
+        if member is None or event.sequence > member.sequence:
+            return
+        for item in self._ordered:
+            if (item.event.author, item.event.sequence) == (event.author, event.sequence):
+                raise BrokenSeal(
+                    f"event {event.sequence} of its author does not follow event "
+                    f"{member.sequence}: here it is {item.event.digest}, this is {event.digest}",
+                    where=event.kind,
+                    hint="fetch the case, then sign the event anew",
+                )
 
     def _require_seen(self, event: Event) -> None:
         """Refuse an event whose author was shown another history than this one."""

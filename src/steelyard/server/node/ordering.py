@@ -194,12 +194,12 @@ def take_event(node: Node, connection: Connection, case: str, envelope: bytes) -
     Raises:
         UnknownName: no such case here.
         MalformedEvidence: no event.
+        StorageError: too much of its author waits already; it is sent again.
     """
     event = claimed_event(envelope)
     member = node.chains.get(connection, case).view.members.get(event.author)
     if member is not None and event.sequence > member.sequence + 1:
-        kept = Early(event.sequence, event.digest, envelope, node.now())
-        early.keep(connection, case, event.author, kept, node.limits.early)
+        _keep_early(node, connection, case, event, envelope)
         return
     try:
         admit(node, connection, case, envelope)
@@ -210,6 +210,19 @@ def take_event(node: Node, connection: Connection, case: str, envelope: bytes) -
     after = early.take(connection, case, event.author, event.sequence + 1)
     if after is not None:
         take_event(node, connection, case, after.item)
+
+
+def _keep_early(
+    node: Node, connection: Connection, case: str, event: Event, envelope: bytes
+) -> None:
+    item = Early(event.sequence, event.digest, envelope, node.now())
+    first = early.keep(connection, case, event.author, item, node.limits.early)
+    if first is None:
+        message = f"no room for event {event.sequence} of its author before those that it follows"
+        raise StorageError(message, where=case[:16], hint="it is sent again later")
+    if first != event.digest:
+        text = f"event {event.sequence} of its author is {first} here, this is {event.digest}"
+        _refuse(node, connection, case, event, BrokenSeal(text, where=event.kind))
 
 
 def take_waiting(node: Node, connection: Connection, case: str) -> None:

@@ -28,21 +28,27 @@ class Early:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much is kept of a line: things, and bytes of all lines of its case together."""
+    """How much is kept of one line of one case."""
 
     items: int
     size_bytes: int
 
 
-def keep(connection: Connection, case: str, line: str, early: Early, room: Room) -> bool:
-    """Keep what came too early, in the place of what has its number; whether there was room."""
+def keep(connection: Connection, case: str, line: str, early: Early, room: Room) -> str | None:
+    """Keep what came too early, unless something has its number: what came first stays.
+
+    Returns:
+        Digest of what is kept under the number now; None where there was no room.
+    """
     key = _line(case, line)
-    connection.execute(delete(GAPS).where(*key, GAPS.c.number == early.number))
-    count = connection.execute(select(func.count()).where(*key)).scalar_one()
-    used = select(func.coalesce(func.sum(func.length(GAPS.c.item)), 0))
-    kept = int(connection.execute(used.where(GAPS.c.case_id == case)).scalar_one())
-    if count >= room.items or kept + len(early.item) > room.size_bytes:
-        return False
+    known = select(GAPS.c.digest).where(*key, GAPS.c.number == early.number)
+    first = connection.execute(known).scalar()
+    if first is not None:
+        return first
+    used = func.coalesce(func.sum(func.length(GAPS.c.item)), 0)
+    count, size = connection.execute(select(func.count(), used).where(*key)).one()
+    if count >= room.items or int(size) + len(early.item) > room.size_bytes:
+        return None
     row = {
         "case_id": case,
         "line": line,
@@ -52,7 +58,7 @@ def keep(connection: Connection, case: str, line: str, early: Early, room: Room)
         "received": seconds(early.received),
     }
     connection.execute(insert(GAPS), row)
-    return True
+    return early.digest
 
 
 def take(connection: Connection, case: str, line: str, number: int) -> Early | None:
@@ -63,20 +69,6 @@ def take(connection: Connection, case: str, line: str, number: int) -> Early | N
         return None
     connection.execute(delete(GAPS).where(*_line(case, line), GAPS.c.number == row.number))
     return Early(row.number, row.digest, row.item, instant(row.received))
-
-
-def kept(connection: Connection, case: str, line: str) -> tuple[Early, ...]:
-    """Everything that is kept of a line, in order."""
-    query = select(GAPS).where(*_line(case, line)).order_by(GAPS.c.number)
-    return tuple(
-        Early(row.number, row.digest, row.item, instant(row.received))
-        for row in connection.execute(query)
-    )
-
-
-def drop(connection: Connection, case: str, line: str) -> None:
-    """Forget a line."""
-    connection.execute(delete(GAPS).where(*_line(case, line)))
 
 
 def _line(case: str, line: str) -> tuple[ColumnElement[bool], ...]:

@@ -16,7 +16,6 @@ from steelyard.server.node.letters import ENTRIES, FETCH, HEAD, OBJECT, write_en
 from steelyard.server.node.posting import Letter, send_to
 from steelyard.server.storage import cases, early, objects, post
 from steelyard.server.storage import organizations as cards
-from steelyard.server.storage.early import Early, Room
 from steelyard.server.storage.tables import ENTRIES as ROWS
 
 from .federation import START, Federation
@@ -119,22 +118,7 @@ def test_entries_of_a_case_that_is_not_here_are_not_kept(five: Federation, case:
     letter = Letter(ENTRIES, case, {"size": 3}, (write_entries(forged.entries[1:]),))
     assert hand(five, "coord", "deploy-d", letter) == ""
     with five["deploy-d"].database.reading() as connection:
-        assert early.kept(connection, case, "entries") == ()
-
-
-def test_what_came_early_is_bounded_in_number_and_bytes(five: Federation, case: str) -> None:
-    room = Room(3, 2_000)
-    with five["lab-b"].database.writing() as connection:
-        kept = [
-            early.keep(connection, case, "line", Early(number, "0" * 64, item, START), room)
-            for number, item in ((5, b"x" * 600), (6, b"x" * 600), (6, b"y" * 600), (9, b"x" * 900))
-        ]
-        assert kept == [True, True, True, False]
-        assert early.keep(connection, case, "line", Early(7, "0" * 64, b"", START), room)
-        assert not early.keep(connection, case, "line", Early(8, "0" * 64, b"", START), room)
-        found = early.take(connection, case, "line", 6)
-    assert found is not None
-    assert found.item == b"y" * 600
+        assert early.take(connection, case, "entries", len(forged.entries)) is None
 
 
 def test_of_what_is_held_only_the_latest_word_waits(five: Federation, case: str) -> None:
