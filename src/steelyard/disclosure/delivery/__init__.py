@@ -1,11 +1,10 @@
-"""Delivery: sealed objects, parcels between nodes, bundles, the outbox, gaps, marks in prose.
+"""Delivery: sealed objects, parcels between nodes, bundles, the outbox, marks in prose.
 
 Decides spec/disclosure-delivery.md. Bytes, instants and randomness are arguments; sockets, disks
 and databases are for the node.
 """
 
 from steelyard.disclosure.delivery.bundle import read_bundle, write_bundle
-from steelyard.disclosure.delivery.gaps import Buffer, Equivocation, Item, gaps, offer
 from steelyard.disclosure.delivery.parcel import (
     Parcel,
     Receiver,
@@ -27,19 +26,14 @@ from steelyard.disclosure.delivery.sealed_object import (
 from steelyard.disclosure.delivery.watermark import mark, trace
 
 __all__ = [
-    "Buffer",
-    "Equivocation",
-    "Item",
     "OpenedObject",
     "Parcel",
     "Receiver",
     "SignedParcel",
     "add_recipients",
     "encrypt_parcel",
-    "gaps",
     "mark",
     "object_id",
-    "offer",
     "open_object",
     "open_parcel",
     "pack",
