@@ -106,6 +106,21 @@ def test_the_sound_laboratory_is_certified_and_the_hasty_one_is_not(played: Path
     assert (played / "private.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_round_is_not_written_where_a_name_is_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "private.json").symlink_to(tmp_path / "nowhere")
+    save_key(generate_key(), tmp_path / "coordinator.pem")
+    done = run([
+        "lab", "round", "create", "autumn", "--out", str(tmp_path), "--deadline", _day(9),
+        "--reveal-by", _day(15), "--key", str(tmp_path / "coordinator.pem"), "--at", _day(0),
+    ])  # fmt: skip
+    assert done == 2
+    message = f"error: {tmp_path / 'private.json'}: this exists; nothing is written over it\n"
+    assert capsys.readouterr().err == f"{message}hint: choose another --out\n"
+    assert not (tmp_path / "round.json").exists()
+
+
 def test_scores_as_json(played: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, report = _document(
         capsys, "lab", "round", "score", str(played / "round.json"), "--private",

@@ -245,7 +245,7 @@ def test_compare_measures_and_holds_a_limit(desk: Path, capsys: pytest.CaptureFi
 def test_nothing_is_written_over(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert committed(desk, "c") == 2
     assert marked(desk, "r1", "copy") == 2
-    assert "already exists" in capsys.readouterr().err
+    assert "this exists; nothing is written over it" in capsys.readouterr().err
     assert marked(desk, "r9", "ninth") == 2
     assert "the register has no recipient 'r9'" in capsys.readouterr().err
     assert not (desk / "ninth").exists()

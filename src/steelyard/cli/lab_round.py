@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelyard.cli.output import say, write, write_json
+from steelyard.cli.places import require_absent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ def create(
     from steelyard.standard import load_release
 
     release, signer = load_release(), signing_key(key)
-    _require_absent(out / "round.json", out / "private.json")
+    require_absent(out / "round.json", out / "private.json")
     sealed = seal_targets(secrets.token_bytes(_SECRET_BYTES), name, targets, release)
     terms = Round(
         id=name,
@@ -140,7 +141,7 @@ def join(
         else own_fingerprint()
     )
     entry = join_round(opened, lab, found, signing_key(key), _instant(at))
-    _require_absent(out)
+    require_absent(out)
     write_atomically(out, entry.letter.data)
     write(entry.engine)
     say(f"entry: {out}; send it to the coordinator before {format_instant(opened.terms.deadline)}")
@@ -167,7 +168,7 @@ def submit(
     folder = SubmissionFolder(out, _open(round_file))
     signed = (signing_key(key), _instant(at))
     if commit:
-        _require_absent(folder.commitment)
+        require_absent(folder.commitment)
         joined = _collect(evidence or [])
         write(folder.commit(_entry_bytes(entry), joined, signed).digest)
         say(f"commitment: {folder.commitment}; send it, and keep {folder.opening} to yourself")
@@ -354,12 +355,3 @@ def _instant(at: str | None) -> datetime:
     from steelyard.kernel import parse_instant, utc_now
 
     return parse_instant(at, where="--at") if at else utc_now()
-
-
-def _require_absent(*paths: Path) -> None:
-    from steelyard.kernel.errors import UsageError
-
-    for path in paths:
-        if path.exists():
-            message = f"{path} exists; letters of a round are never overwritten"
-            raise UsageError(message, hint="choose another --out")

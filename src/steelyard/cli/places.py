@@ -42,22 +42,10 @@ def signing_key(path: Path | None) -> PrivateKey:
 
 
 def require_absent(*paths: Path) -> None:
-    """Refuse to write over what is there.
+    """Refuse to write over what is there; errors as `steelyard.kernel.files.require_absent`."""
+    from steelyard.kernel.files import require_absent as refuse_taken
 
-    Raises:
-        UsageError: something lies at a path, be it a link to nothing, or nothing can.
-    """
-    from steelyard.kernel.errors import UsageError
-
-    for path in paths:
-        try:
-            path.lstat()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            message = f"cannot write: {error.strerror or error}"
-            raise UsageError(message, where=str(path), hint="choose another --out") from error
-        raise UsageError("already exists", where=str(path), hint="choose another --out")
+    refuse_taken(*paths, hint="choose another --out")
 
 
 def key_id_of(name: str) -> str:

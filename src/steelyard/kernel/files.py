@@ -79,6 +79,23 @@ def require_name(path: Path) -> None:
         raise UsageError("this names no file", where=str(path), hint="name one")
 
 
+def require_absent(*paths: Path, hint: str = "choose another name") -> None:
+    """Refuse names that are taken, be it by a link to nothing.
+
+    Raises:
+        UsageError: something lies at a path, or nothing can.
+    """
+    for path in paths:
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            message = f"cannot write: {error.strerror or error}"
+            raise UsageError(message, where=str(path), hint=hint) from error
+        raise UsageError("this exists; nothing is written over it", where=str(path), hint=hint)
+
+
 def write_fully(descriptor: int, data: bytes | memoryview, at: int) -> None:
     """Write all of `data` at a place of a file; the system may take it in parts."""
     view, done = memoryview(data), 0

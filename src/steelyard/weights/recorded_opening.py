@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from steelyard.attest.recipients import Identity
 from steelyard.kernel import write_atomically
 from steelyard.kernel.errors import NotSatisfied, SteelyardError, UsageError
+from steelyard.kernel.files import require_absent
 from steelyard.weights.access_log import TEXT_LIMIT, AccessLog, Event, read_log
 from steelyard.weights.quorum import QuorumOpening
 from steelyard.weights.sealed import AgeIdentity, TensorReader
@@ -21,7 +22,7 @@ from steelyard.weights.sealed.freshness import remember_release, require_fresh
 from steelyard.weights.sealed.header import read_header
 from steelyard.weights.sealed.recipients import ReleasedKey, identity_name
 from steelyard.weights.sealed.rewrap import replace_header, rewrapped
-from steelyard.weights.staging import SPACE_HINT, require_absent
+from steelyard.weights.staging import SPACE_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +142,7 @@ def answer_recorded(answer: Answer, out: Path, record: Record) -> None:
     """Write an answer to a request into the new file `out`, after a record of it.
 
     Raises:
-        ConfigurationError: `out` exists; nothing is recorded.
+        UsageError: `out` exists; nothing is recorded.
         NotSatisfied: the answer is no, or was given before where it is given once.
         CannotVerify: what it is made from was changed, or is over.
         StorageError: the record cannot be kept; nothing is written.

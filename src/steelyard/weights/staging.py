@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from steelyard.kernel.errors import ConfigurationError, StorageError
-from steelyard.kernel.files import storage_errors, sync_folder
+from steelyard.kernel.files import require_absent, storage_errors, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,7 +32,7 @@ def staged_folder(out: Path) -> Generator[Path]:
     """A new folder to fill; it is renamed to `out` when the block ends without an error.
 
     Raises:
-        ConfigurationError: `out` exists.
+        UsageError: `out` exists.
         StorageError: the disk refused.
     """
     require_absent(out)
@@ -58,23 +57,6 @@ def staged_folder(out: Path) -> Generator[Path]:
         if part.exists():
             shutil.rmtree(part, ignore_errors=True)
         os.close(lock)
-
-
-def require_absent(out: Path) -> None:
-    """Refuse a name that is taken.
-
-    Raises:
-        ConfigurationError: something of this name exists.
-        StorageError: it cannot be asked.
-    """
-    try:
-        out.lstat()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise StorageError(f"cannot write: {error.strerror}", where=str(out)) from error
-    message = "this exists; nothing is written over it"
-    raise ConfigurationError(message, where=str(out), hint="choose another name")
 
 
 def _prefix(out: Path) -> str:

@@ -3,25 +3,31 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from steelyard.kernel import read_bytes, write_atomically
-from steelyard.kernel.errors import MalformedEvidence, StorageError
-from steelyard.kernel.files import storage_errors
+from steelyard.kernel.errors import MalformedEvidence, StorageError, UsageError
+from steelyard.kernel.files import require_absent, storage_errors
 
 HINT = "free space, or choose another place"
 LIMIT_BYTES = 4096
 
 
-@pytest.fixture
+@contextmanager
 def small_disk() -> Iterator[None]:
-    """The operating system refuses files beyond 4 KiB, as a full disk would."""
+    """The operating system refuses files beyond 4 KiB, as a full disk would.
+
+    Within a test alone: what tells how a test went may be a larger file.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_written_file_has_content_and_mode_and_no_neighbour(tmp_path: Path) -> None:
@@ -32,11 +38,10 @@ def test_a_written_file_has_content_and_mode_and_no_neighbour(tmp_path: Path) ->
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_refused_write_keeps_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "evidence.jsonl"
     write_atomically(path, b"old")
-    with pytest.raises(StorageError) as caught:
+    with small_disk(), pytest.raises(StorageError) as caught:
         write_atomically(path, bytes(2 * LIMIT_BYTES))
     assert caught.value.message == "cannot write: File too large"
     assert caught.value.where == str(path)
@@ -59,6 +64,23 @@ def test_a_folder_that_is_a_file_cannot_be_written_below(tmp_path: Path) -> None
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match=r"cannot write: (Not a directory|File exists)"):
         write_atomically(tmp_path / "file" / "below", b"x")
+
+
+def test_a_name_that_is_taken_or_cannot_be_is_a_mistake_of_usage(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    require_absent(tmp_path / "free", tmp_path / "nowhere" / "below")
+    taken = "this exists; nothing is written over it"
+    for name, message in (
+        ("file", taken),
+        ("dangling", taken),
+        ("file/below", "cannot write: Not a directory"),
+        ("x" * 300, "cannot write: File name too long"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            require_absent(tmp_path / "free", tmp_path / name, hint="name another")
+        assert str(caught.value) == f"{tmp_path / name}: {message}"
+        assert caught.value.hint == "name another"
 
 
 def test_a_named_file_is_read_up_to_its_limit(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_a_taken_name_costs_no_release(sealed: Path, tmp_path: Path) -> None:
     record = Record(tmp_path / "log", NOW)
     both = [approved(header, request, number) for number in (0, 1)]
     (tmp_path / "taken").write_text("mine")
-    with pytest.raises(ConfigurationError, match="this exists; nothing is written over it"):
+    with pytest.raises(UsageError, match="this exists; nothing is written over it"):
         answer_recorded(released(header, request, both), tmp_path / "taken", record)
     assert (tmp_path / "taken").read_text() == "mine"
     assert not (tmp_path / "log").exists()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from steelyard.cli.places import require_absent
+
 if TYPE_CHECKING:
     from steelyard.attest.recipients import Identity
     from steelyard.weights.sealed import AgeIdentity, Expect, Quorum
@@ -155,10 +157,10 @@ def write_new(path: Path, data: bytes) -> None:
     """Write a file that must not exist yet: a mistyped name costs nothing.
 
     Raises:
-        ConfigurationError: it exists.
+        UsageError: it exists.
     """
     from steelyard.kernel import write_atomically
-    from steelyard.weights.staging import SPACE_HINT, require_absent
+    from steelyard.weights.staging import SPACE_HINT
 
     require_absent(path)
     write_atomically(path, data, hint=SPACE_HINT)

@@ -40,7 +40,7 @@ def restore(reader: TensorReader, out: Path, progress: Callable[[int, int], None
         Number of files.
 
     Raises:
-        ConfigurationError: `out` exists.
+        UsageError: `out` exists.
         BrokenSeal: what is sealed was changed, or is not what its manifest root names.
         StorageError: the disk refused; nothing is left behind.
     """

@@ -98,7 +98,7 @@ def seal_model(
         progress: Called with bytes encrypted and bytes in all.
 
     Raises:
-        ConfigurationError: `out` exists.
+        UsageError: `out` exists.
         MalformedEvidence: a link, an unreadable file, a safetensors header that lies, or a
             file that changed meanwhile.
         StorageError: the disk refused; nothing is left behind.

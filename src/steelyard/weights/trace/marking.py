@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from steelyard.kernel.errors import ConfigurationError, MalformedEvidence
-from steelyard.kernel.files import storage_errors
+from steelyard.kernel.files import require_absent, storage_errors
 from steelyard.weights.scan.formats import Format, recognize
 from steelyard.weights.scan.source import FileSource
-from steelyard.weights.staging import SPACE_HINT, require_absent, staged_folder
+from steelyard.weights.staging import SPACE_HINT, staged_folder
 from steelyard.weights.trace.carriers import chunks
 from steelyard.weights.trace.chips import keystream, signs
 from steelyard.weights.trace.tensor_files import SUFFIX, StoredTensor
@@ -69,7 +69,8 @@ def mark_folder(
         progress: Called with bytes written and to write.
 
     Raises:
-        ConfigurationError: `out` exists, or another file of the folder may hold weights.
+        UsageError: `out` exists.
+        ConfigurationError: another file of the folder may hold weights.
         StorageError: the disk refused; nothing is left behind.
     """
     _require_markable(model, out)

@@ -20,7 +20,7 @@ import pytest
 
 from steelyard.attest import PrivateKey
 from steelyard.attest.recipients import generate_identity
-from steelyard.kernel.errors import ConfigurationError, StorageError
+from steelyard.kernel.errors import StorageError, UsageError
 from steelyard.weights.sealed import Expect, Rewrapping, Sealing, open_sealed, rewrap, seal_model
 from steelyard.weights.sealed.stream_writer import StreamWriter
 
@@ -213,7 +213,7 @@ def test_too_little_space_is_said_before_anything_is_read(
 def test_a_model_is_not_sealed_over_something(original: Scene, tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     sealing = Sealing("mini", 1, [original.identity.recipient])
-    with pytest.raises(ConfigurationError, match="this exists; nothing is written over it"):
+    with pytest.raises(UsageError, match="this exists; nothing is written over it"):
         seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
 
 
@@ -269,7 +269,7 @@ def test_a_name_that_is_taken_meanwhile_is_not_written_over(
 
     monkeypatch.setattr(StreamWriter, "finish", late)
     sealing = Sealing("mini", 1, [original.identity.recipient])
-    with pytest.raises(ConfigurationError, match="this exists; nothing is written over it"):
+    with pytest.raises(UsageError, match="this exists; nothing is written over it"):
         seal_model(original.plain, tmp_path / "s", sealing, original.key, NOW)
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
 

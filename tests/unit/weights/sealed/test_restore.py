@@ -13,7 +13,7 @@ import pytest
 
 from steelyard.attest import generate_key, manifest_root
 from steelyard.attest.recipients import generate_identity
-from steelyard.kernel.errors import BrokenSeal, ConfigurationError
+from steelyard.kernel.errors import BrokenSeal, UsageError
 from steelyard.weights.sealed import Sealing, TensorReader, seal_model
 from steelyard.weights.sealed.restore import restore
 
@@ -31,7 +31,7 @@ def test_files_come_back_and_only_their_owner_reads_them(original: Scene, tmp_pa
         if path.is_file():
             plain = original.plain / path.relative_to(tmp_path / "out")
             assert path.read_bytes() == plain.read_bytes()
-    with pytest.raises(ConfigurationError, match="this exists; nothing is written over it"):
+    with pytest.raises(UsageError, match="this exists; nothing is written over it"):
         restore(reader, tmp_path / "out", lambda _done, _total: None)
 
 

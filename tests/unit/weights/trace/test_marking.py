@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from steelyard.kernel.errors import ConfigurationError, MalformedEvidence, StorageError
+from steelyard.kernel.errors import ConfigurationError, MalformedEvidence, StorageError, UsageError
 from steelyard.weights.trace import CarrierRule, find_carriers, open_model
 from steelyard.weights.trace.chips import keystream, signs
 from steelyard.weights.trace.marking import mark_folder, marked_values
@@ -162,10 +162,10 @@ def test_what_belongs_to_a_model_is_copied(tmp_path: Path, name: str, content: b
 def test_what_exists_is_not_written_over(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "m", tensors(1))
     (tmp_path / "c").mkdir()
-    with pytest.raises(ConfigurationError, match="this exists; nothing is written over it"):
+    with pytest.raises(UsageError, match="this exists; nothing is written over it"):
         mark(folder, tmp_path / "c")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ConfigurationError, match="this exists"):
+    with pytest.raises(UsageError, match="this exists"):
         mark(folder, tmp_path / "dangling")
 
 
