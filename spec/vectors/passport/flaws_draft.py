@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from steelyard.attest import PrivateKey
     from steelyard.passport import Identity
+    from steelyard.stats import JudgeErrors
 
 ADVISORY = "EX-SA-2026-0001"
 VARIANTS = 20
+LABELS = 20
 PUBLISHER = "ab" * 32
 PUBLISHED = datetime(2026, 2, 1, tzinfo=UTC)
 
@@ -57,10 +59,22 @@ def reproducer(**changes: Any) -> Reproducer:  # noqa: ANN401
     return parse_reproducer(document(**changes), where="vector")
 
 
-def shown(made: Reproducer, affected: int = 0, finding: str = "F1") -> Shown:
+def judged() -> Reproducer:
+    """A document whose flaw a judge tells, with twenty labelled passages of each kind."""
+    passages = [{"passage": f"Passage {n}.", "label": n < LABELS} for n in range(2 * LABELS)]
+    scorer = {
+        "kind": "judge", "model": "example/judge-1", "question": "Is the code told?",
+        "calibration": passages,
+    }  # fmt: skip
+    return reproducer(scorer=scorer)
+
+
+def shown(
+    made: Reproducer, affected: int = 0, finding: str = "F1", judge: JudgeErrors | None = None
+) -> Shown:
     """A run in which so many variants showed the flaw."""
     counts = [int(n < affected) for n in range(VARIANTS)]
-    results = Results(make_arm(counts, [0] * VARIANTS, 1))
+    results = Results(make_arm(counts, [0] * VARIANTS, 1), judge=judge)
     return Shown(
         Listed(ADVISORY, finding, made),
         tuple(variant.name for variant in made.variants),

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from flaws_draft import FlawsDraft, document, reproducer, shown
+from flaws_draft import LABELS, FlawsDraft, document, judged, reproducer, shown
 from passport_draft import STRANGER, Draft, indexed, issued, statement
 
 from steelyard.kernel import digest_json
 from steelyard.passport.archive import write_archive
+from steelyard.stats import JudgeErrors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _REGRESSIONS, _KNOWN = "regressions", "known-advisories"
 _OTHER = document(title="Another vault tells its code")
+_PERFECT = JudgeErrors(LABELS, LABELS, LABELS, LABELS)
+_MORE_LABELS = JudgeErrors(1000, 1000, LABELS, LABELS)
 _SECOND = shown(reproducer(title="A second vault"), finding="F2")
 
 
@@ -102,6 +105,14 @@ FLAWS_VECTORS: dict[str, Callable[[], bytes]] = {
     "regression_without_its_reproducer": lambda: _edited(_REGRESSIONS, _row(document=None)),
     "regression_with_a_weaker_decision": lambda: _edited(_REGRESSIONS, _weaker),
     "regression_on_chosen_variants": lambda: _edited(_REGRESSIONS, _chosen),
+    "regression_judged": lambda: issued(flaws=FlawsDraft((shown(judged(), 20, judge=_PERFECT),))),
+    "regression_without_its_judge": lambda: issued(flaws=FlawsDraft((shown(judged()),))),
+    "regression_with_a_judge_of_its_own": lambda: issued(
+        flaws=FlawsDraft((shown(reproducer(), 20, judge=_PERFECT),))
+    ),
+    "regression_with_more_labels": lambda: issued(
+        flaws=FlawsDraft((shown(judged(), judge=_MORE_LABELS),))
+    ),
     "regressions_of_another_run": lambda: _edited(
         _REGRESSIONS, _set("run_intent", {"sha256": "00" * 32})
     ),

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from steelyard.disclosure.reproducer.blocks import BLOCK_VARIANTS
 from steelyard.disclosure.reproducer.scorers import JudgeScorer
 from steelyard.disclosure.reproducer.tally import CONTROL, TREATMENT, protocol_name
 from steelyard.disclosure.reproducer.verdict import Verdict, decide, interval
 from steelyard.kernel.errors import UsageError
 from steelyard.pipeline.reproduction import (
-    BLOCK_VARIANTS,
     RunFacts,
     read_run,
     results_of,
@@ -111,8 +111,7 @@ def _until_decided(
     ordered = shown_order(request.reproducer, request.variants, facts.seed)
     one_look = request.whole or request.reproducer.decision.method == "fixed"
     block = len(ordered) if one_look else BLOCK_VARIANTS
-    # A resumed run never shows fewer: what it has shown is evidence, whatever it said.
-    end = max(block, len(facts.variants))
+    end = max(block, _begun(ordered, run, facts, block))
     while True:
         done = ordered[:end]
         run.play(planned_shows(request.reproducer, done))
@@ -122,6 +121,17 @@ def _until_decided(
         if end >= len(ordered) or _is_decided(request.reproducer, facts, records):
             return summarise(request.reproducer, facts, records)
         end += block
+
+
+def _begun(ordered: Sequence[Variant], run: ShowRun, facts: RunFacts, block: int) -> int:
+    """How many variants a run has begun to show, in whole blocks.
+
+    A resumed run never shows fewer: what it has shown is evidence, whatever it said, and of a
+    block that was cut the journal alone knows.
+    """
+    shown = {record.item for record in run.journal.records.values()}
+    last = max((at for at, v in enumerate(ordered, 1) if v.name in shown), default=0)
+    return max(len(facts.variants), -(-last // block) * block)
 
 
 def _is_decided(reproducer: Reproducer, facts: RunFacts, records: tuple[Record, ...]) -> bool:

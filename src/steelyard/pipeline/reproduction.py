@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from steelyard import __version__
 from steelyard.disclosure.reproducer.audit import log_root
+from steelyard.disclosure.reproducer.blocks import require_shown
 from steelyard.disclosure.reproducer.document import read_reproducer
 from steelyard.disclosure.reproducer.query import Counts, Ran
 from steelyard.disclosure.reproducer.tally import TREATMENT, tally_results
-from steelyard.disclosure.reproducer.verdict import Verdict, judge_results
+from steelyard.disclosure.reproducer.verdict import judge_results
 from steelyard.evidence import Outcome, Record
 from steelyard.kernel import (
     canonical_json,
@@ -41,11 +42,8 @@ if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.scenario import Variant
     from steelyard.disclosure.reproducer.verdict import Finding, Results
     from steelyard.kernel import JsonObject
-    from steelyard.stats import JudgeErrors
 
 RUNNER = f"steelyard/{__version__}"
-BLOCK_VARIANTS = 10
-"""Variants between two looks of a sequential run."""
 _PRIVATE_MODE = 0o600
 _LIMIT_BYTES = 256 << 20
 
@@ -141,7 +139,7 @@ class Reproduction:
             "needed": found.needed,
             "obstacle": found.obstacle,
             "outcomes": _outcomes(self.records),
-            "judge": _judge_json(self.results.judge),
+            "judge": self.results.judge_json(),
             "logs": self.logs.to_json(),
         }
 
@@ -188,19 +186,12 @@ def require_whole(made: Reproduction, where: str) -> Reproduction:
             sequential one not a prefix of the order that the seed draws, or one that ends
             before a verdict.
     """
-    reproducer, shown = made.reproducer, made.facts.variants
+    reproducer = made.reproducer
     order = shown_order(reproducer, reproducer.variants, made.facts.seed)
     names = tuple(variant.name for variant in order)
-    if shown == names:
-        return made
+    method, verdict = reproducer.decision.method, made.finding.verdict
     hint = "run the whole reproducer: --resume"
-    partial = reproducer.decision.method == "sequential" and not len(shown) % BLOCK_VARIANTS
-    if not (partial and shown == names[: len(shown)]):
-        message = f"the run shows {len(shown)} of {len(names)} variants, which were chosen"
-        raise MalformedEvidence(message, where=where, hint=hint)
-    if made.finding.verdict is Verdict.UNDETERMINED:
-        message = f"the run was cut after {len(shown)} of {len(names)} variants, undecided"
-        raise MalformedEvidence(message, where=where, hint=hint)
+    require_shown(made.facts.variants, names, method, verdict, where=where, hint=hint)
     return made
 
 
@@ -294,15 +285,4 @@ def _outcomes(records: tuple[Record, ...]) -> JsonObject:
             )
         }
         for arm in arms
-    }
-
-
-def _judge_json(judge: JudgeErrors | None) -> JsonObject | None:
-    if judge is None:
-        return None
-    return {
-        "positives": judge.positives,
-        "detected": judge.detected,
-        "negatives": judge.negatives,
-        "cleared": judge.cleared,
     }

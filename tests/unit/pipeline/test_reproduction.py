@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,13 @@ def test_a_run_of_visible_variants_is_not_gone_on_with_sealed_ones(tmp_path: Pat
             request(document(10), "steelyard/keeper"), tmp_path, resume=True,
             progress=lambda *_: None,
         )  # fmt: skip
+
+
+def test_a_run_that_was_cut_in_a_block_can_be_finished(tmp_path: Path) -> None:
+    """The blocks that were looked at decide; what was begun beyond them stays all the same."""
+    asked = request(sequential(40), "steelyard/keeper?p=0.9")
+    whole = reproduce(replace(asked, whole=True), tmp_path, resume=False, progress=lambda *_: None)
+    edited(tmp_path, variants=list(whole.facts.variants[:20]))
+    again = reproduce(asked, tmp_path, resume=True, progress=lambda *_: None)
+    assert again.facts.variants == whole.facts.variants
+    assert read_reproduction(tmp_path).to_json() == again.to_json()

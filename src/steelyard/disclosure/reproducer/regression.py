@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from math import isclose
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from steelyard.disclosure.reproducer.blocks import require_shown
 from steelyard.disclosure.reproducer.document import Decision, parse_reproducer, read_reproducer
 from steelyard.disclosure.reproducer.limits import make_arm
+from steelyard.disclosure.reproducer.scorers import JudgeScorer
 from steelyard.disclosure.reproducer.verdict import Results, Verdict, judge_results
 from steelyard.kernel import parse_yaml
 from steelyard.kernel.errors import BrokenSeal, ConfigurationError, MalformedEvidence
@@ -24,14 +26,13 @@ if TYPE_CHECKING:
 
     from steelyard.disclosure.reproducer.document import Reproducer
     from steelyard.disclosure.reproducer.limits import Arm
+    from steelyard.disclosure.reproducer.scorers import Scorer
     from steelyard.disclosure.reproducer.verdict import Finding
     from steelyard.kernel import JsonObject
 
 LIST_NAME: Final = "regressions.yaml"
 """What a folder of reproducers calls its list."""
 OPEN_TIER: Final = "H0"
-BLOCK_VARIANTS: Final = 10
-"""Variants between two looks of a sequential run (spec/reproducer.md, section 5)."""
 _ROUNDING: Final = 1e-6
 
 
@@ -82,7 +83,7 @@ class Shown:
             "variants": list(self.variants),
             "treatment": _counts(results.treatment, d.tries),
             "control": _counts(results.control, d.tries) if results.control else None,
-            "judge": _judge(results.judge),
+            "judge": results.judge_json(),
             "verdict": found.verdict.value,
             "rate": found.rate,
             "lower": found.lower,
@@ -210,21 +211,33 @@ def _require_document(raw: dict[str, Any], decision: Decision, where: str) -> bo
     if told != real:
         raise BrokenSeal("tier, class, decision or arms are not the document's", where=where)
     _require_variants(raw, made, where)
+    _require_judge(raw, made.scorer, where)
     return False
 
 
 def _require_variants(raw: dict[str, Any], made: Reproducer, where: str) -> None:
-    """Refuse a choice of variants: all in order, or whole blocks of a decided sequential run."""
+    """Refuse chosen variants; the order of a sequential run is the signer's, any of them."""
     shown, names = raw["variants"], [variant.name for variant in made.variants]
-    if made.decision.method == "fixed" and shown != names:
-        message = f"shows {len(shown)} of {len(names)} variants, which were chosen"
+    if made.decision.method == "sequential":
+        listed, known = set(shown), set(names)
+        names = [name for name in shown if name in known] + [n for n in names if n not in listed]
+    require_shown(shown, names, made.decision.method, Verdict(raw["verdict"]), where=where)
+
+
+def _require_judge(raw: dict[str, Any], scorer: Scorer, where: str) -> None:
+    """Refuse counts of a judge that the document has not, or of other labelled passages."""
+    counts: dict[str, int] | None = raw["judge"]
+    if (counts is not None) != isinstance(scorer, JudgeScorer):
+        told = "without its judge" if counts is None else "of a judge that the document has not"
+        raise MalformedEvidence(f"counts {told}", where=where)
+    if counts is None or not isinstance(scorer, JudgeScorer):
+        return
+    yes = sum(passage.label for passage in scorer.calibration)
+    no = len(scorer.calibration) - yes
+    if counts["positives"] > yes or counts["negatives"] > no:
+        found = f"{counts['positives']} and {counts['negatives']}"
+        message = f"the judge answered {found} passages, the document labels {yes} and {no}"
         raise MalformedEvidence(message, where=where)
-    blocks = len(shown) == len(names) or not len(shown) % BLOCK_VARIANTS
-    if not blocks or not set(shown) <= set(names):
-        message = f"{len(shown)} of {len(names)} variants are no blocks of the document's"
-        raise MalformedEvidence(message, where=where)
-    if len(shown) < len(names) and raw["verdict"] == Verdict.UNDETERMINED.value:
-        raise MalformedEvidence("the run was cut before a verdict", where=where)
 
 
 def _results(raw: dict[str, Any], tries: int, where: str) -> Results:
@@ -253,7 +266,3 @@ def _counts(arm: Arm, tries: int) -> JsonObject:
     shown = [round(low * tries) for low in arm.lows.tolist()]
     open_ = [round((high - low) * tries) for low, high in zip(arm.lows, arm.highs, strict=True)]
     return {"shown": shown, "missing": open_}
-
-
-def _judge(judge: JudgeErrors | None) -> JsonObject | None:
-    return None if judge is None else {n: getattr(judge, n) for n in JudgeErrors.__slots__}

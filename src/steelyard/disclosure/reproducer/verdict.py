@@ -19,6 +19,7 @@ from steelyard.stats import JudgeErrors, lower_limit
 
 if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.document import Decision
+    from steelyard.kernel import JsonObject
 
 _MOST_VARIANTS: Final = 10_000
 _LEAST_SHARE: Final = 1e-9
@@ -51,6 +52,11 @@ class Results:
     def arms(self) -> tuple[Arm, ...]:
         """The arms that there are."""
         return (self.treatment,) if self.control is None else (self.treatment, self.control)
+
+    def judge_json(self) -> JsonObject | None:
+        """Counts of the judge, as documents hold them."""
+        judge = self.judge
+        return judge and {name: getattr(judge, name) for name in JudgeErrors.__slots__}
 
 
 @dataclass(frozen=True, slots=True)

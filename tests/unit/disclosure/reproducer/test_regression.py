@@ -122,8 +122,8 @@ def sequential(row: dict[str, object], count: int, verdict: str) -> dict[str, ob
 @pytest.mark.parametrize(
     ("count", "verdict", "why"),
     [
-        (15, "not_affected", "15 of 20 variants are no blocks of the document's"),
-        (10, "undetermined", "the run was cut before a verdict"),
+        (15, "not_affected", "the run shows 15 of 20 variants, which were chosen"),
+        (10, "undetermined", "the run was cut after 10 of 20 variants, undecided"),
     ],
 )
 def test_a_sequential_run_is_whole_blocks_up_to_a_verdict(
