@@ -203,7 +203,7 @@ def longer(value: Any) -> Any:  # noqa: ANN401
         return [*value, *(f"org:{number:064x}" for number in range(512))]
     if isinstance(value, dict):
         return {**value, "more": None}
-    return value + 1 if isinstance(value, int) else value
+    return min(value + 1, 2**53 - 1) if isinstance(value, int) else value
 
 
 def shorter(value: Any) -> Any:  # noqa: ANN401
