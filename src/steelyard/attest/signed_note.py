@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from steelyard.kernel import read_base64
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from steelyard.attest.keys import PrivateKey, PublicKey
 
@@ -28,7 +29,7 @@ _LINE: Final = re.compile(r"\u2014 ([^\s+]{1,200}) ([A-Za-z0-9+/]{4,8192}={0,2})
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 _NOTE_LIMIT_BYTES: Final = 64 * 1024
-_SIGNATURE_LIMIT: Final = 300
+SIGNATURE_LIMIT: Final = 300
 _ID_BYTES: Final = 4
 _TIME_BYTES: Final = 8
 _CHECKPOINT_LINES: Final = 3
@@ -76,11 +77,14 @@ class Note:
 
         Raises:
             BrokenSeal: they are of two texts.
+            MalformedEvidence: together they are more than a note holds.
         """
         if other.text != self.text:
             raise BrokenSeal("the notes say different things")
         added = tuple(line for line in other.signatures if line not in self.signatures)
-        return Note(self.text, (*self.signatures, *added))
+        joined = Note(self.text, (*self.signatures, *added))
+        _require_room(len(joined.signatures), len(joined.to_bytes()), "note")
+        return joined
 
 
 def sign_note(text: str, name: str, key: PrivateKey) -> Note:
@@ -105,7 +109,7 @@ def cosign_note(note: Note, name: str, key: PrivateKey, *, at: int) -> Note:
         at: Seconds since 1970.
 
     Raises:
-        MalformedEvidence: a name that no note can hold.
+        MalformedEvidence: a name that no note can hold, or a note that holds no more.
     """
     _require_name(name)
     time = at.to_bytes(_TIME_BYTES, "big")
@@ -120,8 +124,7 @@ def read_note(data: bytes, *, where: str = "note") -> Note:
     Raises:
         MalformedEvidence: no note.
     """
-    if len(data) > _NOTE_LIMIT_BYTES:
-        raise MalformedEvidence(f"a note has at most {_NOTE_LIMIT_BYTES} bytes", where=where)
+    _require_room(0, len(data), where)
     try:
         whole = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -130,15 +133,16 @@ def read_note(data: bytes, *, where: str = "note") -> Note:
     if not gap or not lines.endswith("\n"):
         raise MalformedEvidence("a note ends in signature lines", where=where)
     found = tuple(_line(line, where) for line in lines[:-1].split("\n"))
-    if len(found) > _SIGNATURE_LIMIT or len(set(found)) != len(found):
-        raise MalformedEvidence("too many signature lines, or one twice", where=where)
+    _require_room(len(found), len(data), where)
+    if len(set(found)) != len(found):
+        raise MalformedEvidence("a signature line stands twice", where=where)
     note = Note(text + "\n", found)
     _require_text(note.text)
     return note
 
 
 def verify_signature(note: Note, name: str, keys: Mapping[str, PublicKey]) -> PublicKey:
-    """The key among `keys` that signed the note in that name.
+    """The key that signed the note first in that name, as its lines stand.
 
     Args:
         note: What was read.
@@ -148,29 +152,42 @@ def verify_signature(note: Note, name: str, keys: Mapping[str, PublicKey]) -> Pu
     Raises:
         BrokenSeal: no signature in that name by any of the keys, or one that does not verify.
     """
-    for key in keys.values():
-        found = _signed_by(note, name, _key_hash(name, _ED25519, key))
-        for data in found:
-            key.verify(data, note.text.encode())
-        if found:
-            return key
-    raise BrokenSeal(f"not signed by {name[:80]} with a key of its own", where="note")
+    marked = _marked(name, _ED25519, keys)
+    found = [
+        _signer(marked[mark], signature, note.text.encode())
+        for mark, signature in _lines_by(note, name, marked)
+    ]
+    if not found:
+        raise BrokenSeal(f"not signed by {name[:80]} with a key of its own", where="note")
+    return found[0]
 
 
 def verify_cosignature(note: Note, name: str, keys: Mapping[str, PublicKey]) -> int:
-    """When the note was first cosigned in that name, in seconds since 1970, as its lines stand.
+    """The earliest time of a cosignature in that name, in seconds since 1970.
 
     Raises:
         BrokenSeal: no cosignature in that name by any of the keys, or one that does not verify.
     """
-    for key in keys.values():
-        found = _signed_by(note, name, _key_hash(name, _COSIGNATURE, key))
-        times = [int.from_bytes(data[:_TIME_BYTES], "big") for data in found]
-        for at, data in zip(times, found, strict=True):
-            key.verify(data[_TIME_BYTES:], _cosigned(note.text, at))
-        if times:
-            return times[0]
-    raise BrokenSeal(f"not cosigned by {name[:80]} with a key of its own", where="note")
+    marked, times = _marked(name, _COSIGNATURE, keys), list[int]()
+    for mark, data in _lines_by(note, name, marked):
+        at = int.from_bytes(data[:_TIME_BYTES], "big")
+        _signer(marked[mark], data[_TIME_BYTES:], _cosigned(note.text, at))
+        times.append(at)
+    if not times:
+        raise BrokenSeal(f"not cosigned by {name[:80]} with a key of its own", where="note")
+    return min(times)
+
+
+def signed_part(note: Note, name: str, keys: Mapping[str, PublicKey]) -> Note:
+    """A note that was verified, with no line but what these keys signed in that name.
+
+    Of several lines of one key the one of the earliest time stays: a signer could fill a note.
+    """
+    marked = {**_marked(name, _ED25519, keys), **_marked(name, _COSIGNATURE, keys)}
+    least: dict[bytes, bytes] = {}
+    for mark, data in _lines_by(note, name, marked):
+        least[mark] = min(data, least.get(mark, data))
+    return Note(note.text, tuple((name, mark + data) for mark, data in least.items()))
 
 
 def read_checkpoint(note: Note, origin: str) -> Checkpoint:
@@ -191,13 +208,36 @@ def read_checkpoint(note: Note, origin: str) -> Checkpoint:
     return Checkpoint(origin, int(lines[1]), root)
 
 
-def _signed_by(note: Note, name: str, mark: bytes) -> list[bytes]:
-    """Signatures of a name and key hash; each must verify, or the note is not believed."""
-    return [
-        data[_ID_BYTES:]
-        for signer, data in note.signatures
-        if signer == name and data[:_ID_BYTES] == mark
-    ]
+def _marked(
+    name: str, kind: bytes, keys: Mapping[str, PublicKey]
+) -> Mapping[bytes, Sequence[PublicKey]]:
+    """Keys by the hash that names them in a line; two of one owner's may share it."""
+    marked: dict[bytes, list[PublicKey]] = {}
+    for key in keys.values():
+        marked.setdefault(_key_hash(name, kind, key), []).append(key)
+    return marked
+
+
+def _lines_by(note: Note, name: str, marks: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Key hash and content of the lines of a name that known keys are said to have signed."""
+    for signer, data in note.signatures:
+        if signer == name and data[:_ID_BYTES] in marks:
+            yield data[:_ID_BYTES], data[_ID_BYTES:]
+
+
+def _signer(keys: Sequence[PublicKey], signature: bytes, message: bytes) -> PublicKey:
+    """The key that made a signature, among those that its line can mean.
+
+    Raises:
+        BrokenSeal: none of them; the note is not believed.
+    """
+    *others, last = keys
+    for key in others:
+        with suppress(BrokenSeal):
+            key.verify(signature, message)
+            return key
+    last.verify(signature, message)
+    return last
 
 
 def _cosigned(text: str, at: int) -> bytes:
@@ -216,6 +256,13 @@ def _line(line: str, where: str) -> tuple[str, bytes]:
     if len(data) <= _ID_BYTES:
         raise MalformedEvidence("a signature line is too short", where=where)
     return found[1], data
+
+
+def _require_room(lines: int, size_bytes: int, where: str) -> None:
+    if size_bytes > _NOTE_LIMIT_BYTES:
+        raise MalformedEvidence(f"a note has at most {_NOTE_LIMIT_BYTES} bytes", where=where)
+    if lines > SIGNATURE_LIMIT:
+        raise MalformedEvidence(f"a note has at most {SIGNATURE_LIMIT} signatures", where=where)
 
 
 def _require_name(name: str) -> None:

@@ -12,21 +12,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from steelyard.attest.signed_note import (
+    SIGNATURE_LIMIT,
     Checkpoint,
+    Note,
     cosign_note,
     read_checkpoint,
     read_note,
     sign_note,
+    signed_part,
     verify_cosignature,
     verify_signature,
 )
-from steelyard.kernel.errors import BrokenSeal
+from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from steelyard.attest import PrivateKey, PublicKey
-    from steelyard.attest.signed_note import Note
     from steelyard.disclosure.case.chain import Chain
 
 FaultKind = Literal["fork", "rollback", "forbidden"]
@@ -41,6 +43,7 @@ class CaseCheckpoint:
         head: Hash of the last one.
         signed: When, by the host's clock.
         note: The signed text, with all signatures that came with it.
+        proof: The signed text with its host's signatures alone, to be shown to anybody.
     """
 
     case: str
@@ -49,6 +52,7 @@ class CaseCheckpoint:
     head: str
     signed: datetime
     note: bytes
+    proof: bytes
 
     def with_note(self, note: bytes) -> CaseCheckpoint:
         """The same checkpoint with other signatures beside the host's."""
@@ -99,7 +103,8 @@ def open_checkpoint(
     found = read_checkpoint(note, origin(case))
     verify_signature(note, host, keys)
     signed = _instant(verify_cosignature(note, host, keys))
-    return CaseCheckpoint(case, host, found.size, found.root.hex(), signed, data)
+    proof = signed_part(note, host, keys).to_bytes()
+    return CaseCheckpoint(case, host, found.size, found.root.hex(), signed, data, proof)
 
 
 def cosign(
@@ -124,13 +129,38 @@ def cosigned_by(note: bytes, by: str, keys: Mapping[str, PublicKey]) -> datetime
     return _instant(verify_cosignature(read_note(note, where="checkpoint"), by, keys))
 
 
-def join(first: bytes, second: bytes) -> bytes:
-    """One checkpoint with the signatures of both.
+def join(
+    known: bytes | None, shown: CaseCheckpoint, keys: Mapping[str, Mapping[str, PublicKey]]
+) -> CaseCheckpoint:
+    """A checkpoint as it is kept: signed by its host, with a cosignature of each participant.
+
+    Nothing else is kept, nor more than leaves room for one's own cosignature: whoever passes a
+    note on could fill it.
+
+    Args:
+        known: The note that is kept of the same checkpoint; None for none.
+        shown: What came.
+        keys: Keys of the participants, by organization and any label.
 
     Raises:
-        BrokenSeal: they are of two.
+        BrokenSeal: they are of two checkpoints.
     """
-    return _note(first).joined(_note(second)).to_bytes()
+    held = _kept(known, shown, keys[shown.host]) or shown.with_note(shown.proof)
+    note, came = _note(held.note), _note(shown.note)
+    names = {name for name, _ in note.signatures}
+    added = list[tuple[str, bytes]]()
+    for name, data in came.signatures:
+        if len(note.signatures) + len(added) >= SIGNATURE_LIMIT - 1:
+            break
+        if name in names or name not in keys:
+            continue
+        try:
+            verify_cosignature(Note(came.text, ((name, data),)), name, keys[name])
+        except BrokenSeal:
+            continue
+        names.add(name)
+        added.append((name, data))
+    return held.with_note(note.joined(Note(came.text, tuple(added))).to_bytes())
 
 
 def require_same(checkpoint: CaseCheckpoint, chain: Chain) -> None:
@@ -152,16 +182,10 @@ def require_same(checkpoint: CaseCheckpoint, chain: Chain) -> None:
         )
 
 
-def compare(
-    first: CaseCheckpoint, second: CaseCheckpoint, chain: Chain | None = None
-) -> Fault | None:
-    """What two checkpoints of one case prove against their host; None where nothing.
+def compare(first: CaseCheckpoint, second: CaseCheckpoint) -> Fault | None:
+    """What two checkpoints of one case prove against their host by themselves; None for nothing.
 
-    Args:
-        first: One.
-        second: Another.
-        chain: A history that contains the larger of the two; shows whether the smaller one is
-            of the same history. Without it only checkpoints of one size can contradict.
+    Of two sizes they can be of two histories; `fault.prove_fork` knows.
 
     Raises:
         BrokenSeal: of two cases, or of two hosts.
@@ -171,22 +195,23 @@ def compare(
     small, large = sorted((first, second), key=lambda item: item.size)
     if small.size == large.size and small.head != large.head:
         text = f"signed two histories of {small.size} entries"
-        return Fault("fork", first.host, text, first.note, second.note)
-    if chain is not None and _agrees(large, chain) and not _agrees(small, chain):
-        text = (
-            f"signed two histories: its {small.size} entries are not the first {small.size} "
-            f"of its {large.size}"
-        )
-        return Fault("fork", first.host, text, small.note, large.note)
+        return Fault("fork", first.host, text, first.proof, second.proof)
     if small.size < large.size and small.signed > large.signed:
         text = f"went back from {large.size} entries to {small.size}"
-        return Fault("rollback", first.host, text, large.note, small.note)
+        return Fault("rollback", first.host, text, large.proof, small.proof)
     return None
 
 
-def _agrees(checkpoint: CaseCheckpoint, chain: Chain) -> bool:
-    held = checkpoint.size <= chain.size
-    return held and chain.head_at(checkpoint.size) == checkpoint.head
+def _kept(
+    known: bytes | None, shown: CaseCheckpoint, keys: Mapping[str, PublicKey]
+) -> CaseCheckpoint | None:
+    """What is kept of a checkpoint; None where no key signed it that still counts."""
+    if known is None:
+        return None
+    try:
+        return open_checkpoint(known, shown.case, shown.host, keys)
+    except (BrokenSeal, MalformedEvidence):
+        return None
 
 
 def _note(data: bytes) -> Note:

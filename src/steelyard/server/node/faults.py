@@ -1,27 +1,27 @@
 """Proof against a host: found, kept, shown to the other participants, and believed from them.
 
-Decides which two signed notes prove that a host showed two histories; what proof is, is decided
-by `disclosure.case.fault`.
+Decides which keys and which notes count against a host; what proof is, is decided by
+`disclosure.case.fault`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steelyard.disclosure.case.checkpoint import Fault, open_checkpoint
-from steelyard.disclosure.case.fault import Evidence, verify_fault, write_linked
-from steelyard.kernel.errors import BrokenSeal
+from steelyard.disclosure.case.checkpoint import open_checkpoint
+from steelyard.disclosure.case.fault import Evidence, prove_fork, verify_fault
+from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 from steelyard.server.node.letters import FAULT
 from steelyard.server.node.posting import Letter, offer_to
 from steelyard.server.storage import cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from steelyard.attest import PublicKey
-    from steelyard.disclosure.case import CaseCheckpoint, Chain, Entry
+    from steelyard.disclosure.case import CaseCheckpoint, Chain, Entry, Fault
     from steelyard.kernel import JsonObject
     from steelyard.server.node.node import Node
 
@@ -60,38 +60,38 @@ def believe_fault(
     cases.add_fault(connection, case, fault, node.now(), most=node.limits.faults)
 
 
-def prove_fork(
-    connection: Connection, chain: Chain, shown: CaseCheckpoint, history: Sequence[Entry] = ()
-) -> Fault | None:
-    """Proof that a host signed another history than the one that is held here; None for none.
+def accuse(
+    node: Node,
+    connection: Connection,
+    chain: Chain,
+    shown: CaseCheckpoint,
+    history: Sequence[Entry] = (),
+) -> None:
+    """Keep and show that a host signed another history than the one here, if that can be proven.
 
     Args:
+        node: This one.
         connection: To the database.
         chain: What is held.
         shown: A note of the host's that does not agree with it.
         history: The last entries that the note signs, if they came.
     """
-    text = f"signed two histories of {shown.size} entries"
-    for held in _own_notes(connection, chain, shown.host):
-        if held.size == shown.size:
-            return Fault("fork", shown.host, text, held.note, shown.note)
-        if held.size > shown.size:
-            links = [item.entry for item in chain.since(shown.size)][: held.size - shown.size]
-            linked = write_linked(held.note, links)
-            return Fault("fork", shown.host, text, shown.note, linked)
-        if history and history[0].index <= held.size:
-            links = history[held.size - history[0].index :]
-            if links[0].previous != held.head:
-                text = f"signed two histories of {held.size} entries"
-                linked = write_linked(shown.note, links)
-                return Fault("fork", shown.host, text, held.note, linked)
-    return None
+    notes = cases.latest_notes(connection, chain.case, count=_NOTES)
+    held = agreeing(chain, notes_of(chain, shown.host, notes))
+    fault = prove_fork(chain, held, shown, history)
+    if fault is not None:
+        keep_fault(node, connection, chain, fault)
 
 
 def keys_of_host(chain: Chain, host: str) -> Mapping[str, PublicKey]:
     """Keys of a host that were not revoked."""
     keys = chain.view.members[host].card.keys
     return {item.key.key_id: item.key for item in keys if not item.revoked}
+
+
+def keys_of_members(chain: Chain) -> dict[str, Mapping[str, PublicKey]]:
+    """Keys of everybody in a case that were not revoked, by organization."""
+    return {name: keys_of_host(chain, name) for name in chain.view.members}
 
 
 def open_note(chain: Chain, note: bytes) -> CaseCheckpoint:
@@ -104,12 +104,18 @@ def open_note(chain: Chain, note: bytes) -> CaseCheckpoint:
     return open_checkpoint(note, chain.case, host, keys_of_host(chain, host))
 
 
-def _own_notes(connection: Connection, chain: Chain, host: str) -> Iterator[CaseCheckpoint]:
-    """Notes of a host that agree with what is held, the largest first."""
-    for note in cases.latest_notes(connection, chain.case, count=_NOTES):
+def notes_of(chain: Chain, host: str, notes: Iterable[bytes]) -> Iterator[CaseCheckpoint]:
+    """Those of the notes that are kept of a case which a host signed."""
+    keys = keys_of_host(chain, host)
+    for note in notes:
         try:
-            held = open_checkpoint(note, chain.case, host, keys_of_host(chain, host))
-        except BrokenSeal:
-            continue  # an earlier host's
-        if held.size <= chain.size and chain.head_at(held.size) == held.head:
-            yield held
+            yield open_checkpoint(note, chain.case, host, keys)
+        except (BrokenSeal, MalformedEvidence):
+            continue  # an earlier host's, or of a key that was revoked
+
+
+def agreeing(chain: Chain, notes: Iterable[CaseCheckpoint]) -> Iterator[CaseCheckpoint]:
+    """Those of the notes that agree with what is held."""
+    for note in notes:
+        if note.size <= chain.size and chain.head_at(note.size) == note.head:
+            yield note

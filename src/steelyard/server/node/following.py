@@ -19,7 +19,7 @@ from steelyard.disclosure.case.organization import card_from_json
 from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, NotSatisfied
 from steelyard.server.node import limits, ownership, recovering, saying, witnessing
-from steelyard.server.node.faults import keep_fault, open_note, prove_fork
+from steelyard.server.node.faults import accuse, open_note
 from steelyard.server.node.letters import FETCH, HEAD, read_entries, write_entries
 from steelyard.server.node.posting import Letter, offer_to
 from steelyard.server.storage import cases, early, followers
@@ -191,7 +191,7 @@ def _keep_forbidden(
     if _is_signed_end(chain, fresh, note):
         shown = open_note(chain, note)
         text = f"ordered an event that it had to refuse, at entry {chain.size}"
-        fault = Fault("forbidden", shown.host, text, note, write_entries(fresh))
+        fault = Fault("forbidden", shown.host, text, shown.proof, write_entries(fresh))
         cases.add_fault(connection, chain.case, fault, node.now(), most=node.limits.faults)
         witnessing.tell(node, connection, chain, shown)
 
@@ -222,9 +222,7 @@ def _other_history(
         raise NotSatisfied("only the host of a case sends its entries", where=chain.case[:16])
     shown = open_note(other, note)
     require_same(shown, other)
-    fault = prove_fork(connection, chain, shown, entries)
-    if fault is not None:
-        keep_fault(node, connection, chain, fault)
+    accuse(node, connection, chain, shown, entries)
     if witnessing.is_backed(other, note):
         return _adopt(node, connection, chain, other, common)
     recovering.help_up(node, connection, chain)
@@ -250,9 +248,7 @@ def _earlier_part(
     if note is not None and sender == chain.view.host:
         shown = open_note(chain, note)
         if shown.head == entries[-1].hash and shown.size == entries[-1].index + 1:
-            fault = prove_fork(connection, chain, shown, entries)
-            if fault is not None:
-                keep_fault(node, connection, chain, fault)
+            accuse(node, connection, chain, shown, entries)
     earlier = max(0, entries[0].index - 4 * len(entries) - 16)
     fetch(node, connection, chain.case, sender, earlier)
     raise BrokenSeal("these entries follow from others than those held", where=chain.case[:16])

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from steelyard.disclosure.case.checkpoint import open_checkpoint, require_same
-from steelyard.kernel.errors import BrokenSeal, CannotVerify, NotSatisfied
-from steelyard.server.node.faults import open_note
+from steelyard.disclosure.case.checkpoint import join, open_checkpoint, require_same
+from steelyard.kernel.errors import CannotVerify, NotSatisfied
+from steelyard.server.node.faults import agreeing, keys_of_members, notes_of
 from steelyard.server.node.letters import (
     CHUNK,
     ENTRIES,
@@ -157,7 +157,7 @@ def _take_back(
             continue  # its author signs it anew once it has the case again
         cases.add_entry(connection, restored.view, ordered)
     followers.rewind(connection, chain.case, common)
-    cases.add_checkpoint(connection, signed)
+    cases.add_checkpoint(connection, join(None, signed, keys_of_members(restored)))
     node.chains.put(restored)
     node.restoring[chain.case] = node.now() + HOLD
 
@@ -176,15 +176,8 @@ def _require_first(
 
 def _notes(connection: Connection, chain: Chain) -> list[CaseCheckpoint]:
     """Notes of the host that agree with what is held, the largest first."""
-    found: list[CaseCheckpoint] = []
-    for note in cases.latest_notes(connection, chain.case, count=_NOTES):
-        try:
-            shown = open_note(chain, note)
-        except BrokenSeal:
-            continue  # an earlier host's, or of a key that was revoked
-        if shown.size <= chain.size and chain.head_at(shown.size) == shown.head:
-            found.append(shown)
-    return found
+    latest = cases.latest_notes(connection, chain.case, count=_NOTES)
+    return list(agreeing(chain, notes_of(chain, chain.view.host, latest)))
 
 
 def _give_back(

@@ -13,7 +13,14 @@ from steelyard.disclosure.case import cosign
 from steelyard.disclosure.case.checkpoint import compare, cosigned_by, join, require_same
 from steelyard.kernel.errors import BrokenSeal
 from steelyard.server.node import recovering
-from steelyard.server.node.faults import keep_fault, open_note, prove_fork
+from steelyard.server.node.faults import (
+    accuse,
+    keep_fault,
+    keys_of_host,
+    keys_of_members,
+    notes_of,
+    open_note,
+)
 from steelyard.server.node.letters import HEAD
 from steelyard.server.node.posting import Letter, offer_to
 from steelyard.server.storage import cases
@@ -47,10 +54,11 @@ def take_note(node: Node, connection: Connection, case: str, sender: str, note: 
         _keep_ahead(connection, chain, shown)
         return
     if chain.head_at(shown.size) != shown.head:
-        _keep(connection, shown)
-        _accuse(node, connection, chain, shown)
+        _keep(connection, chain, shown)
+        accuse(node, connection, chain, shown)
+        recovering.help_up(node, connection, chain)
     require_same(shown, chain)
-    joined = _joined(connection, shown)
+    joined = _joined(connection, chain, shown)
     if f"\u2014 {node.organization} ".encode() in joined.note:
         cases.add_checkpoint(connection, joined)
         return
@@ -68,24 +76,21 @@ def hold_against(node: Node, connection: Connection, chain: Chain, before: int) 
     Raises:
         BrokenSeal: the host signed another history; a fault was kept.
     """
-    for note in cases.notes_between(connection, chain.case, before, chain.size):
-        try:
-            shown = open_note(chain, note)
-        except BrokenSeal:
-            continue  # an earlier host's
+    notes = cases.notes_between(connection, chain.case, before, chain.size)
+    for shown in notes_of(chain, chain.view.host, notes):
         if chain.head_at(shown.size) != shown.head:
-            _accuse(node, connection, chain, shown)
+            accuse(node, connection, chain, shown)
+            recovering.help_up(node, connection, chain)
             require_same(shown, chain)
 
 
 def is_backed(chain: Chain, note: bytes) -> bool:
     """Whether host and cosigners of a note are more than half of those in the case."""
-    present = {name: item for name, item in chain.view.members.items() if not item.left}
+    present = [name for name, item in chain.view.members.items() if not item.left]
     signers = 0
-    for name, member in present.items():
-        keys = {item.key.key_id: item.key for item in member.card.keys if not item.revoked}
+    for name in present:
         try:
-            cosigned_by(note, name, keys)
+            cosigned_by(note, name, keys_of_host(chain, name))
         except BrokenSeal:
             continue
         signers += 1
@@ -99,45 +104,36 @@ def _take_own(
     if shown.size > chain.size or chain.head_at(shown.size) != shown.head:
         recovering.ask_for_lost(node, connection, chain, sender, chain.size)
         return
-    cases.add_checkpoint(connection, _joined(connection, shown))
+    _keep(connection, chain, shown)
 
 
 def _compare(node: Node, connection: Connection, chain: Chain, shown: CaseCheckpoint) -> None:
     """Hold a note against the latest ones before it."""
-    for earlier in cases.latest_notes(connection, chain.case, count=_COMPARED):
-        try:
-            fault = compare(open_note(chain, earlier), shown)
-        except BrokenSeal:
-            continue  # an earlier host's
+    latest = cases.latest_notes(connection, chain.case, count=_COMPARED)
+    for earlier in notes_of(chain, shown.host, latest):
+        fault = compare(earlier, shown)
         if fault is not None:
-            _keep(connection, shown)
+            _keep(connection, chain, shown)
             keep_fault(node, connection, chain, fault)
             recovering.help_up(node, connection, chain)
             raise BrokenSeal(f"the host {fault.text}", where=chain.case[:16])
-
-
-def _accuse(node: Node, connection: Connection, chain: Chain, shown: CaseCheckpoint) -> None:
-    fault = prove_fork(connection, chain, shown)
-    if fault is not None:
-        keep_fault(node, connection, chain, fault)
-    recovering.help_up(node, connection, chain)
 
 
 def _keep_ahead(connection: Connection, chain: Chain, shown: CaseCheckpoint) -> None:
     """Keep a note of entries that have not come, to hold it against them when they do."""
     ahead = cases.notes_between(connection, chain.case, chain.size, None)
     if len(ahead) < _AHEAD:
-        _keep(connection, shown)
+        _keep(connection, chain, shown)
 
 
-def _keep(connection: Connection, shown: CaseCheckpoint) -> None:
-    cases.add_checkpoint(connection, _joined(connection, shown))
+def _keep(connection: Connection, chain: Chain, shown: CaseCheckpoint) -> None:
+    cases.add_checkpoint(connection, _joined(connection, chain, shown))
 
 
-def _joined(connection: Connection, shown: CaseCheckpoint) -> CaseCheckpoint:
-    """The note with every signature that is known of it."""
+def _joined(connection: Connection, chain: Chain, shown: CaseCheckpoint) -> CaseCheckpoint:
+    """The checkpoint with every cosignature of a participant that is known of it."""
     known = cases.checkpoint_note(connection, shown.case, shown.size, shown.head)
-    return shown if known is None else shown.with_note(join(known, shown.note))
+    return join(known, shown, keys_of_members(chain))
 
 
 def tell(node: Node, connection: Connection, chain: Chain, shown: CaseCheckpoint) -> None:
