@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,12 +82,16 @@ def serve(
         _make(folder, settings, name or "", tuple(role or ()), contact or "")
     node = open_node(folder, settings.database)
     try:
-        if init or admin_link:
-            write(f"admin link: {_admin_link(node, settings)}")
-            say(f"it works once, within {_LINK_HOURS} hours")
         if restored:
             _ask(node)
-        run(node, settings, lambda bound: write(f"serving {node.organization} on port {bound}"))
+
+        def ready(port: int) -> None:
+            if init or admin_link:
+                write(f"admin link: {_admin_link(node, replace(settings, port=port))}")
+                say(f"it works once, within {_LINK_HOURS} hours")
+            write(f"serving {node.organization} on port {port}")
+
+        run(node, settings, ready)
     finally:
         node.close()
 
@@ -111,12 +115,15 @@ def _make(
 
 
 def _admin_link(node: Node, settings: Settings) -> str:
-    from steelyard.server.storage.accounts import Link, add_link
+    from steelyard.server.people.enrolling import FIRST
+    from steelyard.server.storage.accounts import Link, add_link, new_secret
+    from steelyard.server.web.addresses import LINK
+    from steelyard.server.web.settings import base_of
 
-    secret = secrets.token_urlsafe(32)
-    link = Link("admin", "", node.now() + timedelta(hours=_LINK_HOURS))
+    secret = new_secret(node.random)
+    link = Link(FIRST, "", node.now() + timedelta(hours=_LINK_HOURS))
     node.run(lambda connection: add_link(connection, secret, link))
-    return f"{settings.base}/link/{secret}"
+    return f"{base_of(settings, node.identity.card)}{LINK.format(secret=secret)}"
 
 
 def _ask(node: Node) -> None:

@@ -48,7 +48,7 @@ def test_who_runs_the_node_makes_a_link_for_an_account(node: Node, tmp_path: Pat
     done = CliRunner().invoke(app, [*COMMAND, "--account", "ana", "--node", folder])
     secret = done.stdout.strip().removeprefix(f"{BASE}/link/")
     with node.database.reading() as connection:
-        link = find_link(connection, secret, utc_now())
+        link = find_link(connection, secret, ("sign-in",), utc_now())
     node.close()
     assert link is not None
     assert (link.kind, link.subject) == ("sign-in", account.id)

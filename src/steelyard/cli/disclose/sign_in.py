@@ -41,7 +41,7 @@ def sign_in(
     if key is not None:
         _ticket(key, base, challenge)
         return
-    write(f"{base}/link/{_link(node, account or '')}")
+    write(f"{base}{_link(node, account or '')}")
     say(f"it works once, within {_LINK_MINUTES} minutes")
 
 
@@ -49,10 +49,11 @@ def _ticket(key: Path, base: str, challenge: str | None) -> None:
     from steelyard.attest import load_private_key
     from steelyard.kernel import utc_now
     from steelyard.server.people.tickets import GOOD_FOR, sign_ticket
+    from steelyard.server.web.addresses import TICKET
 
     nonce = challenge or secrets.token_hex(_SECRET_BYTES)
     ticket = sign_ticket(load_private_key(key), base, nonce, utc_now())
-    write(ticket if challenge else f"{base}/sign-in/ticket/{ticket}")
+    write(ticket if challenge else f"{base}{TICKET.format(ticket=ticket)}")
     say(f"it works once, within {GOOD_FOR.seconds // 60} minutes")
 
 
@@ -61,7 +62,8 @@ def _link(folder: Path, account: str) -> str:
 
     from steelyard.kernel.errors import UnknownName
     from steelyard.server.people.tickets import SIGN_IN_LINK
-    from steelyard.server.storage.accounts import Link, add_link, all_accounts
+    from steelyard.server.storage.accounts import Link, add_link, all_accounts, new_secret
+    from steelyard.server.web.addresses import LINK
 
     with opened(folder) as here:
         with here.database.reading() as connection:
@@ -71,7 +73,7 @@ def _link(folder: Path, account: str) -> str:
             names = ", ".join(item.name for item in known[:8]) or "none"
             message = f"{account[:80]!r} names {len(found)} accounts, need one"
             raise UnknownName(message, hint=f"known: {names}")
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        secret = new_secret(here.random)
         until = here.now() + timedelta(minutes=_LINK_MINUTES)
         here.run(lambda c: add_link(c, secret, Link(SIGN_IN_LINK, found[0].id, until)))
-    return secret
+    return LINK.format(secret=secret)

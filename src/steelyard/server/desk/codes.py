@@ -1,13 +1,12 @@
 """Codes and numbers that a reporter is given: to resume, to follow, to speak of a report.
 
 Decides their form. A code has 128 bits and no letter that is read as a digit, and is typed in any
-case, with or without its dashes; a private link has 256 bits; a number tells nothing of how many
+case, with or without its dashes; a number tells nothing of how many
 reports there are.
 """
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel import sha256_hex
@@ -22,7 +21,6 @@ _READ_AS: Final = str.maketrans({"I": "1", "L": "1", "O": "0", "-": None, " ": N
 _CODE_LETTERS: Final = 26
 _NUMBER_LETTERS: Final = 8
 _GROUP: Final = 5
-_FOLLOW_BYTES: Final = 32
 
 
 def new_code(random: Callable[[int], bytes]) -> str:
@@ -34,11 +32,6 @@ def new_code(random: Callable[[int], bytes]) -> str:
 def code_digest(code: str) -> str:
     """What is kept of a code, however it was typed."""
     return sha256_hex(f"resume {code.strip().upper().translate(_READ_AS)}".encode())
-
-
-def new_follow(random: Callable[[int], bytes]) -> str:
-    """The secret of a private link."""
-    return base64.urlsafe_b64encode(random(_FOLLOW_BYTES)).rstrip(b"=").decode()
 
 
 def follow_digest(secret: str) -> str:

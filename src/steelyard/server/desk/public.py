@@ -1,17 +1,21 @@
 """The public folder: every published advisory in the files of a CSAF provider.
 
 Decides that there is such a folder where the node has an https address alone, as the standard
-asks for one.
+asks for one, and that it is written anew when a case with an advisory has gone on: its host may
+order a publication long after somebody asked for it.
 """
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from steelyard.disclosure.advisory import Site
 from steelyard.kernel import write_atomically
 from steelyard.server.node import publishing
+from steelyard.server.storage import advisories as rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,22 +23,38 @@ if TYPE_CHECKING:
     from steelyard.server.node import Node
 
 
-def write_public(node: Node, folder: Path, base: str) -> int:
-    """Write the files anew; how many.
+@dataclass(slots=True)
+class PublicFolder:
+    """The folder of a node.
 
     Args:
-        node: That has published.
+        node: That publishes.
         folder: Which `GET /.well-known/...` serves.
         base: Address of the node.
-
-    Raises:
-        StorageError: the disk refused.
     """
-    if urlsplit(base).scheme != "https":
-        return 0
-    site = Site(base, key=node.identity.key)
-    with node.database.reading() as connection:
-        files = publishing.public_tree(node, connection, site)
-    for file in files:
-        write_atomically(folder / file.path, file.data)
-    return len(files)
+
+    node: Node
+    folder: Path
+    base: str
+    _written: tuple[tuple[str, str], ...] = ()
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep_up(self) -> int:
+        """Write the files anew where something may have become public; how many.
+
+        Raises:
+            StorageError: the disk refused; they are written the next time.
+        """
+        if urlsplit(self.base).scheme != "https":
+            return 0
+        with self._lock:
+            with self.node.database.reading() as connection:
+                standing = rows.standing(connection)
+                if standing == self._written:
+                    return 0
+                site = Site(self.base, key=self.node.identity.key)
+                files = publishing.public_tree(self.node, connection, site)
+            for file in files:
+                write_atomically(self.folder / file.path, file.data)
+            self._written = standing
+            return len(files)

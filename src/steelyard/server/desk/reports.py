@@ -16,6 +16,7 @@ from steelyard.kernel.errors import NotSatisfied, UnknownName
 from steelyard.server.desk import codes, drafts, vault
 from steelyard.server.desk.reproducers import Check, check, read_check
 from steelyard.server.storage import reports as rows
+from steelyard.server.storage.accounts import new_secret
 from steelyard.server.storage.reports import MessageRow, ReportRow
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def send(node: Node, connection: Connection, draft: Draft) -> Taken:
     document = canonical_json(_plain(draft))
     read_intake(document, where="report")
     now, number = node.now(), codes.new_number(node.random, node.now())
-    follow = codes.new_follow(node.random)
+    follow = new_secret(node.random)
     sealed = vault.seal_json(
         node,
         {

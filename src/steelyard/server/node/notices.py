@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.case.acts.embargo import answer_until
 from steelyard.disclosure.states.standing import IN_FORCE
 from steelyard.kernel import format_instant
-from steelyard.server.node import deadlines
+from steelyard.server.node import legal
 from steelyard.server.storage import cases
 from steelyard.server.storage import notices as rows
 from steelyard.server.storage.notices import Notice
@@ -90,7 +90,7 @@ def matters(node: Node, connection: Connection, chain: Chain) -> Iterator[Matter
 
 
 def _deadlines(node: Node, connection: Connection, chain: Chain) -> Iterator[Matter]:
-    board = deadlines.board(node, connection, chain)
+    board = legal.followed(node, connection, chain.case)
     if board is None:
         return
     for item in board.deadlines:

@@ -1,14 +1,14 @@
 """The advisory of a case: drafted for everybody in it, published when its rules allow.
 
 Decides that nothing leaves that repeats a payload above tier H0 which this node can read, and
-what the public folder holds: every published advisory, in every format.
+what is public here: every advisory that this node has published, once its case says so. An object
+of somebody else that does not open here holds nothing up, as its author could stop every
+publication with one; it is told in the log that a draft was not held against it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from sqlalchemy import insert
 
 from steelyard.disclosure.advisory import ALL, Occasion, Payload, lint_files
 from steelyard.disclosure.advisory import export as export_formats
@@ -22,9 +22,9 @@ from steelyard.disclosure.case.findings import find
 from steelyard.kernel import sha256_hex
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.node import saying
+from steelyard.server.node.ordering import FAILURES
 from steelyard.server.storage import advisories as rows
-from steelyard.server.storage.cases import seconds
-from steelyard.server.storage.tables import ADVISORIES
+from steelyard.server.storage.advisories import AdvisoryRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,10 +73,11 @@ def draft(node: Node, connection: Connection, case: str, document: bytes) -> Sai
 def publish(
     node: Node, connection: Connection, case: str, references: tuple[str, ...] = ()
 ) -> Said:
-    """Make the draft that stands public.
+    """Make the draft that stands public, as soon as the case's host has ordered it.
 
     Raises:
-        NotSatisfied: there is none, it repeats a payload, or the case's rules forbid it.
+        NotSatisfied: there is none, it repeats a payload, its id is that of another case, or
+            the case's rules forbid it.
     """
     view = node.chains.get(connection, case).view
     document = drafted(node, connection, view)
@@ -87,14 +88,15 @@ def publish(
         "advisory": view.publication.advisory,
         "references": list(references),
     }
+    row = AdvisoryRow(advisory.id, case, document)
+    if rows.owner(connection, advisory.id) not in {"", case}:
+        raise NotSatisfied(
+            f"another case has an advisory {advisory.id}",
+            where=case[:16],
+            hint="draft it under an id of its own",
+        )
     said = saying.say(node, connection, case, "publish", body)
-    row = {
-        "id": advisory.id,
-        "case_id": case,
-        "document": document,
-        "published": seconds(node.now()),
-    }
-    connection.execute(insert(ADVISORIES), row)
+    rows.keep(connection, row, node.now())
     return said
 
 
@@ -113,10 +115,9 @@ def drafted(node: Node, connection: Connection, view: View) -> bytes:
     return document
 
 
-def published(connection: Connection) -> tuple[Advisory, ...]:
-    """Every advisory that this node has published, the latest first."""
-    found = rows.published(connection)
-    return tuple(read_advisory(row.document, where=row.id) for row in found)
+def published(node: Node, connection: Connection) -> tuple[AdvisoryRow, ...]:
+    """Every advisory that this node has published and that is public in its case, latest first."""
+    return tuple(row for row in rows.kept(connection) if _is_public(node, connection, row))
 
 
 def public_tree(node: Node, connection: Connection, site: Site) -> tuple[ExportedFile, ...]:
@@ -124,14 +125,25 @@ def public_tree(node: Node, connection: Connection, site: Site) -> tuple[Exporte
 
     Beside them lies what participants disagreed with, for each advisory to which somebody did.
     """
-    advisories = published(connection)
-    if not advisories:
+    found = published(node, connection)
+    if not found:
         return ()
-    return (*publish_tree(advisories, site, node.now()), *_dissents(node, connection))
+    advisories = tuple(read_advisory(row.document, where=row.id) for row in found)
+    return (*publish_tree(advisories, site, node.now()), *_dissents(node, connection, found))
 
 
-def _dissents(node: Node, connection: Connection) -> Iterator[ExportedFile]:
-    for row in rows.published(connection):
+def _is_public(node: Node, connection: Connection, row: AdvisoryRow) -> bool:
+    """Whether the case of an advisory has published it, and not another draft."""
+    chain = node.chains.find(connection, row.case)
+    if chain is None or chain.view.publication.published is None:
+        return False
+    return chain.view.publication.advisory == sha256_hex(row.document)
+
+
+def _dissents(
+    node: Node, connection: Connection, found: tuple[AdvisoryRow, ...]
+) -> Iterator[ExportedFile]:
+    for row in found:
         view = node.chains.get(connection, row.case).view
         if view.publication.dissents:
             said: JsonObject = {
@@ -166,6 +178,7 @@ def _require_clean(
 def _payloads(node: Node, connection: Connection, view: View) -> list[Payload]:
     """Texts of the case above tier H0 that this node can read; drafts are meant to leave."""
     opened = saying.readable(node, connection, view)
+    _require_opened(node, view, set(saying.named_here(node, connection, view)) - set(opened))
     found: list[Payload] = []
     for name, plaintext in opened.items():
         payload = view.payloads[name]
@@ -175,3 +188,23 @@ def _payloads(node: Node, connection: Connection, view: View) -> list[Payload]:
             ending = "json" if payload.media_type.endswith("json") else "txt"
             found += payloads_in(f"{name[:16]}.{ending}", plaintext, tier)
     return found
+
+
+def _require_opened(node: Node, view: View, closed: set[str]) -> None:
+    """Refuse where an object of this organization itself does not open; tell of those of others.
+
+    Raises:
+        NotSatisfied: the key that it was sealed to is gone.
+    """
+    for name in sorted(closed):
+        if view.payloads[name].author == node.organization:
+            raise NotSatisfied(
+                f"object {name[:16]} of yours does not open: nothing can be held against it",
+                where=view.case[:16],
+                hint="put the key that it was sealed to back into keys/",
+            )
+        FAILURES.warning(
+            "case %s: the draft was not held against object %s, which does not open",
+            view.case[:16],
+            name[:16],
+        )

@@ -20,7 +20,7 @@ from steelyard.disclosure.delivery.sealed_object import (
 )
 from steelyard.disclosure.states.tables import load_tables
 from steelyard.kernel import format_instant
-from steelyard.kernel.errors import NotSatisfied, UnknownName
+from steelyard.kernel.errors import NotSatisfied, SteelyardError, StorageError, UnknownName
 from steelyard.server.node import ordering
 from steelyard.server.node.letters import EVENT, OBJECT
 from steelyard.server.node.posting import Letter, offer_to, send_to
@@ -322,13 +322,38 @@ def read_object(node: Node, connection: Connection, name: str) -> OpenedObject:
     raise last or NotSatisfied("this node has no key to decrypt with", where=name[:16])
 
 
-def readable(node: Node, connection: Connection, view: View) -> dict[str, bytes]:
-    """Plaintext of the sealed answers and updates of a case that this node can read."""
-    found: dict[str, bytes] = {}
+def named_here(node: Node, connection: Connection, view: View) -> tuple[str, ...]:
+    """Objects of a case that are here and name this organization as a reader."""
     here = objects.stored_ids(connection, view.case)
-    for name, payload in view.payloads.items():
-        if name in here and node.organization in payload.recipients:
+    return tuple(
+        name
+        for name, payload in view.payloads.items()
+        if name in here and node.organization in payload.recipients
+    )
+
+
+def readable(
+    node: Node, connection: Connection, view: View, names: Iterable[str] | None = None
+) -> dict[str, bytes]:
+    """Plaintext of the objects of a case that this node can read.
+
+    An object that does not open stays sealed: its author alone is to blame, and nobody else in
+    the case is held up by it.
+
+    Args:
+        node: The reader.
+        connection: To read.
+        view: The case.
+        names: Objects to open; every one that names this organization by default.
+    """
+    found: dict[str, bytes] = {}
+    for name in named_here(node, connection, view) if names is None else names:
+        try:
             found[name] = read_object(node, connection, name).plaintext
+        except StorageError:
+            raise
+        except SteelyardError:
+            continue
     return found
 
 

@@ -71,8 +71,8 @@ def enrol(
         MalformedEvidence, ConfigurationError: no key.
         NotSatisfied: a key that is known already.
     """
-    link = accounts.find_link(connection, secret, at)
-    if link is None or link.kind not in {FIRST, ENROL}:
+    link = accounts.take_link(connection, secret, (FIRST, ENROL), at)
+    if link is None:
         raise UnknownName(_GONE, hint="ask for another one")
     if link.kind == FIRST:
         account = Account(random(_ID_BYTES).hex(), _named(name), _FIRST_ROLES, at)
@@ -80,7 +80,6 @@ def enrol(
     else:
         account = _existing(connection, link.subject)
     add_key(connection, account.id, pem, at)
-    accounts.take_link(connection, secret, at)
     return account
 
 

@@ -6,8 +6,9 @@ once. Who may sign in, and for how long, is for `server.people`.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, insert, select, update
 
@@ -22,9 +23,12 @@ from steelyard.server.storage.tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from sqlalchemy import Connection, Row
+
+_SECRET_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,11 @@ class Session:
     used: datetime
 
 
+def new_secret(random: Callable[[int], bytes]) -> str:
+    """What a link ends in: 256 bits that nobody can guess, in 43 characters."""
+    return base64.urlsafe_b64encode(random(_SECRET_BYTES)).rstrip(b"=").decode()
+
+
 def add_link(connection: Connection, secret: str, link: Link) -> None:
     """Keep a link under the digest of its secret."""
     row = {
@@ -72,19 +81,28 @@ def add_link(connection: Connection, secret: str, link: Link) -> None:
     connection.execute(insert(LINKS), row)
 
 
-def find_link(connection: Connection, secret: str, at: datetime) -> Link | None:
-    """What a link is for, without using it up; None for one that is unknown, used or expired."""
-    row = connection.execute(select(LINKS).where(LINKS.c.digest == digest_of(secret))).first()
+def find_link(
+    connection: Connection, secret: str, kinds: Collection[str], at: datetime
+) -> Link | None:
+    """What a link of some kinds is for, without using it up.
+
+    Returns:
+        None for one that is unknown, of another kind, used or expired.
+    """
+    which = (LINKS.c.digest == digest_of(secret)) & LINKS.c.kind.in_(kinds)
+    row = connection.execute(select(LINKS).where(which)).first()
     if row is None or row.expires < seconds(at):
         return None
     return Link(row.kind, row.subject, instant(row.expires))
 
 
-def take_link(connection: Connection, secret: str, at: datetime) -> Link | None:
-    """What a link is for, once; None for one that is unknown, used or expired."""
-    found = find_link(connection, secret, at)
-    which = (LINKS.c.digest == digest_of(secret)) | (LINKS.c.expires < seconds(at))
-    connection.execute(delete(LINKS).where(which))
+def take_link(
+    connection: Connection, secret: str, kinds: Collection[str], at: datetime
+) -> Link | None:
+    """As `find_link`, once; a link of another kind stays as it is."""
+    found = find_link(connection, secret, kinds, at)
+    is_taken = (LINKS.c.digest == digest_of(secret)) & LINKS.c.kind.in_(kinds)
+    connection.execute(delete(LINKS).where(is_taken | (LINKS.c.expires < seconds(at))))
     return found
 
 

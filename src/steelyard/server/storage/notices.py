@@ -1,14 +1,14 @@
-"""Notices to people and what was entered about deadlines, as rows."""
+"""Notices to people, as rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from steelyard.server.storage.cases import seconds
-from steelyard.server.storage.tables import DEADLINES, NOTICES
+from steelyard.server.storage.tables import NOTICES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -90,15 +90,3 @@ def save(
         .where(NOTICES.c.matter == notice.matter, NOTICES.c.address == notice.address)
         .values(values)
     )
-
-
-def deadlines(connection: Connection, case: str) -> tuple[str, str]:
-    """Facts that were entered of a case, and the record of what was answered; empty for none."""
-    row = connection.execute(select(DEADLINES).where(DEADLINES.c.case_id == case)).first()
-    return ("", "") if row is None else (row.facts, row.record)
-
-
-def set_deadlines(connection: Connection, case: str, facts: str, record: str) -> None:
-    """Keep both."""
-    connection.execute(delete(DEADLINES).where(DEADLINES.c.case_id == case))
-    connection.execute(insert(DEADLINES), {"case_id": case, "facts": facts, "record": record})

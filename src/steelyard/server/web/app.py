@@ -17,6 +17,7 @@ from steelyard import __version__
 from steelyard.disclosure.delivery.parcel import PARCEL_LIMIT_BYTES
 from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import ConfigurationError
+from steelyard.server.desk.public import PublicFolder
 from steelyard.server.node import timers
 from steelyard.server.node.sending import Sender
 from steelyard.server.node.telling import Mail, Teller
@@ -24,6 +25,7 @@ from steelyard.server.web import problems
 from steelyard.server.web.guard import FAILURES, Guard, Limits
 from steelyard.server.web.machines import PARCELS_PATH, describe, routes
 from steelyard.server.web.routes import BODY_LIMITS, add_pages
+from steelyard.server.web.settings import base_of
 from steelyard.server.web.warming import warm
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from steelyard.server.web.settings import Settings, Smtp
 
 _PAUSE_S: Final = 5.0
+_RETRY_S: Final = 300.0
+"""Until a folder that could not be written is tried again."""
 _PASSWORD_LIMIT_BYTES: Final = 4096
 _BODY_LIMITS: Final = {PARCELS_PATH: PARCEL_LIMIT_BYTES, **BODY_LIMITS}
 
@@ -40,7 +44,7 @@ _BODY_LIMITS: Final = {PARCELS_PATH: PARCEL_LIMIT_BYTES, **BODY_LIMITS}
 def make_app(node: Node, settings: Settings) -> FastAPI:
     """The application of a node.
 
-    `app.state` has `node`, `settings`, `sender` and `teller`.
+    `app.state` has `node`, `settings`, `public`, `sender` and `teller`.
     """
     app = FastAPI(
         title="Steelyard disclosure node",
@@ -53,6 +57,8 @@ def make_app(node: Node, settings: Settings) -> FastAPI:
     )
     app.state.node = node
     app.state.settings = settings
+    base = base_of(settings, node.identity.card)
+    app.state.public = PublicFolder(node, settings.public_folder, base)
     app.state.sender = Sender(node, allow_private=settings.allow_private)
     app.state.teller = Teller(node, mail_of(settings.smtp), allow_private=settings.allow_private)
     app.router.routes[:0] = routes(node, settings)
@@ -76,6 +82,9 @@ async def _beside(app: FastAPI) -> AsyncGenerator[None]:
         asyncio.create_task(
             _over_and_over("timers", lambda: timers.run(app.state.node, app.state.teller))
         ),
+        asyncio.create_task(
+            _over_and_over("the public folder", lambda: _keep_public(app.state.public), _RETRY_S)
+        ),
         asyncio.create_task(warm(app.state.node)),
     ]
     try:
@@ -88,14 +97,23 @@ async def _beside(app: FastAPI) -> AsyncGenerator[None]:
                 await task
 
 
-async def _over_and_over(name: str, run: Callable[[], Awaitable[Any]]) -> None:
+async def _keep_public(folder: PublicFolder) -> None:
+    """Write the public folder soon after something became public, however that was ordered."""
+    while True:
+        await asyncio.to_thread(folder.keep_up)
+        await asyncio.sleep(_PAUSE_S)
+
+
+async def _over_and_over(
+    name: str, run: Callable[[], Awaitable[Any]], pause_s: float = _PAUSE_S
+) -> None:
     """Begin again after a failure, which is told: a full disk must not stop the post for ever."""
     while True:
         try:
             await run()
         except Exception as error:  # noqa: BLE001 - the boundary of what runs beside the routes
             FAILURES.error("%s stopped, and begins again", name, exc_info=error)
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(pause_s)
 
 
 def mail_of(smtp: Smtp) -> Mail | None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -45,8 +46,13 @@ def serve(node: Node, settings: Settings, on_ready: Callable[[int], None]) -> No
         ConfigurationError: no usable certificate.
     """
     set_up_logs(access=settings.access_log)
-    server = _Server(config(node, settings), on_ready)
     listening = _listening(settings)
+    try:
+        bound = replace(settings, port=listening.getsockname()[1])
+        server = _Server(config(node, bound), on_ready)
+    except BaseException:
+        listening.close()
+        raise
     # The server raises the signal again when it has stopped; here it has done its work by then.
     before = {sig: signal.signal(sig, _stopped) for sig in (signal.SIGTERM, signal.SIGINT)}
     # A switch of threads costs the event loop up to this long whenever the other one computes.

@@ -20,6 +20,8 @@ from steelyard.server.people.permissions import ROLES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from steelyard.disclosure.case import Card
+
 FILE: Final = "steelyard.toml"
 _FILE_LIMIT_BYTES: Final = 64 * 1024
 _Part = TypeVar("_Part")
@@ -123,21 +125,23 @@ class Settings:
 
     @property
     def is_secure(self) -> bool:
-        """Whether browsers reach it by TLS alone."""
-        return bool(self.tls_certificate) or urlsplit(self.url).scheme == "https"
+        """Whether browsers reach it by TLS alone, which it ends itself or a proxy does."""
+        is_https = urlsplit(self.url).scheme == "https"
+        return bool(self.tls_certificate) or self.behind_proxy or is_https
 
     @property
     def public_folder(self) -> Path:
         """What anybody may read."""
         return Path(self.public) if self.public else self.folder / "public"
 
-    @property
-    def base(self) -> str:
-        """Under which others reach it, without a slash at its end."""
-        if self.url:
-            return self.url.rstrip("/")
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.port}"
+
+def base_of(settings: Settings, card: Card) -> str:
+    """Under which others reach a node, without a slash at its end: as it is named, or listens."""
+    named = settings.url or card.endpoint
+    if named:
+        return named.rstrip("/")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.is_secure else 'http'}://{host}:{settings.port}"
 
 
 def read_settings(folder: Path, flags: Mapping[str, Any]) -> Settings:

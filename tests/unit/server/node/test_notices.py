@@ -15,7 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 
 from steelyard.kernel import format_instant, parse_json_object
-from steelyard.server.node import About, notices, timers
+from steelyard.server.node import About, legal, notices, timers
 from steelyard.server.node.telling import MOST_ATTEMPTS, Mail, Teller
 from steelyard.server.storage import notices as rows
 from steelyard.server.storage.notices import Notice
@@ -161,6 +161,25 @@ def test_what_is_due_survives_a_restart(told: tuple[Federation, str]) -> None:
     [(address, text)] = texts(federation)
     assert address == DESK
     assert "asks for an answer until" in text
+
+
+def test_a_deadline_that_somebody_entered_is_told_and_its_case_is_looked_after(
+    told: tuple[Federation, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    federation, case = told
+    begun = federation.clock.at
+    event = f'  - {{event: severe-incident-aware, at: "{format_instant(begun)}"}}\n'
+    facts = federation.run("lab-a", lambda _, c: legal.entered(c, case)) + event
+    facts = facts.replace("conditions: {}", "conditions: {eu-product-manufacturer: true}")
+    federation.run("lab-a", lambda n, c: legal.enter(n, c, case, facts))
+    for _ in range(2):
+        federation.run("lab-a", timers.tick)
+    addresses, written = zip(*texts(federation), strict=True)
+    assert set(addresses) == {DESK}
+    assert len(set(written)) == len(written)
+    due = format_instant(begun + timedelta(hours=24))
+    assert any(f"act by {due} in case {case[:16]}" in text for text in written)
+    assert "is not looked after" not in caplog.text
 
 
 def test_a_host_that_goes_on_and_on_fills_no_mailbox(told: tuple[Federation, str]) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from steelyard.kernel import format_instant
-from steelyard.server.node import deadlines, timers
+from steelyard.server.node import legal, timers
 from steelyard.server.storage import notices as rows
 
 from .federation import Federation
@@ -15,12 +15,16 @@ from .federation import Federation
 MEMBERS = ("coord", "lab-a", "lab-b")
 FACTS = """
 schema: steelyard/disclosure-facts/1
-subject: anything
+subject: {subject}
 events:
-  - {event: severe-incident-aware, at: "2026-11-02T12:00:00Z"}
-conditions: {eu-product-manufacturer: true}
-zones: {eu-member-state: Europe/Berlin}
+  - {{event: severe-incident-aware, at: "2026-11-02T12:00:00Z"}}
+conditions: {{eu-product-manufacturer: true}}
+zones: {{eu-member-state: Europe/Berlin}}
 """
+
+
+def facts_of(case: str) -> str:
+    return FACTS.format(subject=legal.subject(case))
 
 
 @pytest.fixture
@@ -148,12 +152,11 @@ def test_deadlines_run_from_what_the_case_says_and_survive_everything(
     five: Federation, case: str
 ) -> None:
     def board(name: str = "lab-a") -> dict[str, str]:
-        chain = five.chain(name, case)
-        found = five.run(name, lambda n, c: deadlines.board(n, c, chain))
+        found = five.run(name, lambda n, c: legal.followed(n, c, case))
         return {} if found is None else {item.rule.id: item.status for item in found.deadlines}
 
     assert board() == {}
-    five.run("lab-a", lambda n, c: deadlines.enter_facts(n, c, case, FACTS))
+    five.run("lab-a", lambda n, c: legal.enter(n, c, case, facts_of(case)))
     assert board()["cra-14-2-a"] == "waiting"
     five.say("lab-a", case, "world", event="A", evidence="seen in the wild")
     five.settle()

@@ -126,13 +126,13 @@ def test_a_link_works_once_and_its_secret_is_not_kept(database: Database) -> Non
         add_link(connection, "secret", link)
         stored = connection.execute(text("SELECT * FROM links")).one()
         assert "secret" not in str(stored)
-        assert take_link(connection, "other", NOW) is None
-        assert take_link(connection, "secret", NOW) == link
-        assert take_link(connection, "secret", NOW) is None
+        assert take_link(connection, "other", ("admin",), NOW) is None
+        assert take_link(connection, "secret", ("admin",), NOW) == link
+        assert take_link(connection, "secret", ("admin",), NOW) is None
 
 
 def test_a_link_expires(database: Database) -> None:
     with database.writing() as connection:
         add_link(connection, "secret", Link("admin", "", NOW))
-        assert take_link(connection, "secret", NOW + timedelta(seconds=1)) is None
+        assert take_link(connection, "secret", ("admin",), NOW + timedelta(seconds=1)) is None
         assert connection.execute(text("SELECT count(*) FROM links")).scalar() == 0

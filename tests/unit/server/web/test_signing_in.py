@@ -158,6 +158,27 @@ def test_signing_in_gives_a_new_token_and_only_its_digest_is_kept(site: Site) ->
     assert "s" * 43 not in links
 
 
+def test_a_ticket_stays_used_whatever_the_provider_is_said_to_answer(site: Site) -> None:
+    site.first()
+    nonce = "a" * 64
+    ticket = sign_ticket(site.keys["ana"], BASE, nonce, site.clock.at)
+    browser = site.browser()
+    browser.get(f"/sign-in/ticket/{ticket}")
+    assert "Today" in browser.send(f"/sign-in/ticket/{ticket}").text
+    for state in (nonce, f"ticket {nonce}"):
+        site.browser().client.get("/sign-in/provider/back", params={"state": state})
+    again = site.browser()
+    again.get(f"/sign-in/ticket/{ticket}")
+    assert again.send(f"/sign-in/ticket/{ticket}").status_code == 422
+    assert again.get("/cases").status_code == 303
+
+
+def test_a_link_of_another_kind_is_not_used_up(site: Site) -> None:
+    link = site.link()
+    site.browser().get(f"/sign-in/provider/back?state={'s' * 43}")
+    assert site.browser().get(link).status_code == 200
+
+
 def test_a_session_ends_unused_and_in_any_case(site: Site) -> None:
     ana = site.first()
     for _ in range(14):

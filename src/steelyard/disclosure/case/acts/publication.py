@@ -13,7 +13,11 @@ from steelyard.disclosure.case.view import Dissent, Emergency
 from steelyard.disclosure.states.standing import IN_FORCE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from steelyard.disclosure.case.acts.step import Step
+    from steelyard.disclosure.case.view import View
 
 _DISSENT_LIMIT = 4
 _EMERGENCY_LIMIT = 4
@@ -81,8 +85,7 @@ def publish(step: Step) -> None:
     before = step.view.publication
     if before.published is not None:
         raise step.refuse("the advisory is public")
-    if step.view.states.em in IN_FORCE:
-        _require_release(step)
+    _require_release(step)
     if "P" not in step.view.states.pxa:
         step.move("PXA", "P")
     step.set(
@@ -100,6 +103,22 @@ def emergency(step: Step) -> None:
     step.set(emergencies=(*step.view.emergencies, added))
 
 
+def withheld_by(view: View, is_over: Callable[[datetime], bool]) -> list[str]:
+    """Names of signatories who have to agree before the draft that stands may become public.
+
+    An embargo in force is over with its time, by policy, or with every signatory's consent.
+
+    Args:
+        view: Where the case stands.
+        is_over: Whether an instant has passed.
+    """
+    if view.states.em not in IN_FORCE:
+        return []
+    if view.policy.publish_by_default and view.terms is not None and is_over(view.terms.until):
+        return []
+    return sorted(map(view.named, set(view.states.signatories()) - view.publication.approved))
+
+
 def _require_current(step: Step) -> None:
     current = step.view.publication.advisory
     if not current or current != step.body["advisory"]:
@@ -108,12 +127,8 @@ def _require_current(step: Step) -> None:
 
 
 def _require_release(step: Step) -> None:
-    """An embargo in force is over with its time, by policy, or with every signatory's consent."""
-    terms, view = step.view.terms, step.view
-    over = terms is not None and step.is_over(terms.until) and view.policy.publish_by_default
-    signatories = set(view.states.signatories())
-    if not over and not signatories <= view.publication.approved:
-        missing = sorted(map(view.named, signatories - view.publication.approved))
+    missing = withheld_by(step.view, step.is_over)
+    if missing:
         raise step.refuse(
             f"an embargo is in force, and these signatories have not agreed: {', '.join(missing)}",
             "wait for its end, or for their consent",

@@ -16,6 +16,7 @@ from steelyard.server.web.machines.parcels import Parcels
 from steelyard.server.web.machines.public import Health, Published
 from steelyard.server.web.machines.signed import Signatures
 from steelyard.server.web.quotas import Quota
+from steelyard.server.web.settings import base_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,8 +30,8 @@ PARCELS_PATH: Final = "/inbox"
 def routes(node: Node, settings: Settings) -> list[Route]:
     """Routes of a node, the busiest first."""
     quotas = settings.quotas
-    base = settings.url or node.identity.card.endpoint or settings.base
-    signatures = Signatures(node, base.rstrip("/"), ReplayGuard(node.now().timestamp()))
+    base = base_of(settings, node.identity.card)
+    signatures = Signatures(node, base, ReplayGuard(node.now().timestamp()))
     parcels = Parcels(
         node,
         signatures,

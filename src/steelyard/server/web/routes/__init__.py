@@ -37,8 +37,8 @@ BODY_LIMITS: Final = {
 
 
 def add_pages(app: FastAPI) -> None:
-    """Add the pages to an application whose state has `node` and `settings`."""
-    shell = Shell(app.state.node, app.state.settings)
+    """Add the pages to an application whose state has `node`, `settings` and `public`."""
+    shell = Shell(app.state.node, app.state.settings, app.state.public)
     app.state.problem_page = shell.problem
     for kind in (
         Public,

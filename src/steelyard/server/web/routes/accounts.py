@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from steelyard.server.web.routes.shell import Shell
 
 _LINK_FOR: Final = timedelta(hours=24)
-_SECRET_BYTES: Final = 32
 _MANAGES: Final = "accounts"
 
 
@@ -97,7 +95,7 @@ class Accounts:
 
     def _linked(self, asked: Asked, account: str) -> Response:
         node = self.shell.node
-        secret = base64.urlsafe_b64encode(node.random(_SECRET_BYTES)).rstrip(b"=").decode()
+        secret = rows.new_secret(node.random)
         until = node.now() + _LINK_FOR
         node.run(lambda connection: enrolling.enrolment(connection, account, secret, until))
         link = f"{self.shell.base(asked)}{addresses.LINK.format(secret=secret)}"

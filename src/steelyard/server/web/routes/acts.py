@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import SteelyardError, StorageError
 from steelyard.server import people
-from steelyard.server.desk import legal
-from steelyard.server.desk.public import write_public
+from steelyard.server.node import legal
 from steelyard.server.storage import organizations as cards
 from steelyard.server.web import addresses
 from steelyard.server.web.guard import FAILURES
@@ -93,14 +92,13 @@ class Acts:
         except SteelyardError as error:
             return self._form(asked, sent, Problem(str(error), error.hint))
         group = next(title for title, kinds in acts.GROUPS if kind in kinds)
-        word = self._published(asked) if kind == "publish" else "said"
+        word = self._published() if kind == "publish" else "said"
         return self.shell.done(addresses.case(case, _TABS[group]), word)
 
-    def _published(self, asked: Asked) -> str:
+    def _published(self) -> str:
         """Write the files for machines; the advisory is public whether the disk takes them."""
-        shell = self.shell
         try:
-            write_public(shell.node, shell.settings.public_folder, shell.base(asked))
+            self.shell.public.keep_up()
         except StorageError as error:
             FAILURES.error("the public folder was not written", exc_info=error)
             return "unwritten"

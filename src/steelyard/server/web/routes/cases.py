@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.case.findings import find
 from steelyard.kernel.errors import SteelyardError
 from steelyard.server import people
-from steelyard.server.desk import legal, reports
-from steelyard.server.node import publishing, saying
+from steelyard.server.desk import reports
+from steelyard.server.node import legal, publishing, saying
 from steelyard.server.storage import cases as rows
 from steelyard.server.storage import outgoing, post
 from steelyard.server.storage import reports as report_rows

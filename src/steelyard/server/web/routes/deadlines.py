@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.deadlines import calendar_file
 from steelyard.kernel.errors import UnknownName
 from steelyard.server import people
-from steelyard.server.desk import legal
+from steelyard.server.node import legal
 from steelyard.server.storage import accounts
 from steelyard.server.storage import cases as rows
 from steelyard.server.storage.accounts import Link
@@ -33,7 +32,6 @@ CALENDAR: Final = "calendar"
 """Kind of a link that reads the calendar of all cases."""
 _SEES: Final = "see"
 _LINK_FOR: Final = timedelta(days=366)
-_SECRET_BYTES: Final = 32
 _ICS: Final = "text/calendar"
 _END: Final = b"END:VCALENDAR\r\n"
 _FIRST_EVENT: Final = b"BEGIN:VEVENT\r\n"
@@ -92,7 +90,7 @@ class Deadlines:
         node, account = self.shell.node, asked.visitor.account
         if account is None:
             raise UnknownName("nobody has signed in")
-        secret = base64.urlsafe_b64encode(node.random(_SECRET_BYTES)).rstrip(b"=").decode()
+        secret = accounts.new_secret(node.random)
         link = Link(CALENDAR, account.id, node.now() + _LINK_FOR)
 
         def keep(connection: Connection) -> None:
@@ -107,9 +105,9 @@ class Deadlines:
         """The calendar of all cases for a program that has the link of an account."""
         node = self.shell.node
         with node.database.reading() as connection:
-            link = accounts.find_link(connection, asked.parts["secret"], node.now())
+            link = accounts.find_link(connection, asked.parts["secret"], (CALENDAR,), node.now())
             found = accounts.find_account(connection, link.subject) if link else None
-        if link is None or link.kind != CALENDAR or found is None or found.disabled:
+        if found is None or found.disabled:
             raise UnknownName("no such calendar")
         people.require(found.roles, _SEES)
         return download(self._calendar(), "deadlines.ics", _ICS)

@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from steelyard.kernel.errors import SteelyardError
-from steelyard.server.desk import legal, reports, triage
+from steelyard.server.desk import reports, triage
+from steelyard.server.node import legal
 from steelyard.server.web import addresses
 from steelyard.server.web.moments import moment
 from steelyard.server.web.pages import Problem, intake

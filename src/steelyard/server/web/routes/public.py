@@ -14,7 +14,7 @@ from steelyard.disclosure.advisory.atom import atom_feed
 from steelyard.disclosure.advisory.formats import FORMATS
 from steelyard.disclosure.advisory.reading import read_advisory
 from steelyard.kernel.errors import NotSatisfied, UnknownName
-from steelyard.server.storage import advisories as rows
+from steelyard.server.node import publishing
 from steelyard.server.web import addresses
 from steelyard.server.web.pages import advisories, static_file
 from steelyard.server.web.pages.cases.head import naming
@@ -54,14 +54,15 @@ class Public:
     def show(self, asked: Asked) -> Response:
         """All published advisories."""
         with self.shell.node.database.reading() as connection:
-            found = [self._published(connection, row) for row in rows.published(connection)]
+            public = publishing.published(self.shell.node, connection)
+            found = [self._shown(connection, row) for row in public]
         page = advisories.present(found, self.shell.node.now(), asked.query.get("text", ""))
         return self.shell.html("advisories", page, asked)
 
     def show_one(self, asked: Asked) -> Response:
         """One advisory."""
         with self.shell.node.database.reading() as connection:
-            found = self._published(connection, _row(connection, asked.parts["name"]))
+            found = self._shown(connection, self._row(connection, asked.parts["name"]))
         page = advisories.present_one(found, self.shell.node.now())
         return self.shell.html("advisory", page, asked)
 
@@ -70,7 +71,7 @@ class Public:
         form, node = asked.parts["form"], self.shell.node
         require_found(form in FORMATS)
         with node.database.reading() as connection:
-            row = _row(connection, asked.parts["name"])
+            row = self._row(connection, asked.parts["name"])
         advisory = read_advisory(row.document, where=row.id)
         occasion = Occasion(max(node.now(), advisory.changed_at))
         try:
@@ -84,7 +85,7 @@ class Public:
         """Advisories as an Atom feed."""
         base = self.shell.base(asked)
         with self.shell.node.database.reading() as connection:
-            found = rows.published(connection)
+            found = publishing.published(self.shell.node, connection)
         require_found(found)
         pairs = [
             (read_advisory(row.document, where=row.id), f"{base}{addresses.advisory(row.id)}")
@@ -93,24 +94,23 @@ class Public:
         data = atom_feed(pairs, self_url=f"{base}{addresses.FEED}")
         return Response(data, media_type="application/atom+xml")
 
-    def _published(self, connection: Connection, row: AdvisoryRow) -> advisories.Published:
+    def _row(self, connection: Connection, name: str) -> AdvisoryRow:
+        public = publishing.published(self.shell.node, connection)
+        found = next((row for row in public if row.id == name), None)
+        if found is None:
+            raise UnknownName("no such advisory")
+        return found
+
+    def _shown(self, connection: Connection, row: AdvisoryRow) -> advisories.Published:
         advisory = read_advisory(row.document, where=row.id)
-        chain = self.shell.node.chains.find(connection, row.case)
-        dissents = chain.view.publication.dissents if chain else ()
-        party = naming(chain.view) if chain else None
+        view = self.shell.node.chains.get(connection, row.case).view
+        party = naming(view)
         return advisories.Published(
             name=row.id,
             advisory=advisory,
-            dissents=[shown_dissent(party, item) for item in dissents] if party else [],
+            dissents=[shown_dissent(party, item) for item in view.publication.dissents],
             files=[(form, f"{addresses.advisory(row.id)}/{form}") for form in _OFFERED],
         )
-
-
-def _row(connection: Connection, name: str) -> AdvisoryRow:
-    found = next((row for row in rows.published(connection) if row.id == name), None)
-    if found is None:
-        raise UnknownName("no such advisory")
-    return found
 
 
 async def _static(request: Request) -> Response:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from steelyard.kernel.errors import SteelyardError
 from steelyard.server import people
 from steelyard.server.node import saying
-from steelyard.server.storage import objects
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -82,13 +81,13 @@ class Texts(Mapping[str, str]):
 def findings(
     node: Node, connection: Connection, view: View, roles: Collection[str]
 ) -> dict[str, bytes]:
-    """Sealed answers and updates that this reader may have opened."""
-    here = objects.stored_ids(connection, view.case)
-    return {
-        name: saying.read_object(node, connection, name).plaintext
-        for name, payload in view.payloads.items()
-        if payload.finding
-        and name in here
-        and payload.size_bytes <= _OPENED_BYTES
-        and may_read(roles, payload, node.organization)
-    }
+    """Sealed answers and updates that this reader may have opened; one that does not open stays."""
+    payloads = view.payloads
+    names = [
+        name
+        for name in saying.named_here(node, connection, view)
+        if payloads[name].finding
+        and payloads[name].size_bytes <= _OPENED_BYTES
+        and may_read(roles, payloads[name], node.organization)
+    ]
+    return saying.readable(node, connection, view, names)

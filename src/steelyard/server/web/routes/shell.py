@@ -7,7 +7,7 @@ page of its visitor, and that refusals of the rules become sentences on a page.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -22,13 +22,14 @@ from steelyard.server.web import addresses
 from steelyard.server.web.pages import CSRF_FIELD, Context, Problem, problem, render
 from steelyard.server.web.problems import refusal
 from steelyard.server.web.routes.asked import Asked, Sent, read_sent, require_own_origin
-from steelyard.server.web.settings import is_loopback
+from steelyard.server.web.settings import base_of, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from starlette.requests import Request
 
+    from steelyard.server.desk.public import PublicFolder
     from steelyard.server.node import Node
     from steelyard.server.web.problems import Problem as Refused
     from steelyard.server.web.settings import Settings
@@ -65,16 +66,14 @@ class Shell:
     """What all handlers of pages share.
 
     Attributes:
+        public: Of the files for machines.
         attention: How many things waited when the home page was last made.
     """
 
     node: Node
     settings: Settings
+    public: PublicFolder
     attention: int = 0
-    _is_secure: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._is_secure = self.settings.is_secure or self.settings.behind_proxy
 
     def page(self, path: str, show: Handler, permission: str = "") -> Route:
         """A page; without a permission it is public."""
@@ -115,11 +114,11 @@ class Shell:
 
     def base(self, asked: Asked) -> str:
         """Under which the visitor reaches this node, without a slash at its end."""
-        named = self.settings.url or self.node.identity.card.endpoint or ""
-        host = urlsplit(f"//{asked.host}").hostname or ""
-        if not named and is_loopback(self.settings.host) and is_loopback(host):
-            return f"{'https' if self._is_secure else 'http'}://{asked.host}"
-        return (named or self.settings.base).rstrip("/")
+        card, host = self.node.identity.card, urlsplit(f"//{asked.host}").hostname or ""
+        is_named = bool(self.settings.url or card.endpoint)
+        if not is_named and is_loopback(self.settings.host) and is_loopback(host):
+            return f"{'https' if self.settings.is_secure else 'http'}://{asked.host}"
+        return base_of(self.settings, card)
 
     def set_cookie(
         self,
@@ -136,14 +135,14 @@ class Shell:
             value,
             max_age=seconds,
             path=path,
-            secure=self._is_secure,
+            secure=self.settings.is_secure,
             httponly=True,
             samesite="lax",
         )
 
     def cookie(self, name: str, path: str = "/") -> str:
         """The whole name of a cookie; the prefix keeps neighbouring hosts from setting it."""
-        if not self._is_secure:
+        if not self.settings.is_secure:
             return f"steelyard-{name}"
         return f"__Host-steelyard-{name}" if path == "/" else f"__Secure-steelyard-{name}"
 

@@ -128,7 +128,7 @@ class SigningIn:
         node, secret = self.shell.node, asked.parts["secret"]
         link = self._link(secret)
         if link.kind == tickets.SIGN_IN_LINK:
-            taken = node.run(lambda c: accounts.take_link(c, secret, node.now()))
+            taken = node.run(lambda c: accounts.take_link(c, secret, (link.kind,), node.now()))
             if taken is None:
                 raise UnknownName(_GONE)
             return self._signed_in(asked, taken.subject, addresses.HOME)
@@ -179,9 +179,9 @@ class SigningIn:
         """Take what the provider answers, once, in the browser that asked."""
         self._throttle(asked)
         node, state = self.shell.node, asked.query.get("state", "")
-        link = node.run(lambda connection: accounts.take_link(connection, state, node.now()))
+        link = node.run(lambda c: accounts.take_link(c, state, (_REQUEST,), node.now()))
         try:
-            if link is None or link.kind != _REQUEST:
+            if link is None:
                 raise BrokenSeal("nobody asked the provider for this", hint="sign in again")
             told = parse_json_object(link.subject.encode())
             account = self._vouched(asked, told, state)
@@ -239,22 +239,18 @@ class SigningIn:
     def _link(self, secret: str) -> Link:
         node = self.shell.node
         with node.database.reading() as connection:
-            found = accounts.find_link(connection, secret, node.now())
-        if found is None or found.kind not in {
-            enrolling.FIRST,
-            enrolling.ENROL,
-            tickets.SIGN_IN_LINK,
-        }:
+            found = accounts.find_link(connection, secret, _LINKS, node.now())
+        if found is None:
             raise UnknownName(_GONE)
         return found
 
     def _take(self, connection: Connection, ticket: Ticket) -> Account:
         """The account of a ticket, once."""
         account = self._account_of(connection, ticket)
-        used = Link(_USED, "", ticket.made + 2 * tickets.GOOD_FOR)
-        if accounts.find_link(connection, ticket.nonce, self.shell.node.now()) is not None:
+        used, name = Link(_USED, "", ticket.made + 2 * tickets.GOOD_FOR), f"{_USED} {ticket.nonce}"
+        if accounts.find_link(connection, name, (_USED,), self.shell.node.now()) is not None:
             raise BrokenSeal("this ticket was used already", hint="sign another one")
-        accounts.add_link(connection, ticket.nonce, used)
+        accounts.add_link(connection, name, used)
         return account
 
     def _account_of(self, connection: Connection, ticket: Ticket) -> Account:

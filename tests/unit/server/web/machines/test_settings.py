@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from steelyard.kernel import utc_now
 from steelyard.kernel.errors import ConfigurationError, UsageError
-from steelyard.server.web.settings import FILE, is_loopback, read_settings
+from steelyard.server.node import About, create_identity
+from steelyard.server.web.settings import FILE, base_of, is_loopback, read_settings
 
 
 def test_flags_come_before_the_file(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('port = 9000\nhost = "::1"\n[quotas]\nstrangers = 7\n')
     settings = read_settings(tmp_path, {"port": 9001, "host": None})
     assert (settings.port, settings.host, settings.quotas.strangers) == (9001, "::1", 7)
-    assert settings.base == "http://[::1]:9001"
+    card = create_identity(tmp_path / "node", About("Lab", ("developer",)), utc_now()).card
+    assert base_of(settings, card) == "http://[::1]:9001"
     assert settings.public_folder == tmp_path / "public"
 
 
@@ -72,7 +76,19 @@ def test_settings_that_do_not_go_together_are_refused(
 
 def test_plain_http_addresses_are_for_who_allows_them(tmp_path: Path) -> None:
     url = "http://127.0.0.1:1"
-    assert read_settings(tmp_path, {"url": url, "allow_private": True}).base == url
+    assert read_settings(tmp_path, {"url": url, "allow_private": True}).url == url
+
+
+def test_a_node_is_reached_as_it_is_named_or_where_it_listens(tmp_path: Path) -> None:
+    about = About("Lab", ("developer",), "https://card.example")
+    named = create_identity(tmp_path / "named", about, utc_now()).card
+    plain = create_identity(tmp_path / "plain", About("Lab", ("developer",)), utc_now()).card
+    settings = read_settings(tmp_path, {"url": "https://node.example/"})
+    assert base_of(settings, named) == "https://node.example"
+    assert base_of(replace(settings, url=""), named) == "https://card.example"
+    proxied = replace(settings, url="", behind_proxy=True)
+    assert base_of(proxied, plain) == "https://127.0.0.1:8767"
+    assert proxied.is_secure
 
 
 def test_loopback_is_this_machine_alone() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from steelyard.disclosure.case.acts.publication import withheld_by
 from steelyard.disclosure.case.permissions import load_kinds, require_permission
 from steelyard.disclosure.states import allowed_events, load_tables
 from steelyard.disclosure.states.rules import Act, refused_by
@@ -166,6 +167,13 @@ def _needs_draft(view: View, _me: str, _now: datetime) -> str:
     return "" if view.publication.advisory else "there is no draft"
 
 
+def _publish(view: View, me: str, now: datetime) -> str:
+    missing = withheld_by(view, lambda instant: instant <= now)
+    names = ", ".join(isolated(name) for name in missing)
+    withheld = f"an embargo is in force, and these have not agreed: {names}" if missing else ""
+    return _needs_draft(view, me, now) or withheld
+
+
 def _draft(view: View, _me: str, _now: datetime) -> str:
     return "the advisory is public" if view.publication.published is not None else ""
 
@@ -206,7 +214,7 @@ _CHECKS: Final[Mapping[str, Callable[[View, str, datetime], str]]] = {
     "approve": _approve,
     "dissent": _needs_draft,
     "ruling": _ruling,
-    "publish": _needs_draft,
+    "publish": _publish,
     "hazard": _hazard,
     "leave": _leave,
     "transfer": _transfer,

@@ -1,7 +1,8 @@
 """Deadlines of a case: from what was entered of it, and from what stands in it.
 
 Decides which entries of a case start a legal period by themselves: the first word of attacks,
-and the first fix of this organization that is ready. Everything else somebody enters.
+and the first fix of this organization that is ready. Everything else somebody enters. What was
+answered is kept, so that no restart and no clock set back un-misses a deadline.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from steelyard.disclosure.case import Chain, View
     from steelyard.disclosure.deadlines import Board, Record
-    from steelyard.server.node import Node
+    from steelyard.server.node.node import Node
 
 FACTS_LIMIT: Final = 20_000
 _SUBJECT: Final = 16
@@ -50,10 +51,17 @@ def boards(node: Node, connection: Connection, views: Iterable[View]) -> dict[st
     return {view.case: board(node, connection, view.case) for view in views}
 
 
-def remember(node: Node, connection: Connection, case: str) -> None:
-    """Keep what was answered about a case now, so that nothing missed is un-missed."""
-    record = _settled(node, connection, case)[1]
+def followed(node: Node, connection: Connection, case: str) -> Board | None:
+    """The same, kept on record; None where nobody entered what applies.
+
+    Raises:
+        UnknownName: no such case here.
+    """
+    if not rows.find(connection, case).facts:
+        return None
+    found, record = _settled(node, connection, case)
     rows.keep_record(connection, case, canonical_json(record.to_json()).decode())
+    return found
 
 
 def enter(node: Node, connection: Connection, case: str, text: str) -> None:
@@ -71,7 +79,7 @@ def enter(node: Node, connection: Connection, case: str, text: str) -> None:
     if found.subject != subject(case):
         raise NotSatisfied(f"these are facts of {found.subject}", hint=f"subject: {subject(case)}")
     rows.keep(connection, case, FactsRow(text, rows.find(connection, case).record))
-    remember(node, connection, case)
+    followed(node, connection, case)
 
 
 def entered(connection: Connection, case: str) -> str:

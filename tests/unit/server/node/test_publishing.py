@@ -1,0 +1,156 @@
+"""What is public: an advisory once its case says so, whoever orders the case."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from steelyard.disclosure.delivery.sealed_object import object_id, seal_object
+from steelyard.kernel import format_instant
+from steelyard.kernel.errors import NotSatisfied
+from steelyard.server.desk.public import PublicFolder
+from steelyard.server.node import Node, publishing, saying
+from steelyard.server.storage import objects
+from steelyard.server.storage.objects import Stored
+
+from .federation import Federation
+
+TWO = {"host": ("coordinator",), "lab": ("reporter", "coordinator")}
+BASE = "https://lab.example"
+ADVISORY = """\
+schema: steelyard/advisory/1
+id: {id}
+title: A model leaks
+status: final
+tlp: CLEAR
+publisher: {{name: Lab, category: coordinator, namespace: "https://lab.example"}}
+revisions: [{{number: 1, at: "2026-11-02T09:00:00Z", summary: First}}]
+summary: A model tells what it should not.
+targets: [{{id: T1, kind: model, vendor: Lab, name: m1, version: "1"}}]
+findings:
+  - id: F1
+    title: Leak
+    description: It leaks.
+    affectedness: [{{target: T1, verdict: affected}}]
+"""
+
+
+@pytest.fixture
+def two(federate: Callable[..., Federation]) -> Federation:
+    """A host, and a laboratory that publishes."""
+    return federate(TWO)
+
+
+def drafted(two: Federation, by: str = "host", name: str = "LAB-2026-1") -> str:
+    case = two.open("host", "lab")
+    two.settle()
+    data = ADVISORY.format(id=name).encode()
+    two.run(by, lambda n, c: publishing.draft(n, c, case, data))
+    two.settle()
+    return case
+
+
+def embargo(two: Federation, case: str) -> None:
+    until = format_instant(two.clock.at + timedelta(days=60))
+    two.say("host", case, "propose", until=until, text="quiet")
+    two.settle()
+    table = two.chain("lab", case).view.table
+    assert table is not None
+    two.say("lab", case, "accept", terms=table.digest)
+    two.settle()
+
+
+def publish(two: Federation, case: str) -> None:
+    two.run("lab", lambda n, c: publishing.publish(n, c, case))
+
+
+def public(two: Federation, name: str = "lab") -> list[str]:
+    with two[name].database.reading() as connection:
+        return [row.id for row in publishing.published(two[name], connection)]
+
+
+def test_a_publication_is_public_once_its_host_has_ordered_it(
+    two: Federation, tmp_path: Path
+) -> None:
+    folder = PublicFolder(two["lab"], tmp_path / "public", BASE)
+    case = drafted(two)
+    publish(two, case)
+    assert public(two) == []
+    assert folder.keep_up() == 0
+    assert not folder.folder.exists()
+    two.settle()
+    assert public(two) == ["LAB-2026-1"]
+    assert folder.keep_up() > 3
+    assert list(folder.folder.rglob("lab-2026-1.json"))
+    assert folder.keep_up() == 0
+
+
+def test_a_publication_that_is_refused_is_never_public(two: Federation) -> None:
+    case = drafted(two)
+    embargo(two, case)
+    publish(two, case)
+    two.settle()
+    assert two.chain("host", case).view.publication.published is None
+    assert public(two) == []
+    two.forget_refused("lab", case)
+    two.say("lab", case, "approve", advisory=two.chain("lab", case).view.publication.advisory)
+    publish(two, case)
+    two.settle()
+    assert public(two) == ["LAB-2026-1"]
+
+
+def test_an_id_of_another_case_is_refused(two: Federation) -> None:
+    first, second = drafted(two), drafted(two)
+    publish(two, first)
+    with pytest.raises(NotSatisfied, match="another case has an advisory LAB-2026-1"):
+        publish(two, second)
+
+
+def unopened(two: Federation, case: str, author: str) -> str:
+    """A note of somebody that names both as its readers, and opens for nobody."""
+    stranger = two["host"].identity.card.recipient
+    sealed = seal_object(
+        b"x", media_type="text/plain", recipients={f"org:{'0' * 64}": stranger},
+        random=secrets.token_bytes,
+    )  # fmt: skip
+    name = object_id(sealed)
+    reference = {
+        "id": name, "media_type": "text/plain", "bytes": 1, "tier": "h1",
+        "recipients": sorted([two.id("host"), two.id("lab")]),
+    }  # fmt: skip
+
+    def put(node: Node, connection: Connection) -> None:
+        objects.put(connection, name, Stored(case, "", sealed), node.now())
+
+    for each in ("host", "lab"):
+        two.run(each, put)
+    two.say(author, case, "note", object=reference, about=None)
+    two.settle()
+    return name
+
+
+def test_an_object_of_somebody_else_that_does_not_open_holds_nothing_up(
+    two: Federation, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = drafted(two)
+    name = unopened(two, case, "host")
+    with two["lab"].database.reading() as connection:
+        opened = saying.readable(two["lab"], connection, two.chain("lab", case).view)
+    assert name not in opened
+    assert len(opened) == 1
+    with caplog.at_level(logging.WARNING, "steelyard.failures"):
+        publish(two, case)
+    assert f"was not held against object {name[:16]}" in caplog.text
+
+
+def test_an_object_of_ones_own_that_does_not_open_is_named(two: Federation) -> None:
+    case = drafted(two)
+    name = unopened(two, case, "lab")
+    with pytest.raises(NotSatisfied, match=f"object {name[:16]} of yours does not open"):
+        publish(two, case)

@@ -1,0 +1,80 @@
+"""What is not shown yet, or not at all: drafts under an embargo, what its host has not ordered."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from steelyard.disclosure.delivery.sealed_object import object_id, seal_object
+from steelyard.server.storage import advisories, objects
+from steelyard.server.storage.advisories import AdvisoryRow
+from steelyard.server.storage.objects import Stored
+
+from .others import Other, join, open_case, say
+from .test_acting import ADVISORY, act, view_of
+from .visits import Browser, Site, text_of
+
+
+@pytest.fixture
+def lab(site: Site, tmp_path: Path) -> Other:
+    return join(site, tmp_path / "lab", "Lab", "developer", "deployer")
+
+
+@pytest.fixture
+def ana(site: Site) -> Browser:
+    return site.person("coordinator")
+
+
+def test_under_an_embargo_the_form_that_publishes_names_who_has_to_agree(
+    site: Site, ana: Browser, lab: Other
+) -> None:
+    case = open_case(site, lab)
+    act(ana, case, "propose", until="2026-12-24T12:00", text="Nobody tells.")
+    terms = view_of(site, case).table
+    assert terms is not None
+    say(site, lab, case, "accept", terms=terms.digest)
+    act(ana, case, "draft", files={"advisory_file": ("a.yaml", ADVISORY.encode())})
+    told = "an embargo is in force, and these have not agreed: \u2068Lab\u2069"
+    assert told in text_of(ana.get(f"/cases/{case}/acts/publish").text)
+    say(site, lab, case, "approve", advisory=view_of(site, case).publication.advisory)
+    assert told not in text_of(ana.get(f"/cases/{case}/acts/publish").text)
+    assert "The advisory is public" in act(ana, case, "publish")
+
+
+def test_what_its_case_has_not_published_is_on_no_public_page(site: Site, ana: Browser) -> None:
+    case, node = open_case(site), site.node
+    row = AdvisoryRow("HUB-2026-1", case, ADVISORY.encode())
+    node.run(lambda c: advisories.keep(c, row, site.clock.at))
+    reader = site.browser()
+    assert "HUB-2026-1" not in reader.get("/advisories").text
+    for path in ("/advisories/HUB-2026-1", "/advisories/HUB-2026-1/csaf", "/advisories/feed.atom"):
+        assert reader.get(path).status_code == 404
+    act(ana, case, "draft", files={"advisory_file": ("a.yaml", ADVISORY.encode())})
+    act(ana, case, "publish")
+    assert reader.get("/advisories/HUB-2026-1").status_code == 200
+
+
+def test_an_answer_that_does_not_open_stays_sealed_beside_those_that_do(
+    site: Site, ana: Browser, lab: Other, reproducer: bytes
+) -> None:
+    case = open_case(site, lab)
+    act(ana, case, "query", level="verdict", until="2026-11-20T10:00", to=[lab.id],
+        files={"reproducer": ("flaw.json", reproducer)})  # fmt: skip
+    say(site, lab, case, "target", handle="m2", version="1", commitment=None, guardrail="")
+    sealed = seal_object(
+        b"x", media_type="text/plain", recipients={lab.id: lab.identity.card.recipient},
+        random=secrets.token_bytes,
+    )  # fmt: skip
+    name, node = object_id(sealed), site.node
+    node.run(lambda c: objects.put(c, name, Stored(case, lab.id, sealed), site.clock.at))
+    reference = {
+        "id": name, "media_type": "application/vnd.in-toto+json", "bytes": 1, "tier": "h1",
+        "recipients": sorted([node.organization, lab.id]),
+    }  # fmt: skip
+    query = next(iter(view_of(site, case).queries))
+    say(site, lab, case, "answer", target="m2", query=query, object=reference)
+    path = f"/cases/{case}/affectedness"
+    assert ana.get(path).status_code == 200
+    assert "sealed answer, not opened" in text_of(ana.html)
