@@ -6,11 +6,13 @@ The name only settles what content leaves open.
 
 from __future__ import annotations
 
+import re
+from codecs import getincrementaldecoder
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from steelyard.weights.scan.source import Source
 
@@ -21,6 +23,9 @@ Format = Literal[
 ]  # fmt: skip
 
 _HEAD_BYTES: Final = 4096
+_PIECE_BYTES: Final = 1 << 20
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f]")
+"""What no text has: control characters other than white space."""
 _FIRST_PIECE: Final = b"\n"
 """How the list of pieces of a sentencepiece model begins: field 1, and no opcode."""
 _TAR_BLOCK: Final = 512
@@ -191,10 +196,21 @@ def _by_name(head: bytes, name: str) -> Format:
 
 def is_text(head: bytes) -> bool:
     """Whether the start is UTF-8 without control characters other than white space."""
+    return _reads_as_text([head], whole=len(head) < _HEAD_BYTES)
+
+
+def is_whole_text(source: Source) -> bool:
+    """Whether every byte is text, and not the start alone."""
+    pieces = (source.read(at, _PIECE_BYTES) for at in range(0, source.size, _PIECE_BYTES))
+    return _reads_as_text(pieces, whole=True)
+
+
+def _reads_as_text(pieces: Iterable[bytes], *, whole: bool) -> bool:
+    """Whether bytes are text; of a part the last character may be cut."""
+    decoder = getincrementaldecoder("utf-8")()
     try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 3 or len(head) < _HEAD_BYTES:
-            return False
-        text = head[: error.start].decode("utf-8")
-    return all(character >= " " or character in "\t\n\r\f\v" for character in text)
+        clean = all(not _CONTROL.search(decoder.decode(piece)) for piece in pieces)
+        decoder.decode(b"", final=whole)
+    except UnicodeDecodeError:
+        return False
+    return clean

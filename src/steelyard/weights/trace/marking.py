@@ -14,8 +14,9 @@ import numpy as np
 
 from steelyard.kernel.errors import ConfigurationError, MalformedEvidence
 from steelyard.kernel.files import require_absent, storage_errors
-from steelyard.weights.scan.formats import Format, recognize
-from steelyard.weights.scan.source import FileSource
+from steelyard.weights.scan.formats import Format, is_whole_text, recognize
+from steelyard.weights.scan.model import opened
+from steelyard.weights.scan.readers.sentencepiece import is_sentencepiece
 from steelyard.weights.staging import SPACE_HINT, staged_folder
 from steelyard.weights.trace.carriers import chunks
 from steelyard.weights.trace.chips import keystream, signs
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
     from steelyard.weights.trace.carriers import Carrier
     from steelyard.weights.trace.tensor_files import Model, TensorFile
 
-_NO_WEIGHTS: Final[frozenset[Format]] = frozenset({
-    "json", "yaml", "template", "script", "text", "media", "sentencepiece", "empty",
-})  # fmt: skip
-"""Formats that hold no weights; anything else may hold the same ones unmarked."""
+_TEXTS: Final[frozenset[Format]] = frozenset({"json", "yaml", "template", "script", "text"})
+"""Formats that hold no weights where every byte is text."""
 _COPY_BYTES: Final = 1 << 22
 
 
@@ -143,16 +142,18 @@ def _require_markable(model: Model, out: Path) -> None:
         raise ConfigurationError(message, where=str(out))
     marked = {file.entry.name for file in model.files}
     for entry in model.entries:
-        if entry.name not in marked and _format(entry) not in _NO_WEIGHTS:
+        if entry.name not in marked and _may_hold_weights(entry):
             message = "may hold the same weights, and would be handed over unmarked"
             hint = f"take it out of the folder; only {SUFFIX} files are marked"
             raise ConfigurationError(message, where=str(entry.path), hint=hint)
 
 
-def _format(entry: Entry) -> Format:
-    try:
-        with entry.path.open("rb") as file:
-            return recognize(FileSource(file.fileno(), entry.size_bytes), entry.name)
-    except OSError as error:
-        message = f"cannot read: {error.strerror or error}"
-        raise MalformedEvidence(message, where=str(entry.path)) from error
+def _may_hold_weights(entry: Entry) -> bool:
+    """Whether the content is none of what belongs beside weights, whatever the name says."""
+    with opened(entry.path) as source:
+        kind = recognize(source, entry.name)
+        if kind in _TEXTS:
+            return not is_whole_text(source)
+        if kind == "sentencepiece":
+            return not is_sentencepiece(source)
+    return kind not in {"media", "empty"}

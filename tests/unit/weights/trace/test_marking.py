@@ -19,6 +19,9 @@ from steelyard.weights.trace.marking import mark_folder, marked_values
 
 from .scene import DTYPES, SECRET, read_tensors, tensors, write_model
 
+RAW_NAMES = ("w.json", "w.py", "w.yaml", "w.jinja", "w.sh", "w.txt")
+WEIGHTS = np.linspace(-1.0, 1.0, 5000, dtype=np.float32).tobytes()
+
 
 def mark(folder: Path, out: Path, key: bytes = SECRET) -> Path:
     model = open_model(folder)
@@ -132,6 +135,10 @@ def test_a_folder_with_other_weights_is_refused(tmp_path: Path, name: str) -> No
         ("shard", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"),
         ("data", bytes(range(256))),
         ("old.nemo", b"\x00" * 257 + b"ustar"),
+        *((name, WEIGHTS) for name in RAW_NAMES),
+        *((name, b"{}\n" * 5000 + WEIGHTS) for name in RAW_NAMES),
+        ("tokenizer.model", b"\n" + WEIGHTS),
+        ("cut.json", b'"' + b"a" * (1 << 20) + b"\xc3"),
     ],
 )
 def test_weights_are_told_by_their_content_whatever_their_name(
@@ -148,8 +155,9 @@ def test_weights_are_told_by_their_content_whatever_their_name(
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("tokenizer.json", b"{}"), ("tokenizer.model", b"\n\x0e\n\x05<unk>"), ("x.py", b"a = 1\n"),
+        ("tokenizer.json", b"{}"), ("tokenizer.model", b"\n\x07\n\x05<unk>"), ("x.py", b"a = 1\n"),
         ("logo.png", b"\x89PNG\r\n\x1a\n"), ("chat.jinja", b"{{ x }}"), ("__init__.py", b""),
+        ("long.txt", b"a" + "ä€".encode() * 300_000),
         ("README.md", b"prose"), ("merges.txt", b"a b\n"), ("conf.yaml", b"a: 1\n"),
     ],
 )  # fmt: skip
