@@ -16,13 +16,16 @@ from steelyard.attest import PrivateKey
 from steelyard.attest.recipients import Identity
 from steelyard.disclosure.case import (
     Card,
+    CaseCheckpoint,
     Chain,
     Draft,
     Ordered,
     View,
     case_id,
     open_card,
+    open_checkpoint,
     sign_card,
+    sign_checkpoint,
     sign_event,
 )
 from steelyard.disclosure.case.event import FIRST
@@ -258,6 +261,13 @@ class Scene:
         }
         return self.say(name, "target", body)
 
+    def checkpoint(self, size: int | None = None, at: datetime | None = None) -> CaseCheckpoint:
+        """What the host signs of the case as it stands, or stood."""
+        size, at = self.chain.size if size is None else size, at or self.now
+        head, host = self.chain.head_at(size), self.host
+        note = sign_checkpoint(self.chain.case, size, head, host=host.id, key=host.key, at=at)
+        return open_checkpoint(note, self.chain.case, host.id, host.card.keys_at(at))
+
     def answer(
         self, name: str, asked: Query, label: str = "", *, handle: str = "m1", reader: str = "hub"
     ) -> Ordered:
@@ -277,6 +287,14 @@ def bring(scene: Scene, name: str, envelope: bytes, signer: PrivateKey | None = 
     """Let a player bring a later card into the case."""
     body: JsonObject = {"card": parse_json_object(envelope)}
     scene.say(name, "card", body, key=signer or scene[name].key)
+
+
+def forked(scene: Scene) -> tuple[Scene, Scene]:
+    """The same case as its host shows it to two participants."""
+    left, right = scene.copied(), scene.copied()
+    left.target("birch", "m1")
+    right.target("cedar", "m2")
+    return left, right
 
 
 def sealed_answer(
