@@ -75,11 +75,6 @@ class Node:
         """Make a change and wait until it is on disk."""
         return self.change(make).result()
 
-    def keys_of(self, connection: Connection, organization: str) -> Mapping[str, PublicKey]:
-        """Keys that speak for an organization now; none for a stranger."""
-        known = cards.find(connection, organization)
-        return {} if known is None else known.card.keys_at(self.now())
-
     def parcel_keys(self, connection: Connection, organization: str) -> Mapping[str, PublicKey]:
         """Keys that may have signed a parcel which is still under way."""
         known, now = cards.find(connection, organization), self.now()

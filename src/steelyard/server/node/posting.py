@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.delivery.outbox import Outgoing, admit
 from steelyard.disclosure.delivery.parcel import Parcel, encrypt_parcel, sign_parcel
 from steelyard.disclosure.delivery.sending_policy import load_policy
-from steelyard.kernel.errors import NotSatisfied, UnknownName
+from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.node.letters import FETCH, HEAD
-from steelyard.server.storage import organizations as cards
 from steelyard.server.storage import post
 
 if TYPE_CHECKING:
@@ -38,21 +37,12 @@ class Letter:
     attachments: tuple[bytes, ...] = ()
 
 
-def send(node: Node, connection: Connection, to: str, letter: Letter) -> None:
-    """Put a parcel for an organization whose card is here into the outbox.
+def send_to(node: Node, connection: Connection, card: Card, letter: Letter) -> None:
+    """Put a parcel for the organization of a card into the outbox.
 
     Raises:
-        UnknownName: no card of that organization is here.
         NotSatisfied: too much waits for it.
     """
-    known = cards.find(connection, to)
-    if known is None:
-        raise UnknownName(f"no card of {to[:20]} is here", hint="steelyard disclose card add")
-    send_to(node, connection, known.card, letter)
-
-
-def send_to(node: Node, connection: Connection, card: Card, letter: Letter) -> None:
-    """Put a parcel for the organization of a card into the outbox; see `send`."""
     to, now = card.organization, node.now()
     if letter.kind in _LATEST_COUNTS:
         post.supersede(connection, to, letter.kind, letter.case)

@@ -6,7 +6,7 @@ When something is sent, sent again or given up is decided by `disclosure.deliver
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -15,9 +15,15 @@ from steelyard.server.storage.cases import instant, seconds
 from steelyard.server.storage.tables import DESTINATIONS, INBOX, OUTBOX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Row
+
+# What lists tell of a parcel: all but its bytes.
+_TOLD: Final = tuple(column for column in OUTBOX.c if column.name != "parcel")
+_LISTED: Final = 2000
+_IN_MEMORY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ def waiting(connection: Connection, at: datetime, each: int = 64) -> tuple[Outgo
         .subquery()
     )
     query = (
-        select(*(column for column in OUTBOX.c if column.name != "parcel"))
+        select(*_TOLD)
         .join(ranked, ranked.c.number == OUTBOX.c.number)
         .where(ranked.c.place <= each)
         .order_by(OUTBOX.c.number)
@@ -158,18 +164,19 @@ def parcel(connection: Connection, parcel_id: str) -> bytes | None:
     return connection.execute(query).scalar()
 
 
-def waiting_for(connection: Connection, destination: str, limit: int) -> tuple[Sending, ...]:
-    """Everything that waits for a destination, the oldest first."""
+def waiting_for(connection: Connection, destination: str) -> Iterator[Sending]:
+    """Everything that waits for a destination, the oldest first, a few in memory at a time."""
     query = (
         select(OUTBOX)
         .where(OUTBOX.c.destination == destination, OUTBOX.c.state == "waiting")
         .order_by(OUTBOX.c.number)
-        .limit(limit)
+        .limit(_IN_MEMORY)
     )
-    return tuple(
-        Sending(_outgoing(row), row.kind, row.case_id, row.parcel)
-        for row in connection.execute(query)
-    )
+    last = -1
+    while rows := connection.execute(query.where(OUTBOX.c.number > last)).all():
+        for row in rows:
+            last = row.number
+            yield Sending(_outgoing(row), row.kind, row.case_id, row.parcel)
 
 
 def save(connection: Connection, item: Outgoing, destination: Destination, error: str) -> None:
@@ -205,6 +212,15 @@ def destinations(connection: Connection) -> dict[str, Destination]:
     }
 
 
+def listed(
+    connection: Connection, states: tuple[str, ...] = ("waiting", "dead")
+) -> tuple[Outgoing, ...]:
+    """Parcels in some states, the latest first, as a page lists them: without what is in them."""
+    query = select(*_TOLD).where(OUTBOX.c.state.in_(states))
+    rows = connection.execute(query.order_by(OUTBOX.c.number.desc()).limit(_LISTED))
+    return tuple(_outgoing(row) for row in rows)
+
+
 def health(connection: Connection) -> tuple[Health, ...]:
     """How sending goes, for each destination that was ever sent to."""
     is_waiting, is_dead = OUTBOX.c.state == "waiting", OUTBOX.c.state == "dead"
@@ -226,10 +242,7 @@ def health(connection: Connection) -> tuple[Health, ...]:
 def dead_letters(connection: Connection, limit: int = 200) -> tuple[DeadLetter, ...]:
     """Parcels that were given up, the latest first."""
     query = (
-        select(*(column for column in OUTBOX.c if column.name != "parcel"))
-        .where(OUTBOX.c.state == "dead")
-        .order_by(OUTBOX.c.number.desc())
-        .limit(limit)
+        select(*_TOLD).where(OUTBOX.c.state == "dead").order_by(OUTBOX.c.number.desc()).limit(limit)
     )
     return tuple(
         DeadLetter(

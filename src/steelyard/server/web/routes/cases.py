@@ -15,7 +15,7 @@ from steelyard.server import people
 from steelyard.server.desk import reports
 from steelyard.server.node import legal, publishing, saying
 from steelyard.server.storage import cases as rows
-from steelyard.server.storage import outgoing, post
+from steelyard.server.storage import post
 from steelyard.server.storage import reports as report_rows
 from steelyard.server.web import addresses
 from steelyard.server.web.pages import (
@@ -96,7 +96,7 @@ class Cases:
             held = home.Held(
                 views=views,
                 boards=legal.boards(node, connection, views),
-                outgoing=outgoing.listed(connection, ("dead",)),
+                outgoing=post.listed(connection, ("dead",)),
                 reports=[self._received(row) for row in waiting] if handles else [],
                 refused=len(post.refused_letters(connection)),
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.case import open_card
 from steelyard.kernel.errors import SteelyardError, UnknownName
 from steelyard.server.storage import organizations as rows
-from steelyard.server.storage import outgoing, post
+from steelyard.server.storage import post
 from steelyard.server.web import addresses
 from steelyard.server.web.pages import Problem, directory, outbox
 
@@ -97,7 +97,7 @@ class Organizations:
         """What waits for whom, and what was given up."""
         node = self.shell.node
         with node.database.reading() as connection:
-            waiting = outgoing.listed(connection)
+            waiting = post.listed(connection)
             destinations = post.destinations(connection)
             refused = post.refused_letters(connection)
         names = {item.card.organization: item.card.name for item in self._known()}
