@@ -116,6 +116,38 @@ def test_a_bundle_for_somebody_else_is_refused(desk: Desk, case: str) -> None:
     assert case not in desk("case", "list", "--node", "other")
 
 
+def test_what_does_not_go_into_a_bundle_is_left_for_the_next(desk: Desk, case: str) -> None:
+    desk("export", "Lab", "--out", "sent.bundle", "--sent", "--node", "alder")
+    desk("case", "propose", case, "--until", "2030-01-01", "--text", "Quiet.", "--node", "alder")
+    desk("export", "Lab", "--out", "old.bundle", "--node", "alder")
+    desk("node", "rotate", "--node", "lab")
+    desk("card", "add", "lab/card.json", "--node", "alder")
+    desk.carry("lab", "alder", "Alder")
+    first = ("export", "Lab", "--out", "first.bundle", "--node", "alder")
+    assert "1 parcels are left for the next bundle: export with --sent, then" in desk.error(
+        *first, status=0
+    )
+    Path("first.bundle").unlink()
+    assert "1 parcels are left for the next bundle: export again" in desk.error(
+        *first, "--sent", status=0
+    )
+    desk("export", "Lab", "--out", "second.bundle", "--sent", "--node", "alder")
+    for name, parcels in (("first", 1), ("second", 1)):
+        told = f"{parcels} taken, 0 known, 0 refused"
+        assert desk("import", f"{name}.bundle", "--node", "lab") == told
+    error = desk.error("export", "Lab", "--out", "third.bundle", "--node", "alder", status=1)
+    assert "nothing waits for" in error
+
+
+def test_a_bundle_that_could_not_be_written_takes_nothing_out(desk: Desk, case: str) -> None:
+    Path("gone").symlink_to("nowhere")
+    command = ("export", "Lab", "--sent", "--node", "alder")
+    desk("case", "emergency", case, "--facts", "It leaks.", "--node", "alder")
+    assert "cannot write" in desk.error(*command, "--out", "gone/lab.bundle", status=5)
+    assert desk(*command, "--out", "lab.bundle").startswith("2 parcels, ")
+    assert "nothing waits for" in desk.error(*command, "--out", "more.bundle", status=1)
+
+
 def test_a_changed_bundle_is_refused(desk: Desk, case: str) -> None:
     data = bytearray(Path("1.bundle").read_bytes())
     data[-1] ^= 1

@@ -15,11 +15,12 @@ def export(
     to: Annotated[str, typer.Argument(help="Name or id of the organization.")],
     out: Annotated[Path, typer.Option(help="New file for the bundle.")],
     sent: Annotated[
-        bool, typer.Option("--sent", help="Take what it holds out of the outbox.")
+        bool,
+        typer.Option("--sent", help="Take what it holds out of the outbox, once it is written."),
     ] = False,
     node: NodeFolder = DEFAULT_NODE,
 ) -> None:
-    """Write everything that waits for an organization into one signed, encrypted file."""
+    """Write what waits for an organization into one signed, encrypted file."""
     from steelyard.cli.places import require_absent
     from steelyard.kernel.files import write_atomically
     from steelyard.server.node import bundles
@@ -28,9 +29,14 @@ def export(
     with opened(node) as here:
         with here.database.reading() as connection:
             who = organization_named(connection, to)
-        made = here.run(lambda c: bundles.export_bundle(here, c, who, mark_sent=sent))
-    write_atomically(out, made.data)
-    write(f"{made.parcels} parcels, {len(made.data):,} bytes")
+        made = here.run(lambda c: bundles.export_bundle(here, c, who))
+        write_atomically(out, made.data)
+        if sent:
+            here.run(lambda c: bundles.mark_sent(here, c, made))
+    write(f"{len(made.parcels)} parcels, {len(made.data):,} bytes")
+    if made.left:
+        how = "export again" if sent else "export with --sent, then again"
+        say(f"{made.left} parcels are left for the next bundle: {how}")
 
 
 def is_bundle(file: Path) -> bool:

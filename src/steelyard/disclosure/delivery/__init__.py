@@ -4,7 +4,7 @@ Decides spec/disclosure-delivery.md. Bytes, instants and randomness are argument
 and databases are for the node.
 """
 
-from steelyard.disclosure.delivery.bundle import read_bundle, write_bundle
+from steelyard.disclosure.delivery.bundle import fill_bundle, read_bundle, write_bundle
 from steelyard.disclosure.delivery.parcel import (
     Parcel,
     Receiver,
@@ -32,6 +32,7 @@ __all__ = [
     "SignedParcel",
     "add_recipients",
     "encrypt_parcel",
+    "fill_bundle",
     "mark",
     "object_id",
     "open_object",

@@ -25,6 +25,33 @@ _WHERE: Final = "bundle"
 _AGAIN: Final = "ask for the file as it was written"
 
 
+def fill_bundle(waiting: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
+    """Of what waits, what goes into one bundle: for the key of the first, up to both limits.
+
+    Args:
+        waiting: Names and packed parcels in the order in which they are sent; read no further
+            than until one does not fit.
+
+    Returns:
+        Parcels by name, in their order.
+
+    Raises:
+        MalformedEvidence: something among them is no parcel.
+    """
+    chosen: dict[str, bytes] = {}
+    key, size = "", _HEAD_BYTES
+    for name, parcel in waiting:
+        own = receiver_key_id(parcel)
+        key = key or own
+        if own != key:
+            continue
+        size += len(join_parts((parcel,)))
+        if size > BUNDLE_LIMIT_BYTES or len(chosen) == BUNDLE_LIMIT_PARCELS:
+            break
+        chosen[name] = parcel
+    return chosen
+
+
 def write_bundle(parcels: Iterable[bytes]) -> bytes:
     """One file of packed parcels; the same parcels give the same bytes, in whatever order.
 
@@ -35,7 +62,7 @@ def write_bundle(parcels: Iterable[bytes]) -> bytes:
     ordered = sorted(set(parcels), key=sha256_hex)
     problem = _problem(ordered)
     if problem:
-        hint = "write one bundle for each destination, and several where one grows too large"
+        hint = "write one bundle for each key, and several where one grows too large"
         raise ConfigurationError(problem, where=_WHERE, hint=hint)
     content = join_parts(ordered)
     data = MAGIC + hashlib.sha256(content).digest() + content

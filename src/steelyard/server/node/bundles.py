@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from steelyard.disclosure.delivery.bundle import read_bundle, write_bundle
+from steelyard.disclosure.delivery.bundle import fill_bundle, read_bundle, write_bundle
 from steelyard.disclosure.delivery.outbox import Destination
 from steelyard.kernel.errors import NotSatisfied, SteelyardError
 from steelyard.server.node import ordering
@@ -17,46 +17,57 @@ from steelyard.server.node.inbox import Outcome, receive
 from steelyard.server.storage import post
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
+    from steelyard.disclosure.delivery.outbox import Outgoing
     from steelyard.server.node.node import Node
-
-_LIMIT = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A bundle and how many parcels are in it."""
+    """A bundle.
+
+    Attributes:
+        parcels: What is in it.
+        left: How many parcels wait for the same organization and are not in it.
+    """
 
     data: bytes
-    parcels: int
+    parcels: tuple[Outgoing, ...]
+    left: int
 
 
-def export_bundle(
-    node: Node, connection: Connection, to: str, *, mark_sent: bool = False
-) -> Exported:
-    """Everything that waits for an organization.
+def export_bundle(node: Node, connection: Connection, to: str) -> Exported:
+    """What waits for an organization, the oldest first, as much of it as a bundle takes.
 
-    Args:
-        node: Whose outbox it is.
-        connection: In a transaction.
-        to: Organization.
-        mark_sent: Whether the parcels leave the outbox with this; otherwise they are sent or
-            exported again, which does no harm.
+    It stays in the outbox until `mark_sent`: to send or export it again does no harm.
 
     Raises:
         NotSatisfied: nothing waits for it.
     """
     ordering.pump(node, connection)
-    waiting = post.waiting_for(connection, to, _LIMIT)
-    if not waiting:
+    outgoing: dict[str, Outgoing] = {}
+
+    def waiting() -> Iterator[tuple[str, bytes]]:
+        for item in post.waiting_for(connection, to):
+            outgoing[item.outgoing.parcel_id] = item.outgoing
+            yield item.outgoing.parcel_id, item.parcel
+
+    chosen = fill_bundle(waiting())
+    if not chosen:
         raise NotSatisfied(f"nothing waits for {to[:20]}")
-    data = write_bundle(item.parcel for item in waiting)
-    if mark_sent:
-        for item in waiting:
-            sent = replace(item.outgoing, state="delivered", next_at=node.now())
-            post.save(connection, sent, Destination(to), "")
-    return Exported(data, len(waiting))
+    left = post.how_much_waits(connection, to).parcels - len(chosen)
+    parcels = tuple(outgoing[name] for name in chosen)
+    return Exported(write_bundle(chosen.values()), parcels, left)
+
+
+def mark_sent(node: Node, connection: Connection, exported: Exported) -> None:
+    """Take what a bundle holds out of the outbox, once the bundle is where it cannot be lost."""
+    for item in exported.parcels:
+        sent = replace(item, state="delivered", next_at=node.now())
+        post.save(connection, sent, Destination(item.destination), "")
 
 
 def import_bundle(node: Node, connection: Connection, data: bytes) -> tuple[Outcome, ...]:

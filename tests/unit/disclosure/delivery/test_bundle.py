@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steelyard.disclosure.delivery import pack, read_bundle, unpack, write_bundle
-from steelyard.disclosure.delivery.bundle import BUNDLE_LIMIT_BYTES
+from steelyard.disclosure.delivery import fill_bundle, pack, read_bundle, unpack, write_bundle
+from steelyard.disclosure.delivery.bundle import BUNDLE_LIMIT_BYTES, BUNDLE_LIMIT_PARCELS
 from steelyard.disclosure.delivery.framing import join_parts
 from steelyard.kernel import sha256_hex
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, ConfigurationError, MalformedEvidence
@@ -85,7 +85,7 @@ def test_one_bundle_has_one_destination() -> None:
     with pytest.raises(ConfigurationError) as caught:
         write_bundle([*THREE, other])
     assert caught.value.message == "parcels for 2 keys, need one"
-    assert caught.value.hint.startswith("write one bundle for each destination")
+    assert caught.value.hint.startswith("write one bundle for each key")
     with pytest.raises(MalformedEvidence, match="parcels for 2 keys, need one"):
         read_bundle(by_hand(*sorted([*THREE, other], key=sha256_hex)))
 
@@ -102,3 +102,31 @@ def test_a_bundle_over_the_limit_is_not_written() -> None:
     ]
     with pytest.raises(ConfigurationError, match="and a bundle has at most 67,108,864"):
         write_bundle(large)
+    chosen = fill_bundle((str(n), data) for n, data in enumerate(large))
+    assert list(chosen) == ["0", "1", "2", "3"]
+    assert set(read_bundle(write_bundle(chosen.values()))) == set(large[:4])
+
+
+def test_a_bundle_is_filled_to_the_last_byte() -> None:
+    head = THREE[0][: len(b"steelyard/disclosure-parcel/1\n") + 32]
+    room = BUNDLE_LIMIT_BYTES - len(by_hand())
+    sizes = [16 << 20, 16 << 20, 16 << 20, room - 3 * (16 << 20) - 4 * 4]
+    parcels = [(str(n), head.ljust(size, bytes([n]))) for n, size in enumerate(sizes)]
+    assert len(write_bundle(fill_bundle(parcels).values())) == BUNDLE_LIMIT_BYTES
+    longer = [*parcels[:3], ("longer", parcels[3][1] + b"x"), ("small", head)]
+    assert list(fill_bundle(longer)) == ["0", "1", "2"]
+
+
+def test_a_bundle_is_filled_to_the_last_parcel() -> None:
+    parcels = [(str(n), THREE[0] + n.to_bytes(4, "big")) for n in range(BUNDLE_LIMIT_PARCELS + 1)]
+    chosen = fill_bundle(parcels)
+    assert list(chosen) == [name for name, _ in parcels[:-1]]
+    assert len(read_bundle(write_bundle(chosen.values()))) == BUNDLE_LIMIT_PARCELS
+
+
+def test_a_bundle_is_filled_with_parcels_for_the_key_of_the_first() -> None:
+    older = pack(parcel(), ALICE.key, BOB.classic.recipient, allow_classic=True)
+    waiting = [("a", older), *zip("bcd", THREE, strict=True), ("e", older)]
+    assert fill_bundle(waiting) == {"a": older, "e": older}
+    assert list(fill_bundle(waiting[1:])) == ["b", "c", "d"]
+    assert fill_bundle([]) == {}

@@ -67,7 +67,7 @@ def test_what_a_destination_answers_is_shown_on_one_line(
 
     def failed(connection: object) -> None:
         to = made.id("Acm\u0435")
-        [item] = post.waiting_for(connection, to, 1)  # type: ignore[arg-type]
+        [item] = post.waiting_for(connection, to)  # type: ignore[arg-type]
         post.save(connection, item.outgoing, Destination(to), f"500 {FORGED}\x1b[2J")  # type: ignore[arg-type]
 
     node.run(failed)

@@ -22,7 +22,7 @@ from steelyard.disclosure.case import Chain, open_card
 from steelyard.disclosure.delivery.outbox import Destination
 from steelyard.kernel import JsonObject
 from steelyard.kernel.errors import BrokenSeal, SteelyardError
-from steelyard.server.node import About, Node, create_identity, following, ordering, saying
+from steelyard.server.node import About, Node, create_identity, heads, ordering, saying
 from steelyard.server.node.inbox import Outcome, receive
 from steelyard.server.node.saying import Invitation, Opening
 from steelyard.server.storage import cases, open_database, post
@@ -31,7 +31,6 @@ from steelyard.server.storage.tables import OUTBOX
 
 T = TypeVar("T")
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
-MOST_SENT = 1000
 FIVE = {
     "lab-a": ("developer", "reporter"),
     "coord": ("coordinator",),
@@ -203,7 +202,7 @@ class Federation:
             return [
                 Carried(name, other, item.outgoing.parcel_id, item.parcel)
                 for other in self.nodes
-                for item in post.waiting_for(connection, self.id(other), MOST_SENT)
+                for item in post.waiting_for(connection, self.id(other))
             ]
 
     def _deliver(self, carried: list[Carried]) -> None:
@@ -248,7 +247,7 @@ class Federation:
 
     def _delivered(self, carried: Carried, connection: Connection) -> None:
         to = self.id(carried.receiver)
-        for item in post.waiting_for(connection, to, MOST_SENT):
+        for item in post.waiting_for(connection, to):
             if item.outgoing.parcel_id == carried.parcel_id:
                 done = replace(item.outgoing, state="delivered")
                 post.save(connection, done, Destination(to), "")
@@ -286,7 +285,7 @@ class Federation:
         """Everybody tells the host of a case what it holds."""
         for name in self.nodes:
             if self.head(name, case) and self.chain(name, case).view.host != self.id(name):
-                self.run(name, lambda n, c: following.say_what_is_held(n, c, case))
+                self.run(name, lambda n, c: heads.say_what_is_held(n, c, n.chains.get(c, case)))
 
     @contextmanager
     def without(self, *names: str) -> Iterator[None]:
