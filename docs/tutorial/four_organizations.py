@@ -249,7 +249,7 @@ def report(story: Story, case: str) -> None:
 def ask(story: Story, case: str) -> None:
     """Everybody is asked, runs the reproducer on its own model, and answers, sealed."""
     story.say("Alder asks who is affected. Harbour is cut off meanwhile.")
-    shutil.copy(story.folder / "alder" / "steelyard.db", story.folder / "backup.db")
+    back_up(story.folder / "alder" / "steelyard.db", story.folder / "backup.db")
     story.stop("harbour")
     story.run(f"steelyard disclose case query {case} vault.yaml --node alder")
     connected = ("alder", "northlight", "tern")
@@ -269,6 +269,15 @@ def ask(story: Story, case: str) -> None:
     story.settle(case)
     story.run(f"steelyard disclose case counts {case} --node alder")
     story.settle(case)
+
+
+def back_up(database: Path, copy: Path) -> None:
+    """Copy a database that is in use: its file alone may lack what was written last."""
+    with (
+        closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
 
 
 def restore(story: Story, case: str) -> None:

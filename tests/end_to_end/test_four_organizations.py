@@ -6,8 +6,11 @@ import importlib
 import json
 import os
 import re
+import runpy
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,18 @@ def test_four_organizations(story: tuple[Path, str]) -> None:
     check_weights_of_anybody_are_not_called_mitigated(story)
     check_the_advisory_is_public_valid_and_has_its_dissent_beside_it(story)
     check_another_validator_takes_the_advisory(story)
+
+
+def test_a_backup_has_what_a_database_in_use_has(tmp_path: Path) -> None:
+    back_up = runpy.run_path(str(SCRIPT))["back_up"]
+    with closing(sqlite3.connect(tmp_path / "used.db")) as used:
+        used.execute("PRAGMA journal_mode = WAL")
+        used.execute("CREATE TABLE entries (size INTEGER)")
+        used.execute("INSERT INTO entries VALUES (7)")
+        used.commit()
+        back_up(tmp_path / "used.db", tmp_path / "copy.db")
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT size FROM entries").fetchall() == [(7,)]
 
 
 def check_every_node_holds_the_same_head(story: tuple[Path, str]) -> None:
