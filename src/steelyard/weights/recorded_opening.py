@@ -1,8 +1,8 @@
 """What is done with sealed weights so that it leaves a record, and a request serves once.
 
 Decides the order (spec/weights-quorum.md, section 5; spec/access-log.md): what was decided is
-on disk before a caller gets a reader, a header is replaced or an answer is written, also where
-the answer is no.
+on disk before a caller gets a reader, a header is replaced or an answer is given, also where
+the answer is no. An answer that is given once waits on disk for its record (`held_answer`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from steelyard.attest.recipients import Identity
 from steelyard.kernel import write_atomically
-from steelyard.kernel.errors import NotSatisfied, SteelyardError, UsageError
+from steelyard.kernel.errors import NotSatisfied, SteelyardError, StorageError, UsageError
 from steelyard.kernel.files import require_absent
 from steelyard.weights.access_log import TEXT_LIMIT, AccessLog, Event, read_log
+from steelyard.weights.held_answer import HeldAnswer, held_answer
 from steelyard.weights.quorum import QuorumOpening
 from steelyard.weights.sealed import AgeIdentity, TensorReader
 from steelyard.weights.sealed.freshness import remember_release, require_fresh
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from steelyard.weights.access_log import LoggedEvent
     from steelyard.weights.quorum import Request
     from steelyard.weights.sealed import Expect, Opening, SealedHeader
     from steelyard.weights.sealed.rewrap import Rewrapping
@@ -40,6 +42,8 @@ REWRAPPED: Final = "rewrapped"
 APPROVED: Final = "approved"
 RELEASED: Final = "released"
 REFUSED: Final = "refused"
+_ANSWER: Final = "answer"
+"""Detail of what is released: SHA-256 of it, by which one that was not given is known."""
 _REASON_LIMIT: Final = 1000
 
 
@@ -141,26 +145,68 @@ def rewrap_recorded(
 def answer_recorded(answer: Answer, out: Path, record: Record) -> None:
     """Write an answer to a request into the new file `out`, after a record of it.
 
+    One that is given once and was recorded, but not given, is given by a repetition into the
+    same folder.
+
     Raises:
         UsageError: `out` exists; nothing is recorded.
         NotSatisfied: the answer is no, or was given before where it is given once.
         CannotVerify: what it is made from was changed, or is over.
-        StorageError: the record cannot be kept; nothing is written.
+        StorageError: the record cannot be kept, or the disk refused; nothing is given.
     """
     require_absent(out)
     request = answer.request
     detail = _request_detail(request) | {"requester": request.requester}
     event = _event(answer.name, answer.header, answer.who, detail)
-    once = request if answer.name == RELEASED else None
-    data = _recorded(event, record, answer.make, once)
+    if answer.name == RELEASED:
+        with held_answer(out, request.digest) as held:
+            if not _is_recorded(held, request, record.log):
+                _hold(held, answer, event, record)
+            held.give()
+        return
+    data = _recorded(event, record, answer.make)
     require_absent(out)
     write_atomically(out, data, hint=SPACE_HINT)
 
 
+def _hold(held: HeldAnswer, answer: Answer, event: Event, record: Record) -> None:
+    """Put an answer on disk and record it; one that was not recorded does not stay."""
+
+    def decide() -> str:
+        return held.hold(answer.make())
+
+    try:
+        _recorded(event, record, decide, answer.request, lambda digest: {_ANSWER: digest})
+    except (NotSatisfied, StorageError):
+        held.drop()
+        raise
+
+
+def _is_recorded(held: HeldAnswer, request: Request, log: Path) -> bool:
+    """Whether the answer that waits is the one that the log says was released."""
+    digest = held.digest()
+    if digest is None or not log.exists():
+        return False
+    entry = _first_use(log, request, RELEASED)
+    return entry is not None and entry.event.detail.get(_ANSWER) == digest
+
+
 def _recorded(
-    event: Event, record: Record, decide: Callable[[], Result], once: Request | None = None
+    event: Event,
+    record: Record,
+    decide: Callable[[], Result],
+    once: Request | None = None,
+    more: Callable[[Result], dict[str, str]] = lambda _result: {},
 ) -> Result:
-    """Decide, and have what was decided on disk; a request that serves once is looked up twice."""
+    """Decide, and have what was decided on disk; a request that serves once is looked up twice.
+
+    Args:
+        event: To record, or to name in the record of a refusal.
+        record: Where and when.
+        decide: Gives what was decided, or refuses.
+        once: A request that may serve once.
+        more: What a record says of the decision beside the details of the event.
+    """
     with closing(AccessLog(record.log)) as log:
         try:
             if once is not None:
@@ -170,7 +216,7 @@ def _recorded(
             why = {**event.detail, "act": event.name, "reason": str(error)[:_REASON_LIMIT]}
             log.append(replace(event, name=REFUSED, detail=why), record.now)
             raise
-        head = log.append(event, record.now)
+        head = log.append(replace(event, detail={**event.detail, **more(result)}), record.now)
         if once is not None:
             _require_unused(record.log, once, event.name, before=head.entries - 1)
     return result
@@ -204,16 +250,26 @@ def _request_detail(request: Request) -> dict[str, str]:
 def _require_unused(log: Path, request: Request, event: str, before: int | None = None) -> None:
     """Refuse a request whose nonce served before; two at once are told apart by their entries.
 
+    Raises:
+        NotSatisfied: with the number of the entry.
+    """
+    if entry := _first_use(log, request, event, before):
+        message = f"this request {event} the weights before, entry {entry.seq} of the log"
+        raise NotSatisfied(message, hint="ask anew: steelyard weights request")
+
+
+def _first_use(
+    log: Path, request: Request, event: str, before: int | None = None
+) -> LoggedEvent | None:
+    """The first entry of what a request served for.
+
     Args:
         log: Where it would stand.
         request: With its nonce.
         event: `opened`, or `released` in a broker's log.
         before: Number of our own entry; None for all that there are.
-
-    Raises:
-        NotSatisfied: with the number of the entry.
     """
     for entry in read_log(log, allow_cut=True)[0][:before]:
         if entry.event.name == event and entry.event.detail.get("nonce") == request.nonce:
-            message = f"this request {event} the weights before, entry {entry.seq} of the log"
-            raise NotSatisfied(message, hint="ask anew: steelyard weights request")
+            return entry
+    return None

@@ -56,17 +56,21 @@ CUSTODIANS = [
 CHANGE = Rewrapping([OTHER.recipient], None, PUBLISHER)
 
 
-@pytest.fixture
-def sealed(tmp_path: Path) -> Path:
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "plain" / "weights.bin").write_bytes(b"weights")
+def seal(base: Path) -> Path:
+    (base / "plain").mkdir()
+    (base / "plain" / "weights.bin").write_bytes(b"weights")
     members = [
         Member(f"c{n}", f"o{n}", sign.public_key, identity.recipient)
         for n, (sign, identity) in enumerate(CUSTODIANS)
     ]
     sealing = Sealing("mini", 1, [OWN.recipient], Quorum(members, 2, BROKER.recipient))
-    seal_model(tmp_path / "plain", tmp_path / "sealed", sealing, PUBLISHER, NOW)
-    return tmp_path / "sealed"
+    seal_model(base / "plain", base / "sealed", sealing, PUBLISHER, NOW)
+    return base / "sealed"
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    return seal(tmp_path)
 
 
 def events(log: Path) -> list[Event]:
@@ -221,14 +225,14 @@ def test_two_releases_at_once_are_told_apart_by_the_log(
 
     def late(log: AccessLog, event: Event, at: datetime) -> object:
         monkeypatch.setattr(AccessLog, "append", real)
-        answer_recorded(released(header, request, both), tmp_path / "first", record)
+        answer_recorded(released(header, request, both), tmp_path / "one" / "half", record)
         return real(log, event, at)
 
     monkeypatch.setattr(AccessLog, "append", late)
     with pytest.raises(NotSatisfied, match="this request released the weights before, entry 0"):
-        answer_recorded(released(header, request, both), tmp_path / "second", record)
-    assert (tmp_path / "first").exists()
-    assert not (tmp_path / "second").exists()
+        answer_recorded(released(header, request, both), tmp_path / "two" / "half", record)
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["half"]
+    assert not list((tmp_path / "two").iterdir())
 
 
 def test_a_wrapped_key_that_is_not_of_the_streams_is_not_wrapped_again(
