@@ -20,7 +20,7 @@ from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, NotSatisfied
 from steelyard.server.node import limits, ownership, recovering, saying, witnessing
 from steelyard.server.node.faults import accuse, open_note
-from steelyard.server.node.letters import FETCH, HEAD, read_entries, write_entries
+from steelyard.server.node.letters import FETCH, read_entries, write_entries
 from steelyard.server.node.posting import Letter, offer_to
 from steelyard.server.storage import cases, early, followers
 from steelyard.server.storage import organizations as cards
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from steelyard.disclosure.case import Entry, Ordered
-    from steelyard.kernel import JsonObject
     from steelyard.server.node.node import Node
 
 LINE: Final = "entries"
@@ -313,14 +312,6 @@ def _settle(node: Node, connection: Connection, chain: Chain) -> None:
             cases.settle_pending(connection, chain.case, item.digest)
     if any(item.refused == saying.ANEW for item in waiting):
         saying.sign_anew(node, connection, chain)
-
-
-def say_what_is_held(node: Node, connection: Connection, case: str) -> None:
-    """Tell the host how much of a case is held, so that it sends what is missing."""
-    chain = node.chains.get(connection, case)
-    body: JsonObject = {"size": chain.size, "head": chain.head}
-    host = chain.view.members[chain.view.host].card
-    offer_to(node, connection, host, Letter(HEAD, case, body))
 
 
 def _keep_cards(node: Node, connection: Connection, ordered: Sequence[Ordered]) -> None:

@@ -23,6 +23,7 @@ from steelyard.kernel.errors import (
 from steelyard.server.node import (
     faults,
     following,
+    heads,
     limits,
     missing,
     ordering,
@@ -211,7 +212,7 @@ def _refused(node: Node, connection: Connection, parcel: Parcel, body: dict[str,
     if body["anew"] and chain.size >= body["size"]:
         saying.sign_anew(node, connection, chain)
     elif body["anew"]:
-        following.say_what_is_held(node, connection, case)
+        heads.say_what_is_held(node, connection, chain)
 
 
 def _recovery(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.checkpoint import join, open_checkpoint, require_same
 from steelyard.kernel.errors import CannotVerify, NotSatisfied
+from steelyard.server.node import heads
 from steelyard.server.node.faults import agreeing, keys_of_members, notes_of
 from steelyard.server.node.letters import (
     CHUNK,
     ENTRIES,
     FETCH,
-    HEAD,
     RECOVERY,
     chunk,
     write_entries,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from steelyard.disclosure.case import CaseCheckpoint, Chain, Entry
-    from steelyard.kernel import JsonObject
     from steelyard.server.node.node import Node
 
 HOLD: Final = timedelta(minutes=2)
@@ -64,9 +63,7 @@ def answer_host(node: Node, connection: Connection, case: str, size: int) -> Non
     if notes and notes[0].size > size:
         _give_back(node, connection, chain, notes, size)
         return
-    body: JsonObject = {"size": chain.size, "head": chain.head}
-    host = chain.view.members[chain.view.host].card
-    offer_to(node, connection, host, Letter(HEAD, case, body))
+    heads.say_what_is_held(node, connection, chain)
 
 
 def lend(node: Node, connection: Connection, case: str, to: str, size: int) -> None:

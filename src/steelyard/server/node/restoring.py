@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import StorageError
 from steelyard.server.node.letters import FETCH
-from steelyard.server.node.posting import Letter, send_to
+from steelyard.server.node.posting import Letter, offer_to
 from steelyard.server.storage import cases, followers
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.cases import seconds
@@ -39,9 +39,9 @@ def begin(node: Node, connection: Connection) -> int:
         }
         followers.forget(connection, row.id)
         followers.add(connection, row.id, others)
-        for card in others.values():
-            send_to(node, connection, card, Letter(FETCH, row.id, {"size": chain.size}))
-        asked += len(others)
+        # Who cannot be asked now is waited for all the same, and says daily what it holds.
+        letter = Letter(FETCH, row.id, {"size": chain.size})
+        asked += sum(offer_to(node, connection, card, letter) for card in others.values())
     at = node.now()
     cards.set_setting(connection, cards.RESTORED, str(seconds(at)))
     node.restored = at

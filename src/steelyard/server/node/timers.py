@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.acts.embargo import answer_until
 from steelyard.kernel.errors import CannotVerify, NotSatisfied, SteelyardError, StorageError
-from steelyard.server.node import following, notices, rotation, saying
+from steelyard.server.node import heads, notices, rotation, saying
 from steelyard.server.node.ordering import FAILURES
 from steelyard.server.storage import cases, objects
 from steelyard.server.storage import organizations as cards
@@ -72,7 +72,7 @@ def _look_after(
     if chain.view.host != node.organization and (
         is_daily or (is_soon and _is_amiss(connection, chain))
     ):
-        following.say_what_is_held(node, connection, case)
+        heads.say_what_is_held(node, connection, chain)
         done += 1
     return done + notices.write(node, connection, chain)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.case import cosign
 from steelyard.disclosure.case.checkpoint import compare, cosigned_by, join, require_same
 from steelyard.kernel.errors import BrokenSeal
-from steelyard.server.node import recovering
+from steelyard.server.node import heads, recovering
 from steelyard.server.node.faults import (
     accuse,
     keep_fault,
@@ -59,7 +59,7 @@ def take_note(node: Node, connection: Connection, case: str, sender: str, note: 
         recovering.help_up(node, connection, chain)
     require_same(shown, chain)
     joined = _joined(connection, chain, shown)
-    if f"\u2014 {node.organization} ".encode() in joined.note:
+    if heads.is_cosigned(joined, node.organization):
         cases.add_checkpoint(connection, joined)
         return
     at = node.now()
