@@ -8,10 +8,12 @@ from secrets import token_bytes
 
 import pytest
 
+from steelyard.disclosure.case.checkpoint import cosigned_by
 from steelyard.disclosure.delivery.outbox import Outgoing
 from steelyard.disclosure.delivery.sealed_object import object_id, seal_object
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.node import ordering
+from steelyard.server.node.faults import keys_of_host, open_note
 from steelyard.server.node.letters import ENTRIES, FETCH, HEAD, OBJECT, write_entries
 from steelyard.server.node.posting import Letter, send_to
 from steelyard.server.storage import cases, early, objects, post
@@ -130,6 +132,20 @@ def test_of_what_is_held_only_the_latest_word_waits(five: Federation, case: str)
             "lab-a", lambda n, c, z=size: send_to(n, c, card, Letter(FETCH, case, {"size": z}))
         )
     assert len(five.outgoing("lab-a")) == 2
+
+
+def test_a_cosignature_that_waits_is_not_lost_to_a_later_word(five: Federation, case: str) -> None:
+    five.say("coord", case, "emergency", facts="one", told=[])
+    five.run("coord", ordering.pump)
+    [entries] = [item for item in five.outgoing("coord") if item.receiver == "lab-a"]
+    five.hand_over(entries)
+    five.beat(case)
+    five.settle_among("coord", "lab-a")
+    chain = five.chain("coord", case)
+    with five["coord"].database.reading() as connection:
+        [note] = cases.latest_notes(connection, case)
+    assert open_note(chain, note).size == chain.size
+    cosigned_by(note, five.id("lab-a"), keys_of_host(chain, five.id("lab-a")))
 
 
 def test_a_destination_gets_no_more_than_its_outbox_holds(five: Federation, case: str) -> None:

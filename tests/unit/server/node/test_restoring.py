@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from steelyard.disclosure.delivery.outbox import Outgoing
 from steelyard.kernel.errors import StorageError
 from steelyard.server.node import restoring
+from steelyard.server.node.letters import ENTRIES, FETCH
 from steelyard.server.storage import organizations as cards
+from steelyard.server.storage import post
 
-from .federation import Federation
+from .federation import START, Federation
 
 
 def lose_two(five: Federation) -> tuple[str, str]:
@@ -64,6 +69,20 @@ def test_who_is_silent_is_waited_for_a_day_if_another_answers(five: Federation) 
             five.invite("coord", case, "deploy-d")
         five.clock.forward(hours=25)
         five.invite("coord", case, "deploy-d")
+
+
+def test_who_has_no_room_for_a_question_keeps_nobody_from_being_asked(five: Federation) -> None:
+    case = five.open("coord", "lab-b", "lab-c")
+    five.settle()
+    coord = five["coord"]
+    coord.limits = replace(coord.limits, outbox_bytes=100_000)
+    waiting = Outgoing("f" * 64, five.id("lab-b"), START, START)
+    coord.run(lambda c: post.add(c, post.Sending(waiting, ENTRIES, case, bytes(100_000))))
+    assert coord.run(lambda c: restoring.begin(coord, c)) == 1
+    assert coord.restored is not None
+    with coord.database.reading() as connection:
+        asked = {item.destination for item in post.waiting_heads(connection) if item.kind == FETCH}
+    assert asked == {five.id("lab-c")}
 
 
 def test_waiting_outlives_a_restart(five: Federation) -> None:
