@@ -17,6 +17,7 @@ from steelyard.attest.signed_note import (
     read_checkpoint,
     read_note,
     sign_note,
+    signed_part,
     verify_cosignature,
     verify_signature,
 )
@@ -112,6 +113,8 @@ def test_lines_of_unknown_keys_and_kinds_are_passed_over() -> None:
     read = read_note(Note(BODY, (*others, *note.signatures)).to_bytes())
     assert verify_signature(read, "log", KEYS) == KEY.public_key
     assert read.signatures[:3] == others
+    with pytest.raises(BrokenSeal, match="not signed by log"):
+        verify_signature(Note(BODY, others), "log", KEYS)
 
 
 def test_notes_of_one_text_are_joined_and_no_line_stands_twice() -> None:
@@ -121,6 +124,71 @@ def test_notes_of_one_text_are_joined_and_no_line_stands_twice() -> None:
     assert second.joined(first) == second
     with pytest.raises(BrokenSeal, match=r"^the notes say different things$"):
         first.joined(sign_note("x\n", "log", KEY))
+
+
+def test_no_line_is_joined_that_a_note_has_no_room_for() -> None:
+    """Or who adds a line of its own would write what nobody reads."""
+    lines = tuple((f"w{number}", b"\x00" * 68) for number in range(300))
+    full = Note(BODY, lines)
+    assert full.joined(Note(BODY, lines[:7])) == full
+    with pytest.raises(MalformedEvidence, match="a note has at most 300 signatures"):
+        cosign_note(full, "log", KEY, at=1)
+    large = Note(BODY, tuple(("pq", bytes([number]) * 6000) for number in range(8)))
+    assert len(read_note(large.to_bytes()).signatures) == 8
+    with pytest.raises(MalformedEvidence, match="a note has at most 65536 bytes"):
+        large.joined(Note(BODY, (("pq", b"\x09" * 6000),)))
+
+
+def test_every_line_of_every_known_key_must_verify() -> None:
+    keys = {"first": KEY.public_key, "second": OTHER.public_key}
+    signed = sign_note(BODY, "log", KEY).joined(sign_note(BODY, "log", OTHER))
+    cosigned = cosign_note(cosign_note(signed, "log", KEY, at=9), "log", OTHER, at=5)
+    assert verify_signature(cosigned, "log", keys) == KEY.public_key
+    for place, check in ((1, verify_signature), (3, verify_cosignature)):
+        lines = list(cosigned.signatures)
+        lines[place] = ("log", lines[place][1][:-1] + bytes([lines[place][1][-1] ^ 1]))
+        with pytest.raises(BrokenSeal, match="the signature does not verify with key"):
+            check(Note(BODY, tuple(lines)), "log", keys)
+        check(Note(BODY, tuple(lines)), "log", KEYS)
+
+
+@pytest.mark.parametrize("times", [(7, 3, 5), (3, 5, 7), (300, 2, 256)])
+def test_of_several_cosignatures_the_earliest_counts_in_whatever_order(
+    times: tuple[int, ...],
+) -> None:
+    """A signer that dates a note anew takes nothing back of what it signed before."""
+    note = sign_note(BODY, "log", KEY)
+    for at in times:
+        note = cosign_note(note, "log", KEY, at=at)
+    assert verify_cosignature(note, "log", KEYS) == min(times)
+    part = signed_part(note, "log", KEYS)
+    assert part == cosign_note(sign_note(BODY, "log", KEY), "log", KEY, at=min(times))
+
+
+def test_the_signed_part_of_a_note_is_of_one_name_and_its_keys() -> None:
+    own = cosign_note(sign_note(BODY, "log", KEY), "log", OTHER, at=3)
+    crowd = sign_note(BODY, "other", KEY).joined(cosign_note(own, "log", KEY, at=4))
+    keys = {"first": KEY.public_key, "second": OTHER.public_key}
+    assert signed_part(crowd, "log", {"second": OTHER.public_key}).signatures == (
+        own.signatures[1],
+    )
+    assert signed_part(crowd, "log", keys).signatures == crowd.signatures[1:]
+    assert signed_part(crowd, "nobody", keys).signatures == ()
+
+
+def test_two_keys_that_one_hash_names_both_sign() -> None:
+    """A line names its key by four bytes, which somebody can make two keys share."""
+    first, second = (PrivateKey.from_seed(seed.to_bytes(32, "big")) for seed in (16018, 63453))
+    notes = [sign_note(BODY, "log", key) for key in (first, second)]
+    marks = {note.signatures[0][1][:4] for note in notes}
+    assert len(marks) == 1
+    keys = {"first": first.public_key, "second": second.public_key}
+    assert verify_signature(notes[0], "log", keys) == first.public_key
+    assert verify_signature(notes[1], "log", keys) == second.public_key
+    line = notes[0].signatures[0][1]
+    bad = Note(BODY, (("log", line[:-1] + bytes([line[-1] ^ 1])),))
+    with pytest.raises(BrokenSeal):
+        verify_signature(bad, "log", keys)
 
 
 @pytest.mark.parametrize(
