@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from steelyard.cli.links import new_link
 from steelyard.cli.output import say, write
 
 if TYPE_CHECKING:
     from steelyard.server.node import Node
     from steelyard.server.web.settings import Settings
 
-_LINK_HOURS = 24
+_LINK_FOR = timedelta(hours=24)
 
 
 def serve(
@@ -88,7 +89,7 @@ def serve(
         def ready(port: int) -> None:
             if init or admin_link:
                 write(f"admin link: {_admin_link(node, replace(settings, port=port))}")
-                say(f"it works once, within {_LINK_HOURS} hours")
+                say(f"it works once, within {_LINK_FOR // timedelta(hours=1)} hours")
             write(f"serving {node.organization} on port {port}")
 
         run(node, settings, ready)
@@ -116,14 +117,9 @@ def _make(
 
 def _admin_link(node: Node, settings: Settings) -> str:
     from steelyard.server.people.enrolling import FIRST
-    from steelyard.server.storage.accounts import Link, add_link, new_secret
-    from steelyard.server.web.addresses import LINK
     from steelyard.server.web.settings import base_of
 
-    secret = new_secret(node.random)
-    link = Link(FIRST, "", node.now() + timedelta(hours=_LINK_HOURS))
-    node.run(lambda connection: add_link(connection, secret, link))
-    return f"{base_of(settings, node.identity.card)}{LINK.format(secret=secret)}"
+    return new_link(node, base_of(settings, node.identity.card), FIRST, "", _LINK_FOR)
 
 
 def _ask(node: Node) -> None:

@@ -60,6 +60,7 @@ def test_who_runs_the_node_makes_a_link_for_an_account(node: Node, tmp_path: Pat
         (["disclose", "node", "sign-in", "--at", BASE], "give your key, or an account"),
         (["disclose", "node", "sign-in", "--account", "x"], "give the node's address"),
         ([*COMMAND, "--account", "nobody"], "'nobody' names 0 accounts, need one"),
+        ([*COMMAND, "--account", "x", "--challenge", "a" * 64], "a challenge is answered with a"),
     ],
 )
 def test_what_is_missing_is_told(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from steelyard.cli.disclose.here import DEFAULT_NODE, NodeFolder, opened, require_server
+from steelyard.cli.links import new_link
 from steelyard.cli.output import say, write
 
 _SECRET_BYTES = 32
-_LINK_MINUTES = 10
+_LINK_FOR = timedelta(minutes=10)
 
 
 def sign_in(
@@ -35,14 +37,16 @@ def sign_in(
     require_server()
     if (key is None) == (not account):
         raise UsageError("give your key, or an account", hint="--key FILE or --account NAME")
+    if challenge and key is None:
+        raise UsageError("a challenge is answered with a key", hint="--key FILE")
     if not at:
         raise UsageError("give the node's address", hint="--at https://node.example.org")
     base = at.rstrip("/")
     if key is not None:
         _ticket(key, base, challenge)
         return
-    write(f"{base}{_link(node, account or '')}")
-    say(f"it works once, within {_LINK_MINUTES} minutes")
+    write(_link(node, base, account or ""))
+    say(f"it works once, within {_LINK_FOR.seconds // 60} minutes")
 
 
 def _ticket(key: Path, base: str, challenge: str | None) -> None:
@@ -57,13 +61,10 @@ def _ticket(key: Path, base: str, challenge: str | None) -> None:
     say(f"it works once, within {GOOD_FOR.seconds // 60} minutes")
 
 
-def _link(folder: Path, account: str) -> str:
-    from datetime import timedelta
-
+def _link(folder: Path, base: str, account: str) -> str:
     from steelyard.kernel.errors import UnknownName
     from steelyard.server.people.tickets import SIGN_IN_LINK
-    from steelyard.server.storage.accounts import Link, add_link, all_accounts, new_secret
-    from steelyard.server.web.addresses import LINK
+    from steelyard.server.storage.accounts import all_accounts
 
     with opened(folder) as here:
         with here.database.reading() as connection:
@@ -73,7 +74,4 @@ def _link(folder: Path, account: str) -> str:
             names = ", ".join(item.name for item in known[:8]) or "none"
             message = f"{account[:80]!r} names {len(found)} accounts, need one"
             raise UnknownName(message, hint=f"known: {names}")
-        secret = new_secret(here.random)
-        until = here.now() + timedelta(minutes=_LINK_MINUTES)
-        here.run(lambda c: add_link(c, secret, Link(SIGN_IN_LINK, found[0].id, until)))
-    return LINK.format(secret=secret)
+        return new_link(here, base, SIGN_IN_LINK, found[0].id, _LINK_FOR)
