@@ -148,6 +148,23 @@ def test_a_bundle_that_could_not_be_written_takes_nothing_out(desk: Desk, case: 
     assert "nothing waits for" in desk.error(*command, "--out", "more.bundle", status=1)
 
 
+def test_the_database_is_the_one_that_the_settings_of_the_node_name(
+    desk: Desk, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("alder/steelyard.db").rename("elsewhere.db")
+    Path("alder/steelyard.toml").write_text(
+        'database = "sqlite:///elsewhere.db"\nhost = "0.0.0.0"\n', "utf-8"
+    )
+    assert case in desk("case", "list", "--node", "alder")
+    assert not Path("alder/steelyard.db").exists()
+    monkeypatch.setenv("STEELYARD_DATABASE", "sqlite:///third.db")
+    assert desk("case", "list", "--node", "alder") == ""
+    monkeypatch.delenv("STEELYARD_DATABASE")
+    Path("alder/steelyard.toml").write_text("databse = 'x'", "utf-8")
+    error = desk.error("case", "list", "--node", "alder", status=2)
+    assert "unknown setting 'databse'" in error
+
+
 def test_a_changed_bundle_is_refused(desk: Desk, case: str) -> None:
     data = bytearray(Path("1.bundle").read_bytes())
     data[-1] ^= 1

@@ -36,13 +36,16 @@ DEFAULT_NODE = Path("node")
 def opened(folder: Path) -> Generator[Node]:
     """The node of a folder, closed afterwards.
 
+    Its database is the one that `STEELYARD_DATABASE` names, or else its `steelyard.toml`.
+
     Raises:
         ConfigurationError: the server's packages are absent, or no node is there.
     """
     require_server()
     from steelyard.server.node import open_node
+    from steelyard.server.web.settings import saved_database
 
-    node = open_node(folder, os.environ.get("STEELYARD_DATABASE", ""))
+    node = open_node(folder, os.environ.get("STEELYARD_DATABASE") or saved_database(folder))
     try:
         yield node
     finally:

@@ -42,7 +42,7 @@ def init(
     """Make the keys, the card and the database of a new node."""
     require_server()
     from steelyard.kernel import utc_now
-    from steelyard.server.node import About, create_identity, open_node
+    from steelyard.server.node import About, create_identity
 
     about = About(
         name=name,
@@ -52,8 +52,8 @@ def init(
         families=tuple(family or ()),
     )
     identity = create_identity(node, about, utc_now())
-    open_node(node).close()
-    write(identity.organization)
+    with opened(node):
+        write(identity.organization)
     say(f"give others your card: {node / 'card.json'}")
     say(f"keep the root key elsewhere: {node / 'keys' / 'root.key'}")
 

@@ -155,22 +155,17 @@ def read_settings(folder: Path, flags: Mapping[str, Any]) -> Settings:
         ConfigurationError: unreadable, or a setting that is none, named.
         UsageError: settings that do not go together.
     """
-    path = folder / FILE
-    given: dict[str, Any] = {}
-    if path.exists():
-        try:
-            given = tomllib.loads(read_bytes(path, limit_bytes=_FILE_LIMIT_BYTES).decode())
-        except ValueError as error:
-            raise ConfigurationError(f"no TOML: {error}", where=str(path)) from error
-    where = str(path)
-    tables = {
-        "quotas": _part(Quotas(), given.pop("quotas", {}), f"{where} [quotas]"),
-        "smtp": _part(Smtp(), given.pop("smtp", {}), f"{where} [smtp]"),
-        "oidc": _oidc(given.pop("oidc", {}), f"{where} [oidc]"),
-    }
     said = {name: value for name, value in flags.items() if value is not None}
-    plain = _part(Settings(folder), given, where)
-    return require_safe(replace(plain, **said, **tables))
+    return require_safe(replace(_saved(folder), **said))
+
+
+def saved_database(folder: Path) -> str:
+    """URL of the database that the settings of a node name; empty for none.
+
+    Raises:
+        ConfigurationError: unreadable, or a setting that is none, named.
+    """
+    return _saved(folder).database
 
 
 def require_safe(settings: Settings) -> Settings:
@@ -201,6 +196,24 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _saved(folder: Path) -> Settings:
+    """What the settings file says, and the defaults for the rest."""
+    path = folder / FILE
+    given: dict[str, Any] = {}
+    if path.exists():
+        try:
+            given = tomllib.loads(read_bytes(path, limit_bytes=_FILE_LIMIT_BYTES).decode())
+        except ValueError as error:
+            raise ConfigurationError(f"no TOML: {error}", where=str(path)) from error
+    where = str(path)
+    tables = {
+        "quotas": _part(Quotas(), given.pop("quotas", {}), f"{where} [quotas]"),
+        "smtp": _part(Smtp(), given.pop("smtp", {}), f"{where} [smtp]"),
+        "oidc": _oidc(given.pop("oidc", {}), f"{where} [oidc]"),
+    }
+    return replace(_part(Settings(folder), given, where), **tables)
 
 
 def _require_url(settings: Settings) -> None:
