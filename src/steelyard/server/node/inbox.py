@@ -9,11 +9,13 @@ alike whether the case is here or not.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from steelyard.disclosure.case.event import claimed_event
 from steelyard.disclosure.delivery.parcel import open_parcel
 from steelyard.disclosure.delivery.sealed_object import object_id
+from steelyard.kernel import format_instant
 from steelyard.kernel.errors import (
     BrokenSeal,
     NotSatisfied,
@@ -59,6 +61,12 @@ if TYPE_CHECKING:
     from steelyard.server.node.node import Node
 
 Result = Literal["taken", "known", "refused"]
+RECENT: Final = timedelta(days=90)
+"""How long after it was made a parcel is taken, and known again."""
+AHEAD: Final = timedelta(days=1)
+"""How far ahead the clock of who made it may be."""
+REMEMBERED: Final = RECENT + 2 * AHEAD
+"""How long what came is remembered: a parcel that is forgotten is no longer taken."""
 NOT_HERE: Final = "there is nothing here, or not for you"
 
 
@@ -82,13 +90,14 @@ def receive(node: Node, connection: Connection, data: bytes) -> Outcome:
 
     Raises:
         MalformedEvidence, NotSatisfied, BrokenSeal: it cannot be opened, or its sender is
-            unknown: nothing of it is kept, as nothing of it can be believed.
+            unknown, or it is too old: nothing of it is kept.
         StorageError: the disk refused; it may be sent again.
     """
     signed = open_parcel(
         data, node.identity.receiver, lambda sender: node.parcel_keys(connection, sender)
     )
     node.require_spoke(connection, signed)
+    _require_recent(node, signed.parcel)
     parcel, name = signed.parcel, signed.parcel_id
     before = post.received(connection, name)
     if before is not None:
@@ -114,6 +123,20 @@ def receive(node: Node, connection: Connection, data: bytes) -> Outcome:
     savepoint.commit()
     _remember(node, connection, parcel, name, "taken", "")
     return Outcome(name, parcel.sender, "taken")
+
+
+def _require_recent(node: Node, parcel: Parcel) -> None:
+    """Refuse a parcel of a time of which nothing is remembered: it may have come before.
+
+    Raises:
+        NotSatisfied: made too long ago, or ahead of the clock here.
+    """
+    if not -AHEAD <= node.now() - parcel.made <= RECENT:
+        raise NotSatisfied(
+            f"a parcel made at {format_instant(parcel.made)} is not taken now",
+            where=parcel.kind,
+            hint=f"parcels are taken for {RECENT.days} days; ask its sender for what it said",
+        )
 
 
 def _take(node: Node, connection: Connection, parcel: Parcel) -> None:

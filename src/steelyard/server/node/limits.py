@@ -38,6 +38,7 @@ class Limits:
         outbox_bytes: What waits for one destination.
         under_way: Parcels with entries of one case that wait for one destination.
         faults: Proofs of one kind against one host of one case.
+        checkpoints: The latest ones of one case; of older ones some, and all that prove a fault.
     """
 
     case_bytes: int = 256 * _MIB
@@ -49,6 +50,7 @@ class Limits:
     outbox_bytes: int = 256 * _MIB
     under_way: int = 8
     faults: int = 4
+    checkpoints: int = 256
 
 
 def require_room_for_entries(

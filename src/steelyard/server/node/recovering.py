@@ -36,7 +36,6 @@ HOLD: Final = timedelta(minutes=2)
 """How long a host that took entries back waits for others who may hold more."""
 _PARTS: Final = 32
 _BACK_BYTES: Final = 6 << 20
-_NOTES: Final = 256
 
 
 def ask_for_lost(node: Node, connection: Connection, chain: Chain, holder: str, size: int) -> None:
@@ -48,7 +47,7 @@ def ask_for_lost(node: Node, connection: Connection, chain: Chain, holder: str, 
 
 def help_up(node: Node, connection: Connection, chain: Chain) -> None:
     """Send a host that fell behind what it signed itself."""
-    notes = _notes(connection, chain)
+    notes = _notes(node, connection, chain)
     if chain.view.host == node.organization or not notes:
         return
     if not post.under_way(connection, chain.view.host, RECOVERY, chain.case):
@@ -59,7 +58,7 @@ def help_up(node: Node, connection: Connection, chain: Chain) -> None:
 def answer_host(node: Node, connection: Connection, case: str, size: int) -> None:
     """Tell a host that asks, holding so many entries, what is held here: give back what it lost."""
     chain = node.chains.get(connection, case)
-    notes = _notes(connection, chain)
+    notes = _notes(node, connection, chain)
     if notes and notes[0].size > size:
         _give_back(node, connection, chain, notes, size)
         return
@@ -69,7 +68,7 @@ def answer_host(node: Node, connection: Connection, case: str, size: int) -> Non
 def lend(node: Node, connection: Connection, case: str, to: str, size: int) -> None:
     """Send another participant the entries that the host's latest note here signs."""
     chain = node.chains.get(connection, case)
-    notes = _notes(connection, chain)
+    notes = _notes(node, connection, chain)
     if not notes or notes[0].size <= size or post.under_way(connection, to, ENTRIES, case):
         return
     missing = [item.entry for item in chain.since(size)][: notes[0].size - size]
@@ -163,17 +162,18 @@ def _require_first(
     connection: Connection, chain: Chain, common: int, signed: CaseCheckpoint
 ) -> None:
     """Refuse to go back to a history that this host signed later than the one it holds."""
-    ours = [item for item in _notes(connection, chain) if item.size > common]
-    if ours and min(item.signed for item in ours) <= signed.signed:
+    notes = cases.notes_between(connection, chain.case, common, None)
+    ours = agreeing(chain, notes_of(chain, chain.view.host, notes))
+    if any(item.signed <= signed.signed for item in ours):
         raise NotSatisfied(
             f"another history was signed before this one, after {common} entries",
             where=chain.case[:16],
         )
 
 
-def _notes(connection: Connection, chain: Chain) -> list[CaseCheckpoint]:
+def _notes(node: Node, connection: Connection, chain: Chain) -> list[CaseCheckpoint]:
     """Notes of the host that agree with what is held, the largest first."""
-    latest = cases.latest_notes(connection, chain.case, count=_NOTES)
+    latest = cases.latest_notes(connection, chain.case, count=node.limits.checkpoints)
     return list(agreeing(chain, notes_of(chain, chain.view.host, latest)))
 
 

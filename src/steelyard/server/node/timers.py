@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.acts.embargo import answer_until
 from steelyard.kernel.errors import CannotVerify, NotSatisfied, SteelyardError, StorageError
-from steelyard.server.node import heads, notices, rotation, saying
+from steelyard.server.node import heads, inbox, notices, rotation, saying
 from steelyard.server.node.ordering import FAILURES
-from steelyard.server.storage import cases, objects
+from steelyard.server.storage import cases, forgetting, objects
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.cases import instant, seconds
 
@@ -33,6 +33,8 @@ BEAT: Final = timedelta(hours=24)
 SOON: Final = timedelta(minutes=10)
 """How often, where a host showed something else or signed more than came."""
 STRAY_DAYS: Final = 30
+STRETCH: Final = 64
+"""Of so many sizes of a case, one old checkpoint stays."""
 EVERY_S: Final = 600.0
 _LATEST: Final = "beat"
 
@@ -42,6 +44,8 @@ def tick(node: Node, connection: Connection) -> int:
     done = rotation.announce_card(node, connection)
     objects.drop_strays(connection, node.now() - timedelta(days=STRAY_DAYS))
     is_daily, is_soon = (_is_due(node, connection, each) for each in (BEAT, SOON))
+    if is_daily:
+        forgetting.forget_parcels(connection, node.now() - inbox.REMEMBERED)
     for case in cases.case_ids(connection):
         try:
             done += _look_after(node, connection, case, is_daily=is_daily, is_soon=is_soon)
@@ -69,6 +73,9 @@ def _look_after(
     if member is None or member.left:
         return 0
     done = lapse_invitations(node, connection, chain)
+    if is_daily:
+        latest = node.limits.checkpoints
+        forgetting.forget_checkpoints(connection, case, latest=latest, stretch=STRETCH)
     if chain.view.host != node.organization and (
         is_daily or (is_soon and _is_amiss(connection, chain))
     ):
