@@ -49,9 +49,10 @@ from steelyard.weights.sealed import (
     Sealing,
     TensorReader,
     open_sealed,
-    rewrap,
+    read_header,
     seal_model,
 )
+from steelyard.weights.sealed.rewrap import replace_header, rewrapped
 from steelyard.weights.signing import (
     SigningOptions,
     TrustedKeys,
@@ -283,7 +284,11 @@ def small(table: Table, place: Path, model: Path, keys: tuple[Any, Any]) -> None
     def milliseconds(work: Callable[[], object]) -> float:
         return 1000 * statistics.median(timeit.repeat(work, number=1, repeat=20))
 
-    took = milliseconds(lambda: rewrap(place / "sealed", identity, expect, change))
+    def rewrap() -> None:
+        header = read_header(place / "sealed", expect)
+        replace_header(place / "sealed", rewrapped(header, identity, expect, change)[1])
+
+    took = milliseconds(rewrap)
     table.check(f"rewrap {took:.1f} ms, claimed 50", met=took < REWRAP_LIMIT_MS)
 
     def scan() -> None:

@@ -110,7 +110,7 @@ def open_recorded(
 
 def rewrap_recorded(
     path: Path, identity: Identity | AgeIdentity, expect: Expect, change: Rewrapping,
-    marks: Path | None, record: Record,
+    marks: Path, record: Record,
 ) -> SealedHeader:  # fmt: skip
     """Change who can open sealed weights, after a record of it; or record why not.
 
@@ -119,11 +119,11 @@ def rewrap_recorded(
         identity: Opens them now.
         expect: The publisher, who signs again.
         change: Who can open from now on.
-        marks: File of the highest releases opened so far; None to keep none.
+        marks: File of the highest releases opened so far.
         record: Where this is recorded.
 
     Raises:
-        SteelyardError: as `rewrap`, or an older release than one opened before.
+        SteelyardError: as `rewrapped`, or an older release than one opened before.
         StorageError: the record cannot be kept, or the disk refused; the old header is kept.
     """
     header = read_header(path, expect)
@@ -132,10 +132,8 @@ def rewrap_recorded(
         require_fresh(marks, header, expect)
         return rewrapped(header, identity, expect, change)
 
-    detail = {"edition": str(header.edition + 1)}
-    if record.purpose:
-        detail["purpose"] = record.purpose
-    event = _event(REWRAPPED, header, identity_name(identity), detail)
+    edition = {"edition": str(header.edition + 1)}
+    event = _event(REWRAPPED, header, identity_name(identity), edition)
     changed, envelope = _recorded(event, record, decide)
     replace_header(path, envelope)
     remember_release(marks, changed, expect)

@@ -9,7 +9,7 @@ from steelyard.weights.sealed.header import Expect, SealedHeader, read_header
 from steelyard.weights.sealed.memory import harden_process
 from steelyard.weights.sealed.reader import Opening, TensorReader, open_sealed
 from steelyard.weights.sealed.rekey import rekey
-from steelyard.weights.sealed.rewrap import Rewrapping, rewrap
+from steelyard.weights.sealed.rewrap import Rewrapping
 from steelyard.weights.sealed.stream_writer import Quorum
 from steelyard.weights.sealed.writer import Sealing, seal_model
 
@@ -27,6 +27,5 @@ __all__ = [
     "open_sealed",
     "read_header",
     "rekey",
-    "rewrap",
     "seal_model",
 ]

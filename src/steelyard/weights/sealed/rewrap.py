@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from steelyard.kernel import write_atomically
 from steelyard.kernel.errors import ConfigurationError, UsageError
 from steelyard.weights.sealed.floe import start_decryption
-from steelyard.weights.sealed.header import HEADER_NAME, PARAMETERS, read_header
+from steelyard.weights.sealed.header import HEADER_NAME, PARAMETERS
 from steelyard.weights.sealed.recipients import unwrap, wrap
 from steelyard.weights.sealed.stream_writer import checked_envelope
 from steelyard.weights.staging import SPACE_HINT
@@ -38,31 +38,19 @@ class Rewrapping:
     key: PrivateKey
 
 
-def rewrap(path: Path, identity: AnyIdentity, expect: Expect, change: Rewrapping) -> SealedHeader:
-    """Write a header with other recipients, as the next edition.
+def rewrapped(
+    header: SealedHeader, identity: AnyIdentity, expect: Expect, change: Rewrapping
+) -> tuple[SealedHeader, bytes]:
+    """The next edition of a verified header, and its envelope. The streams are not looked at.
 
     It revokes nobody who has seen the content key, nor anybody who keeps a copy of the old
     header: to revoke, seal anew.
 
     Args:
-        path: Folder of sealed weights.
-        identity: Opens them now.
+        header: As it stands.
+        identity: Opens the weights now.
         expect: The publisher, who signs again.
         change: Who can open from now on.
-
-    Raises:
-        ConfigurationError, UsageError, BrokenSeal, NotSatisfied: as `rewrapped`.
-        StorageError: the disk refused; the old header is kept.
-    """
-    changed, envelope = rewrapped(read_header(path, expect), identity, expect, change)
-    replace_header(path, envelope)
-    return changed
-
-
-def rewrapped(
-    header: SealedHeader, identity: AnyIdentity, expect: Expect, change: Rewrapping
-) -> tuple[SealedHeader, bytes]:
-    """The next edition of a verified header, and its envelope. The streams are not looked at.
 
     Raises:
         ConfigurationError: nobody could open.

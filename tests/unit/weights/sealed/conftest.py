@@ -15,7 +15,8 @@ from safetensors.numpy import save_file
 
 from steelyard.attest import PrivateKey, generate_key
 from steelyard.attest.recipients import Identity, generate_identity
-from steelyard.weights.sealed import Expect, Sealing, seal_model
+from steelyard.weights.recorded_opening import Record, rewrap_recorded
+from steelyard.weights.sealed import Expect, Rewrapping, SealedHeader, Sealing, seal_model
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -48,6 +49,11 @@ class Scene:
     key: PrivateKey
     identity: Identity
     expect: Expect
+
+    def rewrap(self, change: Rewrapping) -> SealedHeader:
+        """Change who can open; record and marks lie beside the sealed weights."""
+        marks, record = self.sealed.with_name("marks"), Record(self.sealed.with_name("log"), NOW)
+        return rewrap_recorded(self.sealed, self.identity, self.expect, change, marks, record)
 
 
 @pytest.fixture(scope="session")

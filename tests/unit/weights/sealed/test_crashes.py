@@ -21,7 +21,7 @@ import pytest
 from steelyard.attest import PrivateKey
 from steelyard.attest.recipients import generate_identity
 from steelyard.kernel.errors import StorageError, UsageError
-from steelyard.weights.sealed import Expect, Rewrapping, Sealing, open_sealed, rewrap, seal_model
+from steelyard.weights.sealed import Expect, Rewrapping, Sealing, open_sealed, seal_model
 from steelyard.weights.sealed.stream_writer import StreamWriter
 
 from .conftest import NOW, Scene, make_model
@@ -32,8 +32,8 @@ DYING = textwrap.dedent("""
     from datetime import UTC, datetime
     from steelyard.attest import PrivateKey
     from steelyard.attest.recipients import load_identity
-    from steelyard.weights.sealed import Expect, Rewrapping, Sealing, TensorReader
-    from steelyard.weights.sealed import rewrap, seal_model
+    from steelyard.weights.recorded_opening import Record, rewrap_recorded
+    from steelyard.weights.sealed import Expect, Rewrapping, Sealing, TensorReader, seal_model
 
     what, plain, out, identity_file = sys.argv[1:5]
     key = PrivateKey.from_seed(bytes(32))
@@ -48,7 +48,8 @@ DYING = textwrap.dedent("""
             seal_model(pathlib.Path(plain), out, sealing, key, now)
         else:
             twice = [identity.recipient, identity.recipient]
-            rewrap(out, identity, expect, Rewrapping(twice, None, key))
+            change, record = Rewrapping(twice, None, key), Record(out.with_name("log"), now)
+            rewrap_recorded(out, identity, expect, change, out.with_name("marks"), record)
 
     def dying(function, left):
         def call(*arguments, **options):
@@ -312,6 +313,6 @@ def test_a_refused_rewrap_keeps_the_old_header(
     change = Rewrapping([scene.identity.recipient], None, scene.key)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match="No space left on device"):
-        rewrap(scene.sealed, scene.identity, scene.expect, change)
+        scene.rewrap(change)
     assert (scene.sealed / "sealed.json").read_bytes() == before
     assert not [path for path in scene.sealed.iterdir() if path.name.startswith(".")]

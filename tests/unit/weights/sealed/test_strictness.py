@@ -31,7 +31,6 @@ from steelyard.weights.sealed import (
     Sealing,
     TensorReader,
     open_sealed,
-    rewrap,
     seal_model,
 )
 from steelyard.weights.sealed.header import SealedHeader, read_header
@@ -76,7 +75,7 @@ def test_a_rewrapped_header_put_back_is_refused_by_its_edition(
     how = Opening(marks=tmp_path / "marks.json")
     before = (scene.sealed / "sealed.json").read_bytes()
     change = Rewrapping([scene.identity.recipient], None, scene.key)
-    changed = rewrap(scene.sealed, scene.identity, scene.expect, change)
+    changed = scene.rewrap(change)
     assert changed.edition == 2
     open_sealed(scene.sealed, scene.identity, expect=scene.expect, how=how)
     (scene.sealed / "sealed.json").write_bytes(before)
@@ -87,7 +86,7 @@ def test_a_rewrapped_header_put_back_is_refused_by_its_edition(
 def test_only_the_publisher_rewraps(scene: Scene) -> None:
     before = (scene.sealed / "sealed.json").read_bytes()
     with pytest.raises(UsageError) as caught:
-        rewrap(scene.sealed, scene.identity, scene.expect, Rewrapping([OWN.recipient], None, KEY))
+        scene.rewrap(Rewrapping([OWN.recipient], None, KEY))
     assert caught.value.hint == "give the publisher's key with --key; another publisher seals anew"
     assert (scene.sealed / "sealed.json").read_bytes() == before
 
