@@ -88,6 +88,15 @@ def test_nothing_is_published_under_embargo_without_every_signatory() -> None:
     assert (scene.view.states.em, scene.view.states.pxa) == ("exited", "Pxa")
 
 
+def test_terms_that_are_talked_about_hold_nothing_back() -> None:
+    """Their proposer consents to them, and nobody has agreed to wait."""
+    scene = reported_case()
+    scene.propose("cedar")
+    draft(scene)
+    publish(scene)
+    assert (scene.view.states.em, scene.view.publication.published) == ("none", scene.now)
+
+
 def test_at_the_end_of_the_embargo_publication_is_the_default() -> None:
     scene = under_embargo()
     draft(scene)
