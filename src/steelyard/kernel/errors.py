@@ -7,7 +7,7 @@
     ├── NotSatisfied          1    everything was checked and the answer is no
     ├── CannotVerify          3    evidence is missing, unreadable or inconsistent
     │   ├── MalformedEvidence 3    a file does not follow its format
-    │   ├── DuplicateRecord   3    two records claim the same sample
+    │   ├── DuplicateRecord   3    a sample's record, or a grant, came twice
     │   ├── BrokenSeal        3    a signature, digest or root does not match
     │   ├── UnsafeArchive     3    a zip that must not be opened
     │   └── TargetUnreachable 3    the model under test cannot be called
@@ -80,7 +80,7 @@ class MalformedEvidence(CannotVerify):
 
 
 class DuplicateRecord(CannotVerify):
-    """Two records claim the same sample of the same run."""
+    """What counts once came twice: two records of one sample of a run, or a grant to a broker."""
 
 
 class BrokenSeal(CannotVerify):
