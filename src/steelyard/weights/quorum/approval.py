@@ -33,9 +33,6 @@ class Approval:
     """An approval whose signature is that of the custodian it names."""
 
     custodian: int
-    request: str
-    requester: str
-    purpose: str
     approved: datetime
     expires: datetime
     share: bytes
@@ -107,9 +104,6 @@ def open_approval(envelope: bytes, custody: Custody, request: Request) -> Approv
             raise BrokenSeal(f"the approval is for another {name}", where=custodian.name)
     return Approval(
         custodian=fields["custodian"],
-        request=fields["request"],
-        requester=fields["requester"],
-        purpose=fields["purpose"],
         approved=exact_instant(fields["approved"], where=APPROVAL_KIND),
         expires=exact_instant(fields["expires"], where=APPROVAL_KIND),
         share=base64.b64decode(fields["share"]),
