@@ -176,8 +176,8 @@ def test_a_third_party_tests_one_recipient_with_an_opening(desk: Path, tmp_path:
 @pytest.mark.parametrize(
     ("more", "status", "message"),
     [
-        (("--digest", "0" * 64), 3, "--digest: the commitment has digest"),
-        (("--first-seen", "2020-01-01"), 3, "--first-seen: the commitment was made at"),
+        (("--digest", "0" * 64), 3, "error: the commitment has digest"),
+        (("--first-seen", "2020-01-01"), 3, "error: the commitment was made at"),
         (("--first-seen", "yesterday"), 2, "--first-seen: 'yesterday' is no date"),
         (("--base", "copy"), 3, "the commitment is about"),
         (("--opening", "x", "--register", "y"), 2, "need either --register or --opening"),

@@ -63,7 +63,7 @@ class Record:
         """
         if len(self.purpose) > TEXT_LIMIT or not self.purpose.isprintable():
             message = f"a purpose is printable text of at most {TEXT_LIMIT} characters"
-            raise UsageError(message, where="--purpose")
+            raise UsageError(message)
 
 
 @dataclass(frozen=True, slots=True)

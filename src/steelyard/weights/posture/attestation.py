@@ -112,7 +112,7 @@ def attest_control(
         raise ConfigurationError(message, hint="steelyard weights posture collect")
     if not 0 < days <= control.attestation_days:
         message = f"{control.id} takes attestations of 1 to {control.attestation_days} days"
-        raise ConfigurationError(f"{message}, asked for {days}", where="--days")
+        raise ConfigurationError(f"{message}, asked for {days}")
     predicate: JsonObject = {
         "control": control.id,
         "control_digest": control.digest,

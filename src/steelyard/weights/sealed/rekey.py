@@ -48,7 +48,7 @@ def rekey(
     if sealing.model != old.core.model or sealing.release <= old.core.release:
         message = f"{sealing.model} release {sealing.release}, have {old.core.model} release "
         hint = f"give --release {old.core.release + 1}"
-        raise UsageError(f"{message}{old.core.release}", where="--release", hint=hint)
+        raise UsageError(f"{message}{old.core.release}", hint=hint)
     core, index = new_core(sealing), reader.index
     if index.manifest_root is not None:
         core, index = with_manifest(core, index, index.manifest_root)

@@ -185,7 +185,7 @@ class Commitment:
         if digest != self.digest:
             message = f"the commitment has digest {self.digest[:16]}, not {digest[:16]}"
             hint = "another commitment than the published one proves nothing"
-            raise BrokenSeal(message, where="--digest", hint=hint)
+            raise BrokenSeal(message, hint=hint)
         return self
 
     def require_before(self, seen: datetime) -> Commitment:
@@ -200,7 +200,7 @@ class Commitment:
                 f"after the suspect was seen at {format_instant(seen)}"
             )
             hint = "keys made after a leak can be chosen to fit it"
-            raise BrokenSeal(message, where="--first-seen", hint=hint)
+            raise BrokenSeal(message, hint=hint)
         return self
 
     def to_predicate(self) -> JsonObject:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from steelyard.attest import Statement, open_envelope, sign_statement
+from steelyard.kernel import sha256_hex
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, UnknownName, UsageError
 from steelyard.weights.trace import (
     CarrierRule,
@@ -186,6 +187,27 @@ def test_a_changed_step_or_carrier_is_refused(scene: Owner) -> None:
         forged = Evidence(evidence.openings, evidence.salt, carriers)
         with pytest.raises(BrokenSeal, match=r"^the carriers are not those committed to$"):
             detect(model, model, scene.commitment, forged)
+
+
+def test_only_the_published_commitment_proves_anything(scene: Owner) -> None:
+    digest = sha256_hex(scene.envelope)
+    assert scene.commitment.require_published(digest) == scene.commitment
+    other = f"{'1' if digest[0] == '0' else '0'}{digest[1:]}"
+    with pytest.raises(BrokenSeal) as caught:
+        scene.commitment.require_published(other)
+    assert str(caught.value) == f"the commitment has digest {digest[:16]}, not {other[:16]}"
+    assert caught.value.hint == "another commitment than the published one proves nothing"
+
+
+def test_a_commitment_made_after_the_leak_proves_nothing(scene: Owner) -> None:
+    assert scene.commitment.require_before(NOW) == scene.commitment
+    with pytest.raises(BrokenSeal) as caught:
+        scene.commitment.require_before(NOW - timedelta(seconds=1))
+    assert str(caught.value) == (
+        "the commitment was made at 2027-03-01T12:00:00Z, "
+        "after the suspect was seen at 2027-03-01T11:59:59Z"
+    )
+    assert caught.value.hint == "keys made after a leak can be chosen to fit it"
 
 
 def test_a_commitment_to_nobody_is_refused() -> None:
