@@ -124,12 +124,15 @@ def assess(
 ) -> None:
     """Assess a model: run, classify, sign, report."""
     from steelyard.attest import manifest_root
-    from steelyard.cli.flaws import base_roots, flaw_lines, known_flaws
+    from steelyard.cli.flaws import flaw_lines
     from steelyard.cli.places import attempts_file, signing_key
     from steelyard.cli.summary import summary_lines
+    from steelyard.cli.verify import load_feed
     from steelyard.kernel import digest_file, utc_now
     from steelyard.pipeline import Effort, Request, RunFolder, Surroundings
     from steelyard.pipeline import assess as run_assessment
+    from steelyard.pipeline.regress import read_regressions
+    from steelyard.pipeline.request import base_roots
     from steelyard.pipeline.waves import MODES, Waves
     from steelyard.standard import CURRENT_RELEASE
 
@@ -146,7 +149,7 @@ def assess(
     scope = chosen_scope(domain, imported.values("domain"))
     _require_importable(imported, scope)
     folder = RunFolder(out)
-    flaws = known_flaws(regressions or (), advisories, publisher)
+    listed = read_regressions(regressions or ())
     request = Request(
         model=model,
         scope=scope,
@@ -178,12 +181,13 @@ def assess(
             banks={protocol: one.digest for protocol, one in banks.items()},
         ),
         bases=base_roots(base or ()),
-        regressions=tuple(one.declared() for one in flaws.regressions),
+        regressions=tuple(one.declared() for one in listed),
     )
     if mode == "full":
         _warn_if_undersized(samples, scope, suite)
     with progress_bar("assessing") as progress:
         around = Surroundings(
+            feed=load_feed(advisories, publisher),
             out=out,
             key=signing_key(key),
             certificate=_certificate(round),
@@ -197,8 +201,7 @@ def assess(
             executor=executor,
             shards=shards,
             banks=banks,
-            regressions=flaws.regressions,
-            feed=flaws.feed,
+            regressions=listed,
         )
         from steelyard.redteam.scale import ShardsPending
 

@@ -157,18 +157,27 @@ def since(
     trusted = policy.trusted_publishers if policy is not None else frozenset[str]()
     return Since(
         load_facts(facts) if facts else {},
-        load_feed(advisories, publishers, trusted) if advisories else None,
+        load_feed(advisories, publishers, trusted),
     )
 
 
 def load_feed(
-    folder: Path, publishers: list[str] | None, trusted: frozenset[str] = frozenset()
-) -> Feed:
-    """The advisories of a folder that named keys, and those of a policy, may have signed."""
+    folder: Path | None, publishers: list[str] | None, trusted: frozenset[str] = frozenset()
+) -> Feed | None:
+    """The advisories of a folder that named keys, and those of a policy, may have signed.
+
+    Raises:
+        UsageError: keys without a folder.
+    """
     from steelyard.cli.places import key_id_of
     from steelyard.disclosure.advisory.feed import read_feed
     from steelyard.disclosure.advisory.feed_folder import feed_files
+    from steelyard.kernel.errors import UsageError
 
+    if folder is None and publishers:
+        raise UsageError("--publisher belongs to --advisories", hint="--advisories FOLDER")
+    if folder is None:
+        return None
     named = frozenset(key_id_of(name) for name in publishers or ())
     return read_feed(feed_files(folder), tuple(pin for pin in (named, trusted) if pin))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from steelyard.disclosure.reproducer.regression import LIST_NAME, Shown, read_list
 from steelyard.kernel import keyed_digest, read_bytes
+from steelyard.kernel.errors import ConfigurationError
 from steelyard.pipeline.reproduce import ReproduceRequest, reproduce
 
 if TYPE_CHECKING:
@@ -32,18 +33,22 @@ def read_regressions(paths: Iterable[Path]) -> tuple[Listed, ...]:
         MalformedEvidence: a file that cannot be read, or holds no reproducer.
         BrokenSeal: another reproducer than a list names.
     """
-    found: list[Listed] = []
+    found: dict[tuple[str, str], Listed] = {}
     for path in paths:
         place = path / LIST_NAME if path.is_dir() else path
-        data = read_bytes(place, limit_bytes=_FILE_LIMIT_BYTES)
-        found += read_list(
-            data,
-            lambda name, folder=place.parent: read_bytes(
-                folder / name, limit_bytes=_FILE_LIMIT_BYTES
-            ),
-            where=str(place),
-        )
-    return tuple(found)
+        for one in _listed(place):
+            if found.setdefault((one.advisory, one.finding), one) is not one:
+                message = f"{one.advisory}#{one.finding} is in another list too"
+                raise ConfigurationError(message, where=str(place), hint="list each finding once")
+    return tuple(found.values())
+
+
+def _listed(place: Path) -> tuple[Listed, ...]:
+    def beside(name: str) -> bytes:
+        return read_bytes(place.parent / name, limit_bytes=_FILE_LIMIT_BYTES)
+
+    data = read_bytes(place, limit_bytes=_FILE_LIMIT_BYTES)
+    return read_list(data, beside, where=str(place))
 
 
 def regress(declared: Declared, around: Surroundings) -> tuple[Shown, ...]:

@@ -5,18 +5,20 @@ A request is saved before the first call, so that a resumed run is the same run.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from steelyard.attest import manifest_root
 from steelyard.kernel import digest_json
 from steelyard.kernel.errors import MalformedEvidence, UsageError
 from steelyard.pipeline.effort import Effort
 from steelyard.pipeline.waves import Waves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from steelyard.attest import PrivateKey
     from steelyard.disclosure.advisory.feed import Feed
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from steelyard.risk.banks.item_bank import Bank
 
 
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LISTS: Final = ("scope", "bases", "regressions")
 _Part = TypeVar("_Part", Effort, Waves)
 
@@ -155,3 +158,9 @@ class Surroundings:
     banks: Mapping[str, Bank] = field(default_factory=dict[str, "Bank"])
     regressions: tuple[Listed, ...] = ()
     feed: Feed | None = None
+
+
+def base_roots(bases: Iterable[str]) -> tuple[str, ...]:
+    """Manifest roots of base weights, each given as itself or as the folder, each once."""
+    roots = (base if _DIGEST.fullmatch(base) else manifest_root(Path(base)) for base in bases)
+    return tuple(dict.fromkeys(roots))
