@@ -139,6 +139,34 @@ def test_of_two_takeovers_in_a_partition_everybody_keeps_the_same(
     assert len(five.heads(case, *names)) == 1
 
 
+def test_of_a_handover_and_a_takeover_in_a_partition_the_lesser_hash_stays(
+    federate: object,
+) -> None:
+    """A host that hands over and a quorum without it have nobody in common."""
+    names = ("coord", "lab-a", "lab-b", "lab-c", "lab-d")
+    five = federate(dict.fromkeys(names, ("developer",)))  # type: ignore[operator]
+    five.clock.forward(days=1)
+    case = five.open("coord", *names[1:], silent_days=SILENT_DAYS)
+    five.settle()
+    size = five.chain("coord", case).size
+    five.clock.forward(days=SILENT_DAYS + 1)
+    with five.without("lab-b", "lab-c", "lab-d"):
+        body = {"to": five.id("lab-a"), "size": size, "head": five.head("coord", case)}
+        for name in ("coord", "lab-a"):
+            five.say(name, case, "transfer", **body)
+            five.settle_among("coord", "lab-a")
+    with five.without("coord", "lab-a"):
+        for name in ("lab-b", "lab-c", "lab-d"):
+            vote(five, case, name, "lab-d")
+        five.settle_among("lab-b", "lab-c", "lab-d")
+    assert [host(five, case, name) for name in names] == ["lab-a"] * 2 + ["lab-d"] * 3
+    parted = {five.chain(name, case).head_at(size + 1): name for name in ("lab-a", "lab-d")}
+    five.settle()
+    five.settle()
+    assert {host(five, case, name) for name in names} == {parted[min(parted)]}
+    assert len(five.heads(case, *names)) == 1
+
+
 def test_a_host_hands_a_case_over_at_any_time(five: Federation, case: str) -> None:
     body = {"to": five.id("lab-a"), "size": 4, "head": five.head("coord", case)}
     five.say("coord", case, "transfer", **body)
