@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelyard.cli.output import say, write, write_json
-from steelyard.cli.places import state_file
 from steelyard.cli.weights.keys import ENVELOPE_LIMIT_BYTES
+from steelyard.cli.weights.records import access_log_place
 
 if TYPE_CHECKING:
     from steelyard.weights.access_log import LoggedEvent
@@ -42,7 +42,7 @@ def log(
     if checkpoint is not None and signer is not None:
         envelope = read_bytes(checkpoint, limit_bytes=ENVELOPE_LIMIT_BYTES)
         kept = open_checkpoint(envelope, load_public_key(signer))
-    place = path or state_file("weights-access.jsonl")
+    place = access_log_place(path)
     events, head = read_log(place, kept)
     if as_json:
         write_json(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelyard.cli.output import say, write
-from steelyard.cli.places import state_file
 from steelyard.cli.weights.keys import (
     ENVELOPE_LIMIT_BYTES,
     PassphraseFile,
@@ -18,6 +17,7 @@ from steelyard.cli.weights.keys import (
     read_identity,
     write_new,
 )
+from steelyard.cli.weights.records import Log, access_log_place, release_marks_place
 
 if TYPE_CHECKING:
     from steelyard.weights.quorum import Custody, Request
@@ -75,7 +75,7 @@ def approve(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
     passphrase_file: PassphraseFile = None,
-    log: Annotated[Path | None, typer.Option(help="Access log; your own by default.")] = None,
+    log: Log = None,
 ) -> None:
     """Look at a request; with your keys, approve it: release your share to its requester."""
     from steelyard.attest import load_private_key
@@ -103,7 +103,7 @@ def approve(
         return release_share(custody, asked, own, opener, now)
 
     answer = Answer(APPROVED, header, asked, own.public_key.key_id, make)
-    answer_recorded(answer, out, Record(_log(log), now))
+    answer_recorded(answer, out, Record(access_log_place(log), now))
     write(f"  approved: {out}")
 
 
@@ -116,7 +116,7 @@ def release(
     identity: Annotated[Path, typer.Option(help="The broker's private key.")],
     out: Annotated[Path, typer.Option(help="File to write.")],
     passphrase_file: PassphraseFile = None,
-    log: Annotated[Path | None, typer.Option(help="Access log; your own by default.")] = None,
+    log: Log = None,
 ) -> None:
     """Release the broker's half of a key for an approved request, once."""
     from steelyard.kernel import read_bytes, utc_now
@@ -135,12 +135,8 @@ def release(
         return release_half(custody, asked, envelopes, broker, now)
 
     answer = Answer(RELEASED, header, asked, broker.recipient.key_id, make)
-    answer_recorded(answer, out, Record(_log(log), now))
+    answer_recorded(answer, out, Record(access_log_place(log), now))
     write(f"released for {asked.requester}: {asked.purpose}")
-
-
-def _log(log: Path | None) -> Path:
-    return log or state_file("weights-access.jsonl")
 
 
 def read_request(path: Path, requester: Path | None = None) -> Request:
@@ -161,7 +157,7 @@ def _in_custody(folder: Path, signer: Path) -> tuple[SealedHeader, Custody]:
 
     expect = read_expect(signer)
     header = read_header(folder, expect)
-    require_fresh(state_file("weights-releases.json"), header, expect)
+    require_fresh(release_marks_place(), header, expect)
     if header.custody is None:
         message = "these weights are in nobody's custody"
         raise NotSatisfied(message, where=str(folder), hint="open them with a recipient's key")

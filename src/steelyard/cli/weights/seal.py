@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from steelyard.cli.output import progress_bar, say, write, write_json
-from steelyard.cli.places import state_file
 from steelyard.cli.weights.keys import (
     ENVELOPE_LIMIT_BYTES,
     AgeIdentityFile,
@@ -24,6 +23,7 @@ from steelyard.cli.weights.keys import (
     read_recipients,
 )
 from steelyard.cli.weights.quorum import read_request
+from steelyard.cli.weights.records import Log, access_log_place, release_marks_place
 
 if TYPE_CHECKING:
     from steelyard.attest.recipients import Identity
@@ -37,7 +37,6 @@ QuorumFile = Annotated[
 ]
 KeyFile = Annotated[Path | None, typer.Option(help="Signing key; your own by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Log = Annotated[Path | None, typer.Option(help="Access log; your own by default.")]
 Content = Annotated[
     Literal["publisher", "keyholder"],
     typer.Option(help="Whose content it must be: the publisher's, or that of any key holder."),
@@ -113,8 +112,8 @@ def open_(
             raise UsageError("approvals are sealed to your key", hint="add --identity FILE")
         asked = read_request(request, requester)
         opener = _together(asked, approval or [], read_identity(identity, passphrase_file), half)
-    how = Opening(publisher=content == "publisher", marks=state_file("weights-releases.json"))
-    record = Record(log or state_file("weights-access.jsonl"), utc_now(), purpose or "")
+    how = Opening(publisher=content == "publisher", marks=release_marks_place())
+    record = Record(access_log_place(log), utc_now(), purpose or "")
     reader = open_recorded(folder, opener, read_expect(signer, model, least_release), how, record)
     files = _restore(reader, out) if out is not None else _check(reader)
     _show_opened(reader, files, how, as_json=as_json)
@@ -144,8 +143,8 @@ def rewrap(
     harden_process()
     opener = read_any_identity(identity, age_identity, passphrase_file)
     change = Rewrapping(read_recipients(to, to_age), read_quorum(quorum), signing_key(key))
-    marks = state_file("weights-releases.json")
-    record = Record(log or state_file("weights-access.jsonl"), utc_now())
+    marks = release_marks_place()
+    record = Record(access_log_place(log), utc_now())
     header = rewrap_recorded(folder, opener, read_expect(signer), change, marks, record)
     _show(header, folder, as_json=as_json)
 
@@ -174,8 +173,8 @@ def rekey(
 
     harden_process()
     opener = read_any_identity(identity, age_identity, passphrase_file)
-    how = Opening(publisher=True, marks=state_file("weights-releases.json"))
-    record = Record(log or state_file("weights-access.jsonl"), utc_now(), "rekey")
+    how = Opening(publisher=True, marks=release_marks_place())
+    record = Record(access_log_place(log), utc_now(), "rekey")
     reader = open_recorded(folder, opener, read_expect(signer), how, record)
     recipients = read_recipients(to, to_age)
     sealing = Sealing(reader.header.core.model, release, recipients, read_quorum(quorum))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelyard.cli.output import progress_bar, say, write, write_json
-from steelyard.cli.weights.keys import read_passphrase
+from steelyard.cli.weights.keys import PassphraseFile, read_passphrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,9 +45,7 @@ def signing_key(
     kind: Annotated[
         KeyKind, typer.Option(help="Curve; ed25519 is not known to other verifiers of OMS.")
     ] = KeyKind.P256,
-    passphrase_file: Annotated[
-        Path | None, typer.Option(help="File whose first line encrypts the private key.")
-    ] = None,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make a key that signs models."""
     from steelyard.weights.signing import generate_model_key, save_model_key
@@ -82,9 +80,7 @@ def sign(
     certificate: Annotated[
         list[Path] | None, typer.Option(help="Certificate of the key, then those above it, PEM.")
     ] = None,
-    passphrase_file: Annotated[
-        Path | None, typer.Option(help="File whose first line decrypts the key.")
-    ] = None,
+    passphrase_file: PassphraseFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was signed as JSON.")] = False,
 ) -> None:
     """Sign a model in the format of OpenSSF Model Signing."""
