@@ -75,9 +75,9 @@ def scan(
     # A name may hold bytes that are no text, which no terminal and no document can take.
     shown = path.name.encode("utf-8", "backslashreplace").decode()
     # Before the scan, which may take long: the other scanner may not be installed.
-    others = [ask_fickling()] if second_opinion is not None else []
+    ask = None if second_opinion is None else ask_fickling()
     with progress_bar(f"scanning {shown}") as progress:
-        report = scan_model(path, covered, progress, *others)
+        report = scan_model(path, covered, progress=progress, ask=ask)
     if sarif is not None:
         text = json.dumps(to_sarif(report, __version__), indent=2)
         write_atomically(sarif, f"{text}\n".encode())

@@ -65,8 +65,9 @@ class Report:
 def scan_model(
     root: Path,
     covered: frozenset[str] | None = None,
+    *,
     progress: Callable[[int, int], None] = lambda _finished, _planned: None,
-    ask: Callable[[tuple[Entry, ...]], Iterable[Opinion]] = lambda _files: (),
+    ask: Callable[[tuple[Entry, ...]], Iterable[Opinion]] | None = None,
 ) -> Report:
     """Scan a folder or a single file.
 
@@ -74,7 +75,7 @@ def scan_model(
         root: The model.
         covered: Names that a signature covers; None where none was given.
         progress: Called with (finished, planned) files.
-        ask: Another scanner, which is given the same files.
+        ask: Another scanner, which is given the same files; None for none.
     """
     try:
         found = entries(root)
@@ -92,7 +93,7 @@ def scan_model(
     kept = (finding for name in results for finding in limited(name, results[name]))
     ordered = sorted((_told(finding, covered) for finding in kept), key=_place)
     report = Report(tuple(results), tuple(ordered), references)
-    return with_opinions(report, tuple(ask(found)))
+    return with_opinions(report, tuple(ask(found)) if ask else ())
 
 
 def _told(finding: Finding, covered: frozenset[str] | None) -> Finding:
