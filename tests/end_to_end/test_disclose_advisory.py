@@ -173,6 +173,21 @@ def test_a_tree_is_published_and_signed_with_our_key(
     assert capsys.readouterr().err == "error: security.txt needs --contact and --expires\n"
 
 
+def test_an_address_that_no_tree_can_have_is_refused_before_any_work(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "disclose", "advisory", "publish", "absent.yaml", "--out", "site",
+        "--base-url", "http://centre.example", "--key", "absent.pem",
+    ]  # fmt: skip
+    assert run(command) == 2
+    assert capsys.readouterr().err == (
+        "error: --base-url: 'http://centre.example' is no https address of a folder\n"
+        "hint: https://advisories.example.org\n"
+    )
+    assert not (folder / "site").exists()
+
+
 @pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not installed")
 def test_gpg_verifies_what_gpg_signed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory

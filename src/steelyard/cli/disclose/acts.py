@@ -36,7 +36,6 @@ Text = Annotated[str, typer.Option("--text", help="The text.")]
 TextFile = Annotated[Path | None, typer.Option("--text-file", help="File with the text.")]
 Target = Annotated[str, typer.Argument(help="Your handle of the target.")]
 Terms = Annotated[str, typer.Option(help="The terms; those on the table by default.")]
-Advisory = Annotated[str, typer.Option(help="Digest of the draft; the one that stands.")]
 Tier = Annotated[str, typer.Option(help="Hazard tier: h0, h1, h2 or h3.")]
 To = Annotated[
     list[str] | None, typer.Option("--to", help="Who reads it; everybody by default; repeatable.")

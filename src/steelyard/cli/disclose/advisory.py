@@ -133,11 +133,13 @@ def publish(
     from steelyard.attest import load_private_key
     from steelyard.disclosure.advisory import Site, lint_files
     from steelyard.disclosure.advisory import publish as publish_tree
+    from steelyard.disclosure.advisory.provider import require_base
     from steelyard.kernel import parse_instant
     from steelyard.kernel.errors import UsageError
 
     if bool(contact) != bool(expires):
         raise UsageError("security.txt needs --contact and --expires")
+    require_base(base_url)
     site = Site(
         base_url,
         contacts=tuple(contact or ()),

@@ -203,26 +203,39 @@ def publish(
     """Make the draft that stands public; nothing is published if it repeats a payload."""
     from steelyard.cli.disclose.trees import write_tree
     from steelyard.disclosure.advisory import Site
+    from steelyard.disclosure.advisory.provider import require_base
+    from steelyard.kernel.errors import UsageError
     from steelyard.server.node import publishing
 
+    if out is None and base_url:
+        raise UsageError("--base-url belongs to --out", hint="--out FOLDER")
+    if out is not None:
+        require_base(base_url)
     with opened(node) as here:
         with here.database.reading() as connection:
             name = case_named(connection, case)
-        links = tuple(reference or ())
-        show_said(here.run(lambda c: publishing.publish(here, c, name, links)))
+            is_public = publishing.is_public(here, connection, name)
+        if is_public and out is not None:
+            say("it is public: the files alone are written anew")
+        else:
+            links = tuple(reference or ())
+            show_said(here.run(lambda c: publishing.publish(here, c, name, links)))
         if out is not None:
             site = Site(base_url, key=here.identity.key)
             with here.database.reading() as connection:
                 files = publishing.public_tree(here, connection, site)
+                is_public = publishing.is_public(here, connection, name)
             write_tree(out, files)
+            if not is_public:
+                say("it has no files yet: its host has not ordered it; publish with --out then")
 
 
 def _about_draft(node: Path, case: str, kind: str, rest: dict[str, str]) -> None:
-    from steelyard.server.node import saying
+    from steelyard.server.node import publishing, saying
 
     with opened(node) as here:
         with here.database.reading() as connection:
             name = case_named(connection, case)
-            advisory = here.chains.get(connection, name).view.publication.advisory
-        body = {"advisory": advisory or "0" * 64, **rest}
+            advisory = publishing.draft_that_stands(here.chains.get(connection, name).view)
+        body = {"advisory": advisory, **rest}
         show_said(here.run(lambda c: saying.say(here, c, name, kind, {**body})))

@@ -87,14 +87,15 @@ class _Published:
 def publish(advisories: tuple[Advisory, ...], site: Site, at: datetime) -> tuple[ExportedFile, ...]:
     """The whole tree, made anew from every advisory of a publisher.
 
+    The same advisories, site and instant give the same bytes; signatures of OpenPGP alone are
+    made anew each time.
+
     Raises:
         NotSatisfied: an advisory that is no public one, or a draft.
         UsageError: no advisory, several publishers or equal ids, or a base that is no https
             address.
     """
-    if not _HTTPS.fullmatch(site.base_url):
-        message = f"{site.base_url[:80]!r} is no https address of a folder"
-        raise UsageError(message, where="--base-url")
+    require_base(site.base_url)
     _check_publishable(advisories)
     published = sorted(
         (_published(advisory, site, at) for advisory in advisories),
@@ -111,6 +112,17 @@ def publish(advisories: tuple[Advisory, ...], site: Site, at: datetime) -> tuple
         )
     ]
     return (*files, *_lists(published), *_rolie(published, site), *_site_files(published, site, at))
+
+
+def require_base(base_url: str) -> None:
+    """Refuse an address that no provider's tree can have; ask before anything is published.
+
+    Raises:
+        UsageError: it is no https address of a folder.
+    """
+    if not _HTTPS.fullmatch(base_url):
+        message = f"{base_url[:80]!r} is no https address of a folder"
+        raise UsageError(message, where="--base-url", hint="https://advisories.example.org")
 
 
 def _check_publishable(advisories: tuple[Advisory, ...]) -> None:

@@ -28,6 +28,7 @@ from steelyard.server.storage.advisories import AdvisoryRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -107,12 +108,22 @@ def drafted(node: Node, connection: Connection, view: View) -> bytes:
         NotSatisfied: there is none.
         UnknownName: it has not arrived yet.
     """
-    if not view.publication.advisory:
-        raise NotSatisfied("there is no draft", where=view.case[:16], hint="write one first")
+    digest = draft_that_stands(view)
     document = saying.read_object(node, connection, view.publication.object).plaintext
-    if sha256_hex(document) != view.publication.advisory:
+    if sha256_hex(document) != digest:
         raise NotSatisfied("the draft is another than its event names", where=view.case[:16])
     return document
+
+
+def draft_that_stands(view: View) -> str:
+    """Digest of the draft that a case asks about.
+
+    Raises:
+        NotSatisfied: there is none.
+    """
+    if not view.publication.advisory:
+        raise NotSatisfied("there is no draft", where=view.case[:16], hint="write one first")
+    return view.publication.advisory
 
 
 def published(node: Node, connection: Connection) -> tuple[AdvisoryRow, ...]:
@@ -120,24 +131,36 @@ def published(node: Node, connection: Connection) -> tuple[AdvisoryRow, ...]:
     return tuple(row for row in rows.kept(connection) if _is_public(node, connection, row))
 
 
+def is_public(node: Node, connection: Connection, case: str) -> bool:
+    """Whether this node has published the advisory of a case, and its host has ordered that."""
+    return any(row.case == case for row in published(node, connection))
+
+
 def public_tree(node: Node, connection: Connection, site: Site) -> tuple[ExportedFile, ...]:
     """The files of a CSAF provider with everything that this node has published.
 
     Beside them lies what participants disagreed with, for each advisory to which somebody did.
+    The tree is as old as its latest publication, so that the same cases give the same bytes.
     """
     found = published(node, connection)
     if not found:
         return ()
     advisories = tuple(read_advisory(row.document, where=row.id) for row in found)
-    return (*publish_tree(advisories, site, node.now()), *_dissents(node, connection, found))
+    ordered = (_ordered(node, connection, row) for row in found)
+    at = max(*(item.changed_at for item in advisories), *filter(None, ordered))
+    return (*publish_tree(advisories, site, at), *_dissents(node, connection, found))
 
 
 def _is_public(node: Node, connection: Connection, row: AdvisoryRow) -> bool:
-    """Whether the case of an advisory has published it, and not another draft."""
+    return _ordered(node, connection, row) is not None
+
+
+def _ordered(node: Node, connection: Connection, row: AdvisoryRow) -> datetime | None:
+    """When the case of an advisory published it; None for another draft, or none."""
     chain = node.chains.find(connection, row.case)
-    if chain is None or chain.view.publication.published is None:
-        return False
-    return chain.view.publication.advisory == sha256_hex(row.document)
+    if chain is None or chain.view.publication.advisory != sha256_hex(row.document):
+        return None
+    return chain.view.publication.published
 
 
 def _dissents(

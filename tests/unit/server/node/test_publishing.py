@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from steelyard.disclosure.advisory import ExportedFile, Site
 from steelyard.disclosure.delivery.sealed_object import object_id, seal_object
 from steelyard.kernel import format_instant
 from steelyard.kernel.errors import NotSatisfied
@@ -89,6 +90,24 @@ def test_a_publication_is_public_once_its_host_has_ordered_it(
     assert folder.keep_up() > 3
     assert list(folder.folder.rglob("lab-2026-1.json"))
     assert folder.keep_up() == 0
+
+
+def test_the_tree_is_as_old_as_what_is_in_it(two: Federation) -> None:
+    publish(two, drafted(two))
+    two.settle()
+
+    def made(node: Node, connection: Connection) -> tuple[ExportedFile, ...]:
+        return publishing.public_tree(node, connection, Site(BASE, key=node.identity.key))
+
+    first = two.run("lab", made)
+    two.clock.forward(days=1)
+    assert two.run("lab", made) == first
+    publish(two, drafted(two, name="LAB-2026-2"))
+    two.settle()
+    later = {file.path: file.data for file in two.run("lab", made)}
+    changed = {file.path for file in first if later[file.path] != file.data}
+    assert not any("lab-2026-1" in path for path in changed)
+    assert ".well-known/csaf/provider-metadata.json" in changed
 
 
 def test_a_publication_that_is_refused_is_never_public(two: Federation) -> None:
