@@ -117,7 +117,7 @@ def due(
 def begin(
     policy: Policy, item: Outgoing, destination: Destination, at: datetime
 ) -> tuple[Outgoing, Destination]:
-    """Keep this before the attempt is made.
+    """What is remembered while an attempt is under way; keep it in memory before it is made.
 
     Raises:
         UsageError: the parcel is no longer waiting, or is for another destination.

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,6 +19,10 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """Addresses that a gateway turns into IPv4 ones (RFC 6052)."""
 _ASSIGNED: Final = ipaddress.IPv4Network("192.0.0.0/24")
 """For protocols (RFC 6890); some hosts tell their secrets there."""
+
+
+_NAMES: Final = ThreadPoolExecutor(16, "names")
+"""Threads of their own: a name that is answered slowly must not hold those that do all else."""
 
 
 class AddressDenied(Exception):
@@ -58,9 +64,9 @@ async def resolve(url: str, *, allow_private: bool) -> Target:
         raise AddressDenied("no port") from error
     if not host or parts.username or parts.password:
         raise AddressDenied("no host, or a password in the address")
-    loop = asyncio.get_running_loop()
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(_NAMES, look_up)
     except OSError as error:
         raise NameUnknown(f"{host} does not resolve") from error
     addresses = [ipaddress.ip_address(item[4][0]) for item in found]

@@ -1,34 +1,125 @@
 """Objects that this organization may read and has not got, as after a restore: asked for again.
 
 Decides whom to ask, and how often: the author and the other readers in turn, one question for an
-object every few minutes. Who asks is given what the case names it as a reader of, and nothing else.
+object every few minutes. Cases are looked at a few at a time, beside the thread that writes, and
+not again before they go on. Who asks is given what the case names it as a reader of, no more.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from steelyard.kernel.errors import SteelyardError, StorageError
 from steelyard.server.node.letters import ASK, OBJECT
+from steelyard.server.node.ordering import FAILURES
 from steelyard.server.node.posting import Letter, offer_to, send_to
 from steelyard.server.storage import cases, objects, post
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
-    from steelyard.disclosure.case import View
+    from steelyard.disclosure.case import Card, View
     from steelyard.disclosure.case.view import Payload
     from steelyard.server.node.node import Node
 
-EVERY: Final = timedelta(seconds=10)
+CASES: Final = 16
+"""How many cases are looked at in one go."""
+_EVERY: Final = timedelta(seconds=10)
 _GRACE: Final = timedelta(seconds=20)
 _AGAIN: Final = timedelta(minutes=10)
 _MOST: Final = 32
 
 
-def ask(node: Node, connection: Connection) -> int:
-    """Ask for what is missing for a while; how many objects were asked for."""
-    return sum(_ask_case(node, connection, case) for case in cases.case_ids(connection))
+@dataclass(slots=True)
+class Seeker:
+    """Asks for what a node lacks, over and over.
+
+    Args:
+        node: Whose objects they are.
+    """
+
+    node: Node
+    _next_round: datetime | None = None
+    _last: str = ""
+    # Cases that lack nothing, with the head that they had then.
+    _whole: dict[str, str] = field(default_factory=dict[str, str])
+    # How often an object was asked for, and when it may be next.
+    _asked: dict[str, tuple[int, datetime]] = field(
+        default_factory=dict[str, "tuple[int, datetime]"]
+    )
+
+    def seek(self) -> int:
+        """Look at the next few cases, if it is time; how many objects were asked for."""
+        now = self.node.now()
+        if self._next_round is not None and now < self._next_round:
+            return 0
+        with self.node.database.reading() as connection:
+            found = cases.standing_after(connection, self._last, CASES)
+            due = [item for row in found for item in self._lacking(connection, *row)]
+        self._last = found[-1][0] if len(found) == CASES else ""
+        self._next_round = None if self._last else now + _EVERY
+        if due:
+            self.node.run(lambda connection: self._ask(connection, due))
+        return len(due)
+
+    def _ask(self, connection: Connection, due: list[tuple[Card, Letter]]) -> None:
+        for card, letter in due:
+            offer_to(self.node, connection, card, letter)
+
+    def _lacking(
+        self, connection: Connection, case: str, head: str
+    ) -> Iterator[tuple[Card, Letter]]:
+        """What to ask whom about a case; it must not keep the others from being looked at."""
+        if self._whole.get(case) == head:
+            return
+        try:
+            view = self.node.chains.get(connection, case).view
+        except StorageError:
+            raise
+        except SteelyardError as error:
+            FAILURES.error("nothing is asked for in case %s: %s", case[:16], error)
+            self._whole[case] = head
+            return
+        due, is_whole = self._due(connection, view)
+        if is_whole:
+            self._whole[case] = head
+        for payload in due:
+            holder = self._holder(view, payload)
+            if holder:
+                yield view.members[holder].card, Letter(ASK, case, {"ids": [payload.id]})
+
+    def _due(self, connection: Connection, view: View) -> tuple[list[Payload], bool]:
+        """Objects to ask for now, and whether none is missing."""
+        here, now = objects.stored_ids(connection, view.case), self.node.now()
+        due: list[Payload] = []
+        is_whole = True
+        for name, payload in view.payloads.items():
+            if name in here or self.node.organization not in payload.recipients:
+                self._asked.pop(name, None)
+                continue
+            is_whole = False
+            # An object that travels beside its event is given time to arrive.
+            tries, at = self._asked.setdefault(name, (0, now + _GRACE))
+            if now >= at and len(due) < _MOST:
+                self._asked[name] = (tries + 1, now + _AGAIN)
+                due.append(payload)
+        return due, is_whole
+
+    def _holder(self, view: View, payload: Payload) -> str:
+        """Whom to ask this time; empty for nobody."""
+        names = [
+            name
+            for name in dict.fromkeys((payload.author, *payload.recipients))
+            if name != self.node.organization
+            and name in view.members
+            and not view.members[name].left
+        ]
+        return names[(self._asked[payload.id][0] - 1) % len(names)] if names else ""
 
 
 def answer(node: Node, connection: Connection, case: str, asker: str, body: dict[str, Any]) -> None:
@@ -41,34 +132,3 @@ def answer(node: Node, connection: Connection, case: str, asker: str, body: dict
             return
         if payload is not None and sealed is not None and asker in payload.recipients:
             send_to(node, connection, card, Letter(OBJECT, case, {"id": name}, (sealed,)))
-
-
-def _ask_case(node: Node, connection: Connection, case: str) -> int:
-    view, now = node.chains.get(connection, case).view, node.now()
-    here = objects.stored_ids(connection, case)
-    due: list[Payload] = []
-    for name, payload in view.payloads.items():
-        if name in here or node.organization not in payload.recipients:
-            node.asked.pop(name, None)
-            continue
-        # An object that travels beside its event is given time to arrive.
-        tries, at = node.asked.setdefault(name, (0, now + _GRACE))
-        if now >= at and len(due) < _MOST:
-            node.asked[name] = (tries + 1, now + _AGAIN)
-            due.append(payload)
-    for payload in due:
-        holder = _holder(node, view, payload)
-        if holder:
-            letter = Letter(ASK, case, {"ids": [payload.id]})
-            offer_to(node, connection, view.members[holder].card, letter)
-    return len(due)
-
-
-def _holder(node: Node, view: View, payload: Payload) -> str:
-    """Whom to ask this time; empty for nobody."""
-    names = [
-        name
-        for name in dict.fromkeys((payload.author, *payload.recipients))
-        if name != node.organization and name in view.members and not view.members[name].left
-    ]
-    return names[(node.asked[payload.id][0] - 1) % len(names)] if names else ""

@@ -42,7 +42,6 @@ class Node:
     Attributes:
         now: The clock.
         random: Bytes that nobody can guess.
-        asked: Objects that are missing: how often they were asked for, and when next.
         restored: When its database came back from a backup, while cases wait for that.
     """
 
@@ -54,9 +53,6 @@ class Node:
     limits: Limits = field(default_factory=Limits)
     chains: Chains = field(default_factory=Chains)
     restoring: dict[str, datetime] = field(default_factory=dict[str, "datetime"])
-    asked: dict[str, tuple[int, datetime]] = field(
-        default_factory=dict[str, "tuple[int, datetime]"]
-    )
     writer: Writer = field(init=False)
 
     def __post_init__(self) -> None:

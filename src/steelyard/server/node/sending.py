@@ -1,7 +1,7 @@
 """Sending what is in the outbox, one destination never stopping another.
 
-Decides what is tried in which turn and what becomes of it, by the rules of `delivery.outbox`; how
-a parcel goes over the wire is for `wire`.
+Decides how many parcels are under way at a time, and what becomes of each, by the rules of
+`delivery.outbox`; how a parcel goes over the wire is for `wire`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -17,20 +18,21 @@ import httpx
 from steelyard.disclosure.delivery import outbox
 from steelyard.disclosure.delivery.outbox import Attempt, Destination, Outgoing
 from steelyard.disclosure.delivery.sending_policy import load_policy
-from steelyard.server.node import missing, ordering
+from steelyard.server.node import ordering
+from steelyard.server.node.missing import Seeker
 from steelyard.server.node.wire import Wire
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage import post
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import Connection
 
     from steelyard.server.node.node import Node
 
 INBOX_PATH: Final = "/inbox"
 CARDS_PATH: Final = "/cards"
+AT_ONCE: Final = 32
+"""How many parcels are under way at a time, to all destinations."""
 _TIMEOUT_S: Final = 20.0
 _PUMP_SHARE: Final = 10
 _UNKNOWN_SENDER: Final = "401"
@@ -49,18 +51,29 @@ class Sender:
     allow_private: bool = False
     every_s: float = 1.0
     _known: dict[str, Destination] = field(default_factory=dict[str, Destination])
-    _next_ask: datetime | None = None
+    # Destination of each parcel that is under way, by the parcel's id.
+    _under_way: dict[str, str] = field(default_factory=dict[str, str])
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _seeker: Seeker = field(init=False)
 
-    def wake(self) -> None:
-        """Look at the outbox now."""
-        self._woken.set()
+    def __post_init__(self) -> None:
+        self._seeker = Seeker(self.node)
 
     async def run(self) -> None:
         """Keep followers up and send, until cancelled."""
-        async with self._client() as client, asyncio.TaskGroup() as group:
+        async with _client() as client, asyncio.TaskGroup() as group:
             group.create_task(self._keep_up())
-            group.create_task(self._send_on(client))
+            group.create_task(self._send_on(client, group))
+
+    async def once(self) -> int:
+        """Keep every follower up, then send what is due; how many parcels were tried."""
+        for case in await asyncio.to_thread(self._behind):
+            await asyncio.to_thread(self._pump_one, case)
+        await asyncio.to_thread(self._seeker.seek)
+        async with _client() as client:
+            begun = await self._begin()
+            await asyncio.gather(*(self._send(client, item) for item in begun))
+        return len(begun)
 
     async def _keep_up(self) -> None:
         """Put what followers lack into the outbox, for a tenth of the time at most.
@@ -72,41 +85,17 @@ class Sender:
                 begun = time.monotonic()
                 await asyncio.to_thread(self._pump_one, case)
                 await asyncio.sleep((_PUMP_SHARE - 1) * (time.monotonic() - begun))
-            await asyncio.to_thread(self._ask)
+            await asyncio.to_thread(self._seeker.seek)
             await asyncio.sleep(self.every_s)
 
-    async def _send_on(self, client: httpx.AsyncClient) -> None:
+    async def _send_on(self, client: httpx.AsyncClient, group: asyncio.TaskGroup) -> None:
+        """Send each parcel in a task of its own, so that none waits for the end of another."""
         while True:
-            await self._send_due(client)
-            try:
+            for item in await self._begin():
+                group.create_task(self._send(client, item))
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self.every_s)
-            except TimeoutError:
-                continue
-            finally:
-                self._woken.clear()
-
-    async def turn(self, client: httpx.AsyncClient) -> int:
-        """Keep every follower up, then send everything that is due; how many parcels were tried."""
-        for case in await asyncio.to_thread(self._behind):
-            await asyncio.to_thread(self._pump_one, case)
-        await asyncio.to_thread(self._ask)
-        return await self._send_due(client)
-
-    async def _send_due(self, client: httpx.AsyncClient) -> int:
-        chosen = await asyncio.to_thread(self._choose)
-        await asyncio.gather(*(self._send(client, item) for item in chosen))
-        return len(chosen)
-
-    async def once(self) -> int:
-        """One turn with a client of its own."""
-        async with self._client() as client:
-            return await self.turn(client)
-
-    def _client(self) -> httpx.AsyncClient:
-        limits = httpx.Limits(max_connections=32, max_keepalive_connections=16)
-        return httpx.AsyncClient(
-            timeout=_TIMEOUT_S, follow_redirects=False, limits=limits, trust_env=False
-        )
+            self._woken.clear()
 
     def _behind(self) -> tuple[str, ...]:
         return self.node.run(lambda connection: ordering.to_pump(self.node, connection))
@@ -114,52 +103,73 @@ class Sender:
     def _pump_one(self, case: str) -> None:
         self.node.run(lambda connection: ordering.pump_one(self.node, connection, case))
 
-    def _ask(self) -> None:
-        now = self.node.now()
-        if self._next_ask is None or now >= self._next_ask:
-            self._next_ask = now + missing.EVERY
-            self.node.run(lambda connection: missing.ask(self.node, connection))
+    async def _begin(self) -> list[Outgoing]:
+        """Begin the attempts that are due and that there is room for."""
+        # What ends while the outbox is read may still be in what was read.
+        before, chosen = frozenset(self._under_way), list[Outgoing]()
+        ready = await asyncio.to_thread(self._ready)
+        policy, now = load_policy(), self.node.now()
+        fresh = [item for item in ready if item.parcel_id not in before]
+        for item in outbox.due(policy, fresh, self._known, now):
+            if self._has_room(item.destination):
+                begun, destination = outbox.begin(policy, item, self._of(item.destination), now)
+                self._known[item.destination] = destination
+                self._under_way[item.parcel_id] = item.destination
+                chosen.append(begun)
+        return chosen
 
-    def _choose(self) -> tuple[Outgoing, ...]:
-        def choose(connection: Connection) -> tuple[Outgoing, ...]:
-            now, policy = self.node.now(), load_policy()
-            ready: list[Outgoing] = []
-            for item in post.waiting(connection, now):
-                lapsed = outbox.lapse(policy, item, now)
-                if lapsed.state == "dead":
-                    post.save(connection, lapsed, self._of(item), lapsed.reason)
-                else:
-                    ready.append(lapsed)
+    def _ready(self) -> list[Outgoing]:
+        """Parcels that may be sent now; those that have waited for too long are given up."""
+        policy, now = load_policy(), self.node.now()
+        with self.node.database.reading() as connection:
             if not self._known:
                 self._known.update(post.destinations(connection))
-            return outbox.due(policy, ready, self._known, now)
+            found = [outbox.lapse(policy, item, now) for item in post.waiting(connection, now)]
+        lapsed = [item for item in found if item.state == "dead"]
 
-        return self.node.run(choose)
+        def give_up(connection: Connection) -> None:
+            for item in lapsed:
+                post.save(connection, item, self._of(item.destination), item.reason)
+
+        if lapsed:
+            self.node.run(give_up)
+        return [item for item in found if item.state == "waiting"]
+
+    def _has_room(self, destination: str) -> bool:
+        """Whether one more parcel may be under way: who answers must not wait for who does not.
+
+        Of the room, destinations that failed last have a quarter of their own; the second half is
+        for those to which nothing is under way yet.
+        """
+        under_way = list(self._under_way.values())
+        failing = sum(self._of(name).failures > 0 for name in under_way)
+        if self._of(destination).failures:
+            return failing < AT_ONCE // 4
+        return len(under_way) - failing < (AT_ONCE // 2 if destination in under_way else AT_ONCE)
 
     async def _send(self, client: httpx.AsyncClient, item: Outgoing) -> None:
-        policy = load_policy()
-        begun, destination = outbox.begin(policy, item, self._of(item), self.node.now())
-        self._known[item.destination] = destination
-        attempt, error = await self._attempt(client, item)
-        finished, after = outbox.finish(
-            policy, begun, self._of(item), attempt, secrets.randbelow(10**6) / 10**6
-        )
-        self._known[item.destination] = after
-        save = self.node.change(lambda connection: post.save(connection, finished, after, error))
-        await asyncio.wrap_future(save)
+        """Make an attempt that was begun, and keep how it ended."""
+        policy, name = load_policy(), item.destination
+        try:
+            attempt, error = await self._attempt(client, item)
+            jitter = secrets.randbelow(10**6) / 10**6
+            finished, after = outbox.finish(policy, item, self._of(name), attempt, jitter)
+            self._known[name] = after
+            save = self.node.change(lambda c: post.save(c, finished, after, error))
+            await asyncio.wrap_future(save)
+        finally:
+            del self._under_way[item.parcel_id]
+            self._woken.set()
 
-    def _of(self, item: Outgoing) -> Destination:
-        return self._known.get(item.destination, Destination(item.destination))
+    def _of(self, destination: str) -> Destination:
+        return self._known.get(destination, Destination(destination))
 
     async def _attempt(self, client: httpx.AsyncClient, item: Outgoing) -> tuple[Attempt, str]:
         """One attempt: how it ended, and in what words if not well."""
-        with self.node.database.reading() as connection:
-            known = cards.find(connection, item.destination)
-            data = post.parcel(connection, item.parcel_id)
+        endpoint, data = await asyncio.to_thread(self._load, item)
         if data is None:
             # Taken back since, as something later says more: nothing is left to deliver.
             return Attempt(self.node.now(), "200"), ""
-        endpoint = known.card.endpoint if known else None
         if endpoint is None:
             return Attempt(self.node.now(), "unreachable"), "it has no endpoint: send a bundle"
         wire = Wire(client, self.node, allow_private=self.allow_private)
@@ -168,3 +178,17 @@ class Sender:
             await wire.post(endpoint, CARDS_PATH, self.node.identity.card.envelope)
             reply = await wire.post(endpoint, INBOX_PATH, data)
         return Attempt(self.node.now(), reply.result, reply.retry_after), reply.words
+
+    def _load(self, item: Outgoing) -> tuple[str | None, bytes | None]:
+        """Where a parcel goes, and what is sent."""
+        with self.node.database.reading() as connection:
+            known = cards.find(connection, item.destination)
+            return known.card.endpoint if known else None, post.parcel(connection, item.parcel_id)
+
+
+def _client() -> httpx.AsyncClient:
+    # Room is given above: a parcel that waited for a connection would count as not answered.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
+    return httpx.AsyncClient(
+        timeout=_TIMEOUT_S, follow_redirects=False, limits=limits, trust_env=False
+    )

@@ -19,14 +19,18 @@ from steelyard.attest.http_signatures import NONCE_BYTES, HttpRequest, sign_requ
 from steelyard.server.node.addresses import AddressDenied, NameUnknown, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from steelyard.server.node.node import Node
 
 _WORDS: Final = 300
 _ANSWER_LIMIT_BYTES: Final = 16 * 1024
 _WHOLE_S: Final = 60.0
-"""An answer that comes in drops must not keep what else is to be sent."""
+
+
+def bounded() -> asyncio.Timeout:
+    """The time that one request and its answer may take, also where it comes in drops."""
+    return asyncio.timeout(_WHOLE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +53,25 @@ class Wire:
 
     Attributes:
         allow_private: Whether loopback, private networks and plain http are allowed.
-        whole_s: How long a request and what is read of its answer may take.
+        bounded: Begins the time that a request and what is read of its answer may take.
     """
 
     client: httpx.AsyncClient
     node: Node
     allow_private: bool
-    whole_s: float = _WHOLE_S
+    bounded: Callable[[], asyncio.Timeout] = bounded
 
     async def post(self, endpoint: str, path: str, data: bytes) -> Reply:
         """Send bytes to a node; never raises for what the network or the other side does."""
         try:
-            async with asyncio.timeout(self.whole_s):
+            async with self.bounded():
                 return await self._ask(await self._request(endpoint, path, data))
         except NameUnknown as error:
             return Reply("name-unknown", str(error))
         except AddressDenied as error:
             return Reply("address-denied", str(error))
         except TimeoutError:
-            return Reply("timed-out", f"no whole answer in {self.whole_s:g} s")
+            return Reply("timed-out", "no whole answer in time")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return Reply(_failure(error), f"{type(error).__name__} {error}"[:_WORDS])
 

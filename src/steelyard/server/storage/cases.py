@@ -96,6 +96,13 @@ def case_ids(connection: Connection) -> tuple[str, ...]:
     return tuple(connection.execute(select(CASES.c.id)).scalars())
 
 
+def standing_after(connection: Connection, last: str, limit: int) -> tuple[tuple[str, str], ...]:
+    """Id and head of so many cases, by id, from after one on."""
+    query = select(CASES.c.id, CASES.c.head).where(CASES.c.id > last)
+    rows = connection.execute(query.order_by(CASES.c.id).limit(limit))
+    return tuple((row.id, row.head) for row in rows)
+
+
 def stands(connection: Connection, case: str) -> tuple[int, str] | None:
     """How many entries a case has, and its head; None for no such case."""
     row = connection.execute(_STANDS, {"key": case}).first()

@@ -55,15 +55,20 @@ def plain(status: str, *fields: str, body: bytes = b"") -> Answer:
     return answer
 
 
-def endless(part: bytes, pause_s: float, *fields: str) -> Answer:
+async def head_of_an_answer(writer: asyncio.StreamWriter) -> None:
+    """The beginning of an answer whose end is not told."""
+    writer.write(b"HTTP/1.1 500 Busy\r\n\r\n.")
+    await writer.drain()
+
+
+def endless(part: bytes) -> Answer:
     """An answer that never ends."""
 
     async def answer(writer: asyncio.StreamWriter) -> None:
-        head = "".join(f"{field}\r\n" for field in fields)
-        writer.write(f"HTTP/1.1 500 Busy\r\n{head}\r\n".encode())
+        await head_of_an_answer(writer)
         while not writer.is_closing():
             writer.write(part)
             await writer.drain()
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(0)
 
     return answer

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
+import threading
 import time
 
 import httpx
@@ -17,7 +19,7 @@ from tests.unit.server.node.federation import Federation
 from steelyard.server.node.addresses import AddressDenied, NameUnknown, resolve
 from steelyard.server.node.wire import Reply, Wire
 
-from .listening import Answer, Listening, endless, listening, plain
+from .listening import Answer, Listening, endless, head_of_an_answer, listening, plain
 
 INSIDE = (
     "https://127.0.0.1/", "https://localhost/", "https://[::1]/", "https://0.0.0.0/",
@@ -53,15 +55,13 @@ def test_what_was_checked_is_what_is_connected_to(url: str, netloc: str) -> None
     assert asyncio.run(resolve(url, allow_private=False)).netloc == netloc
 
 
-def deliver(
-    federation: Federation, answer: Answer, whole_s: float = 60, path: str = "/inbox"
-) -> tuple[Reply, Listening]:
+def deliver(federation: Federation, answer: Answer) -> tuple[Reply, Listening]:
     """How a delivery to an endpoint ends that answers so."""
 
     async def go() -> tuple[Reply, Listening]:
         async with listening(answer) as there, httpx.AsyncClient(timeout=20) as client:
-            wire = Wire(client, federation["coord"], allow_private=True, whole_s=whole_s)
-            return await wire.post(there.url, path, b"parcel"), there
+            wire = Wire(client, federation["coord"], allow_private=True)
+            return await wire.post(there.url, "/inbox", b"parcel"), there
 
     return asyncio.run(go())
 
@@ -80,15 +80,48 @@ def test_a_redirect_is_not_followed(five: Federation) -> None:
 
 def test_an_answer_without_end_is_read_no_further(five: Federation) -> None:
     begun = time.monotonic()
-    reply, _ = deliver(five, endless(b"x" * 65_536, 0))
+    reply, _ = deliver(five, endless(b"x" * 65_536))
     assert reply.result == "500"
     assert len(reply.words) <= 304
     assert time.monotonic() - begun < 10
 
 
 def test_an_answer_in_drops_ends_with_its_time(five: Federation) -> None:
-    reply, _ = deliver(five, endless(b".", 0.05), whole_s=0.5)
-    assert (reply.result, reply.words) == ("timed-out", "no whole answer in 0.5 s")
+    async def go() -> Reply:
+        bound = asyncio.timeout(None)
+
+        async def drop(writer: asyncio.StreamWriter) -> None:
+            await head_of_an_answer(writer)
+            bound.reschedule(asyncio.get_running_loop().time())
+            await asyncio.Event().wait()
+
+        async with listening(drop) as there, httpx.AsyncClient(timeout=None) as client:  # noqa: S113 - the bound is what is tested
+            wire = Wire(client, five["coord"], allow_private=True, bounded=lambda: bound)
+            return await wire.post(there.url, "/inbox", b"parcel")
+
+    assert asyncio.run(go()) == Reply("timed-out", "no whole answer in time")
+
+
+def test_names_that_are_answered_slowly_hold_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+
+    def slow(*_: object, **__: object) -> list[object]:
+        answered.wait()
+        raise OSError
+
+    async def go() -> str:
+        asked = [resolve("https://slow.example/", allow_private=False) for _ in range(64)]
+        tasks = asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(20):
+                return await asyncio.to_thread(lambda: "done")
+        finally:
+            answered.set()
+            assert {type(error) for error in await tasks} == {NameUnknown}
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    assert asyncio.run(go()) == "done"
 
 
 def test_a_compressed_answer_is_not_unpacked(five: Federation) -> None:
