@@ -36,7 +36,13 @@ from steelyard.weights.signing.names import (
     is_below,
     is_inert,
 )
-from steelyard.weights.signing.survey import ModelFile, Uncovered, list_files, shown
+from steelyard.weights.signing.survey import (
+    ModelFile,
+    Uncovered,
+    list_files,
+    require_bounded,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -179,9 +185,10 @@ def _require_listable(
     """Refuse, before hours of hashing, what no verifier would read.
 
     Raises:
-        MalformedEvidence: too many resources, or a bundle that grows too large.
+        MalformedEvidence: too many bytes or resources, or a bundle that grows too large.
     """
     _label(root)
+    require_bounded(kept.values(), where=str(root))
     shard = serialization.shard_bytes
     counts = {name: -(-file.size_bytes // shard) if shard else 1 for name, file in kept.items()}
     count = sum(counts.values())

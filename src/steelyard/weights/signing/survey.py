@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from steelyard.weights.signing.manifest import Manifest
 
 Reason = Literal["signature", "ignored", "empty", "unsigned"]
+MODEL_LIMIT_BYTES: Final = 1 << 46
+"""64 TiB, more than any model has: a sparse file may claim it, and is hashed hole by hole."""
 _SHOWN: Final = 5
 
 
@@ -104,7 +106,7 @@ def survey(
     Raises:
         BrokenSeal: signed files are missing or have another size, files are not signed, or
             were ignored though a loader could read them.
-        MalformedEvidence: links, special files, names that collide.
+        MalformedEvidence: links, special files, names that collide, or more bytes than a model has.
     """
     ignored = manifest.serialization.ignored | DEFAULT_IGNORED
     found = list_files(
@@ -119,7 +121,21 @@ def survey(
         for name, file in rest.items()
     )
     _refuse_uncovered(uncovered, policy, str(root))
-    return Survey({name: found[name] for name in sorted(manifest.covered)}, uncovered)
+    covered = {name: found[name] for name in sorted(manifest.covered)}
+    require_bounded(covered.values(), where=str(root))
+    return Survey(covered, uncovered)
+
+
+def require_bounded(files: Iterable[ModelFile], *, where: str) -> None:
+    """Refuse, before hours of reading, files that claim more bytes than any model has.
+
+    Raises:
+        MalformedEvidence: they do.
+    """
+    size = sum(file.size_bytes for file in files)
+    if size > MODEL_LIMIT_BYTES:
+        message = f"a model has at most {MODEL_LIMIT_BYTES} bytes, these files claim {size}"
+        raise MalformedEvidence(message, where=where, hint="look for a sparse file")
 
 
 def list_files(root: Path, ignored: frozenset[str], *, follow_links: bool) -> dict[str, ModelFile]:

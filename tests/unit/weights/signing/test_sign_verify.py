@@ -12,7 +12,6 @@ from steelyard.weights.signing import (
     Verification,
     open_signature,
     resource_names,
-    sign,
     sign_model,
     verify_model,
 )
@@ -183,32 +182,6 @@ def test_a_link_that_is_signed_below_version_control_is_not_followed(
     signed = open_signature(resigned(statement), TRUST)
     with pytest.raises(MalformedEvidence, match="cannot read"):
         verify_model(model, signed, Policy(follow_links=True))
-
-
-def test_what_no_verifier_would_read_is_not_signed(
-    model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sign, "RESOURCE_LIMIT", 3)
-    assert len(sign_model(model, KEY).manifest.resources) == 3
-    with pytest.raises(MalformedEvidence) as caught:
-        sign_model(model, KEY, SigningOptions(shard_bytes=SHARD))
-    size = (model / "model.safetensors").stat().st_size
-    count = 2 + -(-size // SHARD)
-    assert caught.value.message == (f"a signature lists at most 3 files or shards, found {count}")
-    assert caught.value.hint == "sign larger shards, or whole files"
-
-
-def test_a_signature_that_would_be_too_large_is_not_begun(
-    model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[int] = []
-    made = sign_model(model, KEY, SigningOptions("blake2b", 3))
-    monkeypatch.setattr(sign, "BUNDLE_LIMIT_BYTES", len(made.bundle) - 1)
-    with pytest.raises(MalformedEvidence, match="bytes, this one would have more"):
-        sign_model(
-            model, KEY, SigningOptions("blake2b", 3), progress=lambda done, _all: seen.append(done)
-        )
-    assert seen == []
 
 
 def test_a_model_whose_name_cannot_be_written_down_is_not_signed(tmp_path: Path) -> None:
