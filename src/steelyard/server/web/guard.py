@@ -1,8 +1,10 @@
 """What stands before every route: limits of bodies and time, headers of answers, the access log.
 
 Decides how much of a request is read and how long it may take, and that nothing unexpected is
-told. Works on bare ASGI messages, as it is part of the hot path. The log has routes, not
-addresses: an address can hold the secret part of a link.
+told. Whoever is answered before all of a body was read gets to read the answer: the rest is taken
+and thrown away for a while, as a connection that is closed over unread bytes loses what was sent.
+Works on bare ASGI messages, as it is part of the hot path. The log has routes, not addresses: an
+address can hold the secret part of a link.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +31,8 @@ FAILURES: Final = logging.getLogger("steelyard.failures")
 JSON_LIMIT_BYTES: Final = 1 << 20
 _LARGE_BYTES: Final = 64 * 1024
 _CLOSE: Final[Mapping[str, str]] = {"connection": "close"}
+_CLOSING: Final = (b"connection", b"close")
+_SENDER: Final = "steelyard.sender"
 _HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _SECURITY: Final = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
@@ -41,17 +46,23 @@ class Limits:
         body_bytes: Of a body, unless its path has a limit of its own.
         paths: Limits by the beginning of a path, the longest counts.
         waiting_bytes: Of all bodies that are being read at once.
+        strangers_bytes: The part of it for bodies of senders that nobody has vouched for.
         idle_s: How long the next part of a body may take.
         body_s: How long a whole body may take.
         send_s: How long the other side may take to read a large part of an answer.
+        rest_bytes: Of a body that was answered already, to be thrown away.
+        rest_s: How long that may take.
     """
 
     body_bytes: int = JSON_LIMIT_BYTES
     paths: Mapping[str, int] = field(default_factory=dict[str, int])
     waiting_bytes: int = 64 << 20
+    strangers_bytes: int = 32 << 20
     idle_s: float = 10.0
     body_s: float = 60.0
     send_s: float = 60.0
+    rest_bytes: int = 32 << 20
+    rest_s: float = 10.0
 
     def of(self, path: str) -> int:
         """The most bytes of a body that is sent to a path."""
@@ -83,6 +94,7 @@ class Guard:
         self._behind_proxy = behind_proxy
         self._headers = [*_SECURITY, *((_HSTS,) if is_secure else ())]
         self._waiting = 0
+        self._of_strangers = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, whatever comes."""
@@ -90,8 +102,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         self._correct(scope)
-        answer = _Answer(send, self._headers, self._limits.send_s)
-        body = _Body(self, receive, scope)
+        body = scope[_SENDER] = _Body(self, receive, scope)
+        answer = _Answer(send, self._headers, self._limits.send_s, body)
         begun = time.perf_counter()
         try:
             body.require_fitting()
@@ -101,9 +113,12 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - the boundary: nothing is told of what fails inside
             await self._fail(error, scope, receive, answer)
         finally:
-            self._waiting -= body.taken
+            self._let_go(body)
             if ACCESS.isEnabledFor(logging.INFO):
                 _log(scope, answer.status, body.taken, begun)
+        if answer.is_open:
+            await body.throw_rest_away(self._limits.rest_bytes, self._limits.rest_s)
+            await answer.end()
 
     async def _fail(
         self, error: Exception, scope: Scope, receive: Receive, answer: _Answer
@@ -129,17 +144,23 @@ class Guard:
         """The most bytes of a body that is sent to a path."""
         return self._limits.of(path)
 
-    def count(self, size: int) -> None:
+    def count(self, size: int, *, is_vouched: bool) -> None:
         """Count bytes that are held until their request is answered.
 
         Raises:
             HTTPException: too many are held already.
         """
         self._waiting += size
-        if self._waiting > self._limits.waiting_bytes:
+        self._of_strangers += 0 if is_vouched else size
+        crowded = not is_vouched and self._of_strangers > self._limits.strangers_bytes
+        if crowded or self._waiting > self._limits.waiting_bytes:
             detail = "too much is being received already"
             headers = {"retry-after": "5", **_CLOSE}
             raise refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers)
+
+    def _let_go(self, body: _Body) -> None:
+        self._waiting -= body.taken
+        self._of_strangers -= 0 if body.is_vouched else body.taken
 
     @property
     def times(self) -> tuple[float, float]:
@@ -148,9 +169,25 @@ class Guard:
 
 
 class _Body:
-    """A body as it comes in."""
+    """A body as it comes in.
 
-    __slots__ = ("_done", "_guard", "_limit", "_receive", "_scope", "_until", "taken")
+    Attributes:
+        taken: Bytes that came before the answer.
+        is_vouched: Whether a route knows who sends it.
+    """
+
+    __slots__ = (
+        "_announced",
+        "_done",
+        "_guard",
+        "_late",
+        "_limit",
+        "_receive",
+        "_scope",
+        "_until",
+        "is_vouched",
+        "taken",
+    )
 
     def __init__(self, guard: Guard, receive: Receive, scope: Scope) -> None:
         self._guard = guard
@@ -158,14 +195,27 @@ class _Body:
         self._scope = scope
         self._until = 0.0
         self._limit = 0
+        self._announced = False
         self._done = False
+        self._late = False
+        self.is_vouched = False
         self.taken = 0
+
+    @property
+    def is_left(self) -> bool:
+        """Whether some of it is still to come, and is waited for."""
+        return self._announced and not self._done and not self._late
 
     def require_fitting(self) -> None:
         """Refuse a body by its announced length, before any of it is read."""
         for name, value in self._scope["headers"]:
-            if name == b"content-length" and int(value) > self._most():
-                raise _too_large(self._limit)
+            if name == b"content-length":
+                size = int(value)
+                self._announced = size > 0
+                if size > self._most():
+                    raise _too_large(self._limit)
+            elif name == b"transfer-encoding":
+                self._announced = True
 
     async def receive(self) -> Message:
         """The next message, within the limits.
@@ -176,14 +226,24 @@ class _Body:
         if self._done:
             return await self._receive()
         message = await self._in_time()
-        if message["type"] == "http.request":
-            size = len(message.get("body", b""))
-            self.taken += size
-            self._guard.count(size)
-            if self.taken > self._most():
-                raise _too_large(self._limit)
-            self._done = not message.get("more_body", False)
+        size = self._note(message)
+        self.taken += size
+        self._guard.count(size, is_vouched=self.is_vouched)
+        if self.taken > self._most():
+            raise _too_large(self._limit)
         return message
+
+    async def throw_rest_away(self, most_bytes: int, seconds: float) -> None:
+        """Take what still comes, without keeping it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.is_left and most_bytes > 0:
+                    most_bytes -= self._note(await self._receive())
+
+    def _note(self, message: Message) -> int:
+        """How many bytes of the body a message has."""
+        self._done = not message.get("more_body", False)
+        return len(message.get("body", b""))
 
     async def _in_time(self) -> Message:
         loop = asyncio.get_running_loop()
@@ -193,6 +253,8 @@ class _Body:
             async with asyncio.timeout_at(min(self._until, loop.time() + idle_s)):
                 return await self._receive()
         except TimeoutError:
+            # Whoever is slow is not waited for a second time, for the rest.
+            self._late = True
             detail = "the body takes too long"
             raise refusal(HTTPStatus.REQUEST_TIMEOUT, detail, _CLOSE) from None
 
@@ -202,14 +264,23 @@ class _Body:
 
 
 class _Answer:
-    """An answer as it goes out, with the headers that every answer has."""
+    """An answer as it goes out, with the headers that every answer has.
 
-    __slots__ = ("_headers", "_send", "_send_s", "status")
+    Attributes:
+        status: 0 before there is one.
+        is_open: Whether all was sent but its end, as the rest of the body comes first.
+    """
 
-    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]], send_s: float) -> None:
+    __slots__ = ("_body", "_headers", "_send", "_send_s", "is_open", "status")
+
+    def __init__(
+        self, send: Send, headers: list[tuple[bytes, bytes]], send_s: float, body: _Body
+    ) -> None:
         self._send = send
         self._headers = headers
         self._send_s = send_s
+        self._body = body
+        self.is_open = False
         self.status = 0
 
     async def send(self, message: Message) -> None:
@@ -218,11 +289,19 @@ class _Answer:
             self.status = message["status"]
             self._complete(message)
             await self._send(message)
-        elif len(message.get("body", b"")) > _LARGE_BYTES:
+            return
+        if self._body.is_left and not message.get("more_body", False):
+            self.is_open = True
+            message = {**message, "more_body": True}
+        if len(message.get("body", b"")) > _LARGE_BYTES:
             async with asyncio.timeout(self._send_s):
                 await self._send(message)
         else:
             await self._send(message)
+
+    async def end(self) -> None:
+        """Send the end of an answer that was left open."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _complete(self, message: MutableMapping[str, Any]) -> None:
         given = list(message.get("headers", ()))
@@ -230,7 +309,17 @@ class _Answer:
         given += [header for header in self._headers if header[0] not in names]
         if _NO_STORE[0] not in names:
             given.append(_NO_STORE)
+        if self._body.is_left and _CLOSING[0] not in names:
+            given.append(_CLOSING)
         message["headers"] = given
+
+
+def vouch(scope: Scope) -> None:
+    """Say that who sends a request is known: its body takes no room of strangers.
+
+    Called before the body is read.
+    """
+    scope[_SENDER].is_vouched = True
 
 
 async def read_body(receive: Receive) -> bytes:

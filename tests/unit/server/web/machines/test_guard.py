@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -15,8 +16,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from tests.unit.server.web.machines.served import Served, problem
 
-from steelyard.server.web.connections import HEADER_LIMIT_BYTES, Doors, protocol
-from steelyard.server.web.guard import ACCESS, Guard, Limits, read_body
+from steelyard.server.web.connections import Doors, protocol
+from steelyard.server.web.guard import ACCESS, Guard, Limits, read_body, vouch
 from steelyard.server.web.quotas import Quota
 
 
@@ -42,6 +43,7 @@ async def pieces(count: int, size: int = 10, every_s: float = 0.0) -> AsyncItera
         await asyncio.sleep(every_s)
 
 
+PATHS = ("/", "/known")
 LIMITS = Limits(body_bytes=100, paths={"/large": 1000}, idle_s=0.2, body_s=0.5)
 
 
@@ -95,6 +97,37 @@ def test_bodies_that_are_held_at_once_have_a_limit() -> None:
             return found
 
     assert asyncio.run(both()) == [503, 200, 200]
+
+
+def test_strangers_take_a_part_of_what_is_held_alone() -> None:
+    async def known(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/known":
+            vouch(scope)
+        await echo(scope, receive, send)
+
+    guard = Guard(known, Limits(body_bytes=100, waiting_bytes=300, strangers_bytes=150))
+
+    async def all_of_them() -> list[int]:
+        transport = httpx.ASGITransport(guard)
+        async with httpx.AsyncClient(transport=transport, base_url="http://node") as client:
+            began, go_on = asyncio.Event(), asyncio.Event()
+
+            async def body() -> AsyncIterator[bytes]:
+                yield b"x" * 90
+                began.set()
+                await go_on.wait()
+                yield b"x" * 10
+
+            slow = asyncio.create_task(client.post("/", content=body()))
+            await began.wait()
+            whole = b"x" * 100
+            found = [(await client.post(path, content=whole)).status_code for path in PATHS]
+            go_on.set()
+            found.append((await slow).status_code)
+            found += [(await client.post(path, content=whole)).status_code for path in PATHS]
+            return found
+
+    assert asyncio.run(all_of_them()) == [503, 200, 200, 200, 200]
 
 
 def test_every_answer_has_the_security_headers(served: Served) -> None:
@@ -176,20 +209,26 @@ def test_a_quota_is_refilled_evenly_and_forgets_who_is_gone() -> None:
 
 
 @contextmanager
-def listening(doors: Doors, header_s: float) -> Iterator[int]:
+def listening(doors: Doors, header_s: float, limits: Limits | None = None) -> Iterator[int]:
     """A real server, and its port."""
-    limits = Guard(echo, Limits(idle_s=0.5, body_s=1.0))
+    limits = limits or Limits(idle_s=0.5, body_s=1.0)
     config = uvicorn.Config(
-        limits, port=0, http=protocol(doors, header_s=header_s), log_config=None, lifespan="off"
+        Guard(echo, limits),
+        port=0,
+        http=protocol(doors, header_s=header_s),
+        log_config=None,
+        lifespan="off",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         threading.Event().wait(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def connect(port: int) -> socket.socket:
@@ -235,9 +274,9 @@ def test_a_header_without_end_is_cut_off() -> None:
             send_for_ever(connection, b"X-A: " + b"a" * 1000 + b"\r\n")
 
 
-def send_for_ever(connection: socket.socket, line: bytes) -> None:
-    for _ in range(100 * HEADER_LIMIT_BYTES // len(line)):
-        connection.sendall(line)
+def send_for_ever(connection: socket.socket, part: bytes) -> None:
+    for _ in range(1_000_000):
+        connection.sendall(part)
 
 
 def test_one_address_cannot_take_every_place() -> None:
@@ -253,3 +292,57 @@ def test_one_address_cannot_take_every_place() -> None:
         assert b"200 OK" in again.recv(1000)
         for connection in (first, again):
             connection.close()
+
+
+WHOLE = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+PIECE = b"%x\r\n%s\r\n" % (50_000, b"x" * 50_000)
+
+
+def all_of(connection: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    found = b""
+    while part := connection.recv(65536):
+        found += part
+    return found
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [(WHOLE, b"x" * 5_000_000), (CHUNKED, PIECE * 100 + b"0\r\n\r\n")],
+)
+def test_who_sends_too_much_reads_why_it_is_refused(head: bytes, body: bytes) -> None:
+    with listening(Doors(10, 10), header_s=5, limits=Limits(body_bytes=100)) as port:
+        for _ in range(5):
+            connection = connect(port)
+            connection.sendall(head)
+            connection.sendall(body)
+            answer = all_of(connection)
+            assert answer.startswith(b"HTTP/1.1 413 ")
+            assert answer.endswith(b'"type":"about:blank"}')
+            assert answer.count(b"connection: close") == 1
+
+
+def test_the_answer_to_a_body_that_is_refused_does_not_wait_for_the_rest() -> None:
+    with listening(Doors(10, 10), header_s=5, limits=Limits(body_bytes=100)) as port:
+        connection = connect(port)
+        connection.sendall(WHOLE)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("limits", [{"rest_bytes": 1 << 20}, {"rest_s": 0.2}])
+def test_the_rest_of_a_refused_body_is_taken_within_limits(limits: dict[str, Any]) -> None:
+    bounded = Limits(body_bytes=100, **limits)
+    with listening(Doors(10, 10), header_s=5, limits=bounded) as port:
+        connection = connect(port)
+        connection.sendall(CHUNKED)
+        with pytest.raises(ConnectionError):
+            send_for_ever(connection, PIECE)
+
+
+def test_after_a_body_that_was_read_a_connection_is_used_again() -> None:
+    with listening(Doors(10, 10), header_s=5) as port:
+        connection = connect(port)
+        for _ in range(2):
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+            assert b"200 OK" in connection.recv(1000)
