@@ -269,11 +269,18 @@ class Scene:
         return open_checkpoint(note, self.chain.case, host.id, host.card.keys_at(at))
 
     def answer(
-        self, name: str, asked: Query, label: str = "", *, handle: str = "m1", reader: str = "hub"
+        self,
+        name: str,
+        asked: Query,
+        label: str = "",
+        *,
+        handle: str = "m1",
+        **changes: Any,  # noqa: ANN401
     ) -> Ordered:
-        """Let an organization answer with a sealed object that a coordinator reads."""
-        sealed = self.object(label or f"{name} {handle} {asked.nonce}", reader)
-        return self.say(name, "answer", {"target": handle, "query": asked.digest, "object": sealed})
+        """Let an organization answer with a sealed object that the coordinator reads."""
+        sealed = self.object(label or f"{name} {handle} {asked.nonce}", "hub")
+        body: JsonObject = {"target": handle, "query": asked.digest, "object": sealed}
+        return self.say(name, "answer", body, **changes)
 
 
 def rotated(scene: Scene, name: str, sequence: int = 2, **more: Any) -> bytes:  # noqa: ANN401

@@ -194,6 +194,53 @@ def test_a_target_answers_a_query_once_in_time_and_when_asked() -> None:
     assert error.value.hint == "ask the coordinator for a new one"
 
 
+@pytest.mark.parametrize("slow", ["author", "orderer"])
+def test_a_query_lapses_by_both_clocks(slow: str) -> None:
+    """A host that holds an answer back, or whose clock is ahead, makes nobody silent."""
+    scene, asked = asked_case()
+    if slow == "author":
+        scene.now, at = asked.until, asked.until - timedelta(seconds=1)
+    else:
+        scene.now, at = asked.until - timedelta(minutes=3), asked.until
+    body: JsonObject = {"handle": "m2", "commitment": None, "version": "1", "guardrail": ""}
+    scene.say("birch", "target", body, at=at)
+    assert state(scene, "birch", "m2") == "notified"
+    for handle in ("m1", "m2"):
+        scene.copied().answer("birch", asked, handle=handle, at=at)
+
+
+def test_a_query_is_over_at_its_end() -> None:
+    scene, asked = asked_case()
+    scene.now = asked.until - timedelta(minutes=1)
+    with pytest.raises(NotSatisfied) as error:
+        scene.answer("birch", asked, at=asked.until)
+    assert str(error.value) == "answer: the query has lapsed"
+
+
+def test_no_query_is_asked_after_its_end_whatever_its_author_s_clock_says() -> None:
+    """Who is asked would be called silent without having had the time to answer."""
+    scene = reported_case()
+    asked = scene.query(until=scene.now + timedelta(minutes=1))
+    body: JsonObject = {
+        "query": parse_json_object(sign_query(asked, scene["hub"].key)),
+        "to": [scene["birch"].id],
+    }
+    with pytest.raises(NotSatisfied) as error:
+        scene.say("hub", "query", body, at=scene.now)
+    assert error.value.message == "the query has lapsed, or is issued later than it is asked"
+
+
+def test_a_target_named_after_the_query_has_lapsed_answers_nothing() -> None:
+    """Whatever its author's clock says of the answer."""
+    scene, asked = asked_case()
+    scene.now = asked.until
+    scene.target("birch", "m2")
+    assert state(scene, "birch", "m2") == "unknown"
+    with pytest.raises(NotSatisfied) as error:
+        scene.answer("birch", asked, handle="m2", at=asked.issued)
+    assert str(error.value) == "answer: the target was named after the query had lapsed"
+
+
 def test_a_target_that_nobody_asked_about_has_nothing_to_answer() -> None:
     scene, asked = asked_case()
     scene.now = asked.until - timedelta(minutes=2)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.query import Query as Asked
 
 ANSWERED = "answered"
-_BEFORE_ANSWER = ("notified", "acked", "running", "retest", ANSWERED)
 _TARGET_LIMIT = 64
 
 
@@ -63,7 +62,7 @@ def _first_state(step: Step, handle: str, unnamed: Target | None) -> tuple[str, 
     if unnamed is not None:
         return unnamed.state, unnamed.since
     queries = step.view.queries.values()
-    if any(step.author in item.asked and step.at <= item.until for item in queries):
+    if any(step.author in item.asked and not step.is_over(item.until) for item in queries):
         step.note(step.author, handle, "notify", "unknown", "notified")
         return "notified", step.at
     return "unknown", step.at
@@ -129,13 +128,13 @@ def answer(step: Step) -> None:
     asked = step.view.queries.get(step.body["query"])
     if asked is None or step.author not in asked.asked:
         raise step.refuse("the author was not asked this")
-    if step.at > asked.until:
+    if step.is_over(asked.until):
         raise step.refuse("the query has lapsed", "ask the coordinator for a new one")
     key = (asked.digest, f"{step.author}/{known.handle}")
     if key in step.view.answered:
         raise step.refuse("this target has answered", "a new run needs a new query")
-    if known.state not in _BEFORE_ANSWER:
-        raise step.refuse(f"a target that is {known.state} has nothing to answer")
+    if known.state == "unknown":
+        raise step.refuse("the target was named after the query had lapsed")
     _register_for_coordinators(step)
     step.set(answered=step.view.answered | {key})
     _put(step, known, ANSWERED, "answer")
