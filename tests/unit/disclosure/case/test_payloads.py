@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from steelyard.disclosure.states import load_tables
 from steelyard.kernel import JsonObject
 from steelyard.kernel.errors import NotSatisfied, SteelyardError
 
@@ -92,6 +94,18 @@ def test_a_tier_falls_with_two_roles_of_two_organizations() -> None:
     hazard(scene, "hub", "x", "lower")
     assert tier(scene, "x") == "h2"
     assert scene.view.payloads[str(scene.object("x")["id"])].approvals == frozenset()
+
+
+def test_as_many_agree_as_the_tables_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No number of approvals is written in the act itself."""
+    stricter = replace(load_tables(), lowering_approvals=3)
+    for module in ("case.acts.payloads", "states.payloads"):
+        monkeypatch.setattr(f"steelyard.disclosure.{module}.load_tables", lambda: stricter)
+    scene = small_case()
+    note(scene, "birch", "x", "hub", "alder", tier="h3")
+    for name, after in (("birch", "h3"), ("hub", "h3"), ("alder", "h2")):
+        hazard(scene, name, "x", "lower")
+        assert tier(scene, "x") == after
 
 
 def test_one_organization_of_two_roles_is_one() -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from steelyard.disclosure.case.view import Payload
+from steelyard.disclosure.states.machines import step as machine_step
 from steelyard.disclosure.states.payloads import Approval, distinct_approvals, move_payload
 from steelyard.disclosure.states.tables import load_tables
 
@@ -91,7 +92,7 @@ def hazard(step: Step) -> None:
             item for item in approvals if not step.view.members[item.organization].left
         ) | {Approval(role, step.author) for role in step.member.roles}
         if distinct_approvals(approvals) < load_tables().lowering_approvals:
-            move_payload(known.tier, event, [Approval("a", "a"), Approval("b", "b")])
+            machine_step(load_tables().machine("HM"), known.tier, event)
             _put(step, replace(known, approvals=approvals))
             return
     tier = move_payload(known.tier, event, approvals)
