@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from steelyard.attest import PrivateKey, generate_key, save_key
+from steelyard.attest import PrivateKey, generate_key, load_private_key, save_key
 from steelyard.cli.main import run
 from steelyard.disclosure.reproducer.commitment import Root
+from steelyard.disclosure.reproducer.consent import sign_consent
 from steelyard.disclosure.reproducer.document import parse_reproducer
 from steelyard.disclosure.reproducer.query import (
     Counts,
@@ -52,7 +53,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         value = document(flaw_class=name)
         (tmp_path / f"{name}.json").write_text(json.dumps(value), "utf-8")
         digest = parse_reproducer(value, where="r").digest
-        query = Query("case", digest, "counts", f"{number}" * 32, NOW, NOW + timedelta(days=1))
+        query = Query("vault-7", digest, "counts", f"{number}" * 32, NOW, NOW + timedelta(days=1))
         (tmp_path / f"{name}.query").write_bytes(sign_query(query, asker))
         for lab, k in zip(LABS[: 3 - number], (18, 2, 12), strict=False):
             answered(tmp_path, name, lab, keys[lab], query, k)
@@ -70,11 +71,19 @@ def said(capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str, str]
     return status, seen.out, seen.err
 
 
-def agree(lab: str, name: str, key: str = "") -> str:
-    out = f"{lab}-{name}.consent"
-    command = ["disclose", "consent", f"{name}-{lab}.json", "--target", f"{lab}/m"]
-    assert run([*command, "--out", out, "--key", f"{key or lab}.pem"]) == 0
-    return f"--consent={out}"
+def consent(lab: str, name: str, **changes: str) -> list[str]:
+    """The command by which a laboratory consents, with options changed."""
+    given = {
+        "query": f"{name}.query", "asker": "asker.pem.pub", "target": f"{lab}/m",
+        "out": f"{lab}-{name}.consent", "key": f"{lab}.pem", **changes,
+    }  # fmt: skip
+    options = [f"--{option}={value}" for option, value in given.items()]
+    return ["disclose", "consent", f"{name}-{lab}.json", *options]
+
+
+def agree(lab: str, name: str) -> str:
+    assert run(consent(lab, name)) == 0
+    return f"--consent={lab}-{name}.consent"
 
 
 def test_who_was_not_asked_yet_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +102,10 @@ def test_what_is_published_has_consent_of_the_answers_own_key(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     agreed = [agree(lab, CLASSES[0]) for lab in ("alpha", "beta")]
-    agreed.append(agree("gamma", CLASSES[0], key="beta"))
+    answer = (place / f"{CLASSES[0]}-gamma.json").read_bytes()
+    stolen = sign_consent(answer, "gamma/m", load_private_key(place / "beta.pem"), now=NOW)
+    (place / "stolen.consent").write_bytes(stolen)
+    agreed.append("--consent=stolen.consent")
     ended = ["--out", "m.json", "--embargo-end", "2026-01-01T00:00:00Z"]
     status, _, err = said(capsys, *agreed, *ended)
     assert (status, "published: m.json; 3 of 5 answers have no cell in it\n" in err) == (0, True)
@@ -102,6 +114,38 @@ def test_what_is_published_has_consent_of_the_answers_own_key(
     check_schema(found, "transfer-matrix", where="m.json")
     assert [cell["target"] for cell in found["cells"]] == ["alpha/m", "beta/m"]
     assert "gamma" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "told"),
+    [
+        ({"key": "beta.pem"}, 3, "affectedness-answer: "),
+        ({"query": f"{CLASSES[1]}.query"}, 3, "it answers query "),
+        ({"asker": "beta.pem.pub"}, 3, "affectedness-query: "),
+        ({"target": "alpha/n"}, 2, "the answer is about 'alpha/m', not about 'alpha/n'"),
+    ],
+)
+def test_nobody_consents_to_what_is_no_answer_of_their_own_in_the_case(
+    changes: dict[str, str], status: int, told: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(consent("alpha", CLASSES[0], **changes)) == status
+    assert told in capsys.readouterr().err
+    assert list(place.glob("*.consent")) == []
+
+
+@pytest.mark.parametrize("content", [b"anything", b"{}"])
+def test_nobody_consents_to_just_anything(content: bytes, place: Path) -> None:
+    (place / f"{CLASSES[0]}-alpha.json").write_bytes(content)
+    assert run(consent("alpha", CLASSES[0])) == 3
+    assert list(place.glob("*.consent")) == []
+
+
+@pytest.mark.usefixtures("place")
+def test_who_consents_is_told_the_case(capsys: pytest.CaptureFixture[str]) -> None:
+    agree("alpha", CLASSES[0])
+    assert capsys.readouterr().err == (
+        f"case vault-7: the cell of alpha/m may be published: alpha-{CLASSES[0]}.consent\n"
+    )
 
 
 def test_nothing_is_published_before_the_embargo_ends(
@@ -124,6 +168,14 @@ def test_one_answer_is_not_counted_twice(place: Path, capsys: pytest.CaptureFixt
     (place / f"{CLASSES[0]}-again.json").write_bytes(first.read_bytes())
     status, _, err = said(capsys)
     assert (status, "target alpha/m has answered this query" in err) == (3, True)
+
+
+def test_an_answer_about_a_reproducer_that_was_not_given_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / f"{CLASSES[1]}.json").write_bytes((place / f"{CLASSES[0]}.json").read_bytes())
+    status, _, err = said(capsys)
+    assert (status, "which is none of the reproducers" in err) == (2, True)
 
 
 def test_an_answer_to_a_query_that_was_not_given_is_refused(

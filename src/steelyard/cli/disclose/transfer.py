@@ -11,7 +11,7 @@ from steelyard.cli.output import say, write, write_json
 from steelyard.cli.places import require_absent, signing_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from steelyard.attest import PublicKey
     from steelyard.disclosure.reproducer.matrix import Told
@@ -25,6 +25,8 @@ _SHOWN = 5
 
 def consent(
     answer: Annotated[Path, typer.Argument(help="A signed answer of your own.")],
+    query: Annotated[Path, typer.Option(help="The signed query that it answers.")],
+    asker: Annotated[Path, typer.Option(help="Public key (PEM) of whoever asked.")],
     target: Annotated[str, typer.Option(help="The handle that it is about.")],
     out: Annotated[Path, typer.Option(help="New file for the signed consent.")],
     key: Annotated[
@@ -32,13 +34,14 @@ def consent(
     ] = None,
 ) -> None:
     """Consent, signed, to the publication of what one answer of your own told."""
-    from steelyard.disclosure.reproducer.consent import sign_consent
-    from steelyard.kernel import read_bytes, utc_now, write_atomically
+    from steelyard.disclosure.reproducer.consent import give_consent
+    from steelyard.kernel import utc_now, write_atomically
 
     require_absent(out)
-    data = read_bytes(answer, limit_bytes=_LIMIT_BYTES)
-    write_atomically(out, sign_consent(data, target, signing_key(key), now=utc_now()))
-    say(f"the cell of {target} may be published: {out}")
+    [asked], [data] = _queries([query], asker).values(), _read([answer])
+    signed = give_consent(data, target, asked, signing_key(key), now=utc_now())
+    write_atomically(out, signed)
+    say(f"case {asked.case}: the cell of {target} may be published: {out}")
 
 
 def transfer(
@@ -61,13 +64,18 @@ def transfer(
     as_json: Annotated[bool, typer.Option("--json", help="Print the ranking as JSON.")] = False,
 ) -> None:
     """Fold answers into a transfer matrix: who is likely next, and what may be published."""
+    from steelyard.disclosure.reproducer.gathering import Asked, gather
     from steelyard.disclosure.reproducer.matrix import rank_targets
     from steelyard.kernel.errors import UsageError
 
     if (out is None) != (embargo_end is None):
         message = "a matrix is published with --out and --embargo-end"
         raise UsageError(message, hint="without both, next victims are ranked and nothing else")
-    told = _told(answers, _queries(query, asker), _classes(reproducer), _keys(signer), agreed or [])
+    asked = Asked(_queries(query, asker), _classes(reproducer), _keys(signer))
+    gathered = gather(_read(answers), _read(agreed or ()), asked)
+    told = gathered.told
+    if gathered.unused:
+        say("note: a consent is to none of these answers, or is not of the answer's key")
     if out is not None and embargo_end is not None:
         _publish(told, out, embargo_end, confidence)
     ranking = rank_targets(told, above)
@@ -77,55 +85,18 @@ def transfer(
         _show(ranking, above)
 
 
-def _told(
-    answers: Sequence[Path],
-    queries: Mapping[str, Query],
-    classes: Mapping[str, str],
-    keys: Mapping[str, PublicKey],
-    agreed: Sequence[Path],
-) -> list[Told]:
-    from steelyard.attest import claimed_key_id
-    from steelyard.disclosure.reproducer.consent import open_consent
-    from steelyard.disclosure.reproducer.matrix import Told, require_owners
-    from steelyard.disclosure.reproducer.query import open_answer, query_of
-    from steelyard.kernel import read_bytes, sha256_hex
+def _read(paths: Iterable[Path]) -> list[bytes]:
+    from steelyard.kernel import read_bytes
 
-    given = [open_consent(read_bytes(path, limit_bytes=_LIMIT_BYTES), keys) for path in agreed]
-    consents = {(c.answer, c.target, signer) for c, signer in given}
-    told: list[Told] = []
-    seen: set[tuple[str, str]] = set()
-    for path in answers:
-        data = read_bytes(path, limit_bytes=_LIMIT_BYTES)
-        found = open_answer(data, keys, query_of(data, keys, queries), seen=seen)
-        seen.add((found.query, found.target))
-        key_id = claimed_key_id(data)
-        agreed_to = (sha256_hex(data), found.target, key_id) in consents
-        told.append(Told(_class_of(found.reproducer, classes), found, key_id, agreed_to))
-    require_owners(told)
-    if len(consents) > sum(one.consent for one in told):
-        say("note: a consent is to none of these answers, or is not of the answer's key")
-    return told
-
-
-def _class_of(reproducer: str, classes: Mapping[str, str]) -> str:
-    from steelyard.kernel.errors import UsageError
-
-    if reproducer not in classes:
-        message = f"an answer is about {reproducer[:16]}, which is none of the reproducers"
-        raise UsageError(message, where="--reproducer", hint="give the document it is about")
-    return classes[reproducer]
+    return [read_bytes(path, limit_bytes=_LIMIT_BYTES) for path in paths]
 
 
 def _queries(paths: Sequence[Path], asker: Path) -> dict[str, Query]:
     from steelyard.attest import load_public_key
     from steelyard.disclosure.reproducer.query import open_past_query
-    from steelyard.kernel import read_bytes
 
     key = load_public_key(asker)
-    found = [
-        open_past_query(read_bytes(path, limit_bytes=_LIMIT_BYTES), {key.key_id: key})
-        for path in paths
-    ]
+    found = [open_past_query(data, {key.key_id: key}) for data in _read(paths)]
     return {query.digest: query for query in found}
 
 

@@ -1,7 +1,8 @@
 """A participant's signed consent to publish what one answer of its own told.
 
 Decides what makes a cell of a transfer matrix public (spec/reproducer.md, section Transfer):
-the same key that gave the answer names that very answer. Without it nothing of a cell leaves.
+the same key that gave the answer names that very answer. Without it nothing of a cell leaves, and
+nothing is signed but consent to an answer of one's own, to the query of the case that it names.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from steelyard.attest import (
     predicate_type,
     sign_statement,
 )
+from steelyard.disclosure.reproducer.query import open_answer
 from steelyard.kernel import exact_instant, format_instant, sha256_hex
-from steelyard.kernel.errors import BrokenSeal
+from steelyard.kernel.errors import BrokenSeal, ConfigurationError
 from steelyard.standard import require_schema
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from steelyard.attest import PrivateKey, PublicKey
+    from steelyard.disclosure.reproducer.query import Query
     from steelyard.kernel import JsonObject
 
 CONSENT_KIND: Final = "transfer-consent"
@@ -54,8 +57,26 @@ class Consent:
         }
 
 
+def give_consent(
+    answer: bytes, target: str, query: Query, key: PrivateKey, *, now: datetime
+) -> bytes:
+    """Consent, signed, to publish the cell of an answer of one's own to a query.
+
+    Raises:
+        BrokenSeal: no answer of this key, or none to this query.
+        MalformedEvidence: breaks the schema of an answer.
+        ConfigurationError: about another target.
+    """
+    own = key.public_key
+    found = open_answer(answer, {own.key_id: own}, query)
+    if found.target != target:
+        message = f"the answer is about {found.target!r}, not about {target[:80]!r}"
+        raise ConfigurationError(message, hint="consent to the answer that you mean")
+    return sign_consent(answer, target, key, now=now)
+
+
 def sign_consent(answer: bytes, target: str, key: PrivateKey, *, now: datetime) -> bytes:
-    """Consent, signed, to publish the cell of a signed answer about a target."""
+    """Consent, signed, whatever the answer says; `give_consent` reads it first."""
     consent = Consent(sha256_hex(answer), target, now)
     subject = Subject("answer", consent.answer)
     return sign_statement(
