@@ -305,13 +305,19 @@ def forked(scene: Scene) -> tuple[Scene, Scene]:
 
 
 def sealed_answer(
-    player: Player, asked: Query, verdict: Verdict, at: datetime, target: str = "m1"
+    player: Player,
+    asked: Query,
+    verdict: Verdict,
+    at: datetime,
+    target: str = "m1",
+    **changes: Any,  # noqa: ANN401
 ) -> bytes:
-    """The plaintext of a sealed answer."""
+    """The plaintext of a sealed answer, with fields that its author made up."""
     finding = Finding(verdict, 0.5, 0.3, 0.7, 20, 0.0, None, "")
     counts, logs = Counts(10, 20, 20), Root("b" * 64, 40)
     ran = Ran(asked.reproducer, target, "steelyard/1", finding, counts, logs)
-    return sign_answer(make_answer(asked, ran, level=asked.level, now=at), player.key)
+    answer = replace(make_answer(asked, ran, level=asked.level, now=at), **changes)
+    return sign_answer(answer, player.key)
 
 
 def small_case() -> Scene:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from steelyard.disclosure.case import Chain, open_card, replay, sign_event
+from steelyard.attest import Statement, Subject, sign_statement
+from steelyard.disclosure.case import open_card, replay, sign_event
 from steelyard.disclosure.states.standing import impossible
-from steelyard.kernel import format_instant
+from steelyard.kernel import format_instant, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, NotSatisfied, SteelyardError
 
 from .cast import (
@@ -259,8 +262,9 @@ def test_a_host_that_goes_on_with_a_revoked_key_is_found_out() -> None:
     envelope = sign_event(scene.draft("birch", "leave", {"reason": ""}), key("birch"))
     entry = scene.chain.ordered[-1].entry
     forged = type(entry)(replica.size, replica.head, scene.now, envelope)
-    with pytest.raises(BrokenSeal):
+    with pytest.raises(BrokenSeal) as error:
         replica.accept(forged)
+    assert "which is not among the keys given" in error.value.message
 
 
 def card_error(**more: Any) -> tuple[type[SteelyardError], str]:  # noqa: ANN401
@@ -288,19 +292,40 @@ def test_a_card_that_is_too_large_is_not_read() -> None:
     assert error.value.message == "a card has at most 131072 bytes, found 131073"
 
 
+def signed_card(change: Callable[[Statement], Statement], signer: str = "elm root") -> bytes:
+    """A card of elm's, changed before it was signed."""
+    envelope = parse_json_object(Player("elm", ("developer",)).envelope)
+    payload = base64.b64decode(str(envelope["payload"]))
+    return sign_statement(change(Statement.from_bytes(payload)), key(signer))
+
+
 def test_a_card_is_signed_by_the_root_that_it_names() -> None:
-    elm, oak = Player("elm", ("developer",)), Player("oak", ("developer",))
-    forged = elm.card_of().replace(
-        elm.root.public_key.key_id.encode(), oak.root.public_key.key_id.encode()
-    )
-    with pytest.raises(BrokenSeal):
-        open_card(forged)
-    assert open_card(elm.card_of()).organization == elm.id
+    elm = Player("elm", ("developer",))
+    assert open_card(signed_card(lambda card: card)) == elm.card
+    with pytest.raises(BrokenSeal) as error:
+        open_card(signed_card(lambda card: card, "oak root"))
+    mark = key("oak root").public_key.key_id[:16]
+    assert error.value.message.startswith(f"signed by key {mark}")
 
 
-def test_another_statement_of_a_root_is_no_card() -> None:
-    scene = Scene(Player("hub", ("coordinator",)))
-    envelope = sign_event(scene.draft("hub", "leave", {"reason": ""}), key("hub root"))
-    with pytest.raises((BrokenSeal, MalformedEvidence)):
-        open_card(envelope)
-    assert Chain(scene.chain.case).size == 0
+def of_another(card: Statement) -> Statement:
+    return replace(card, predicate={**card.predicate, "organization": f"org:{'1' * 64}"})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda card: replace(card, predicate_type="urn:x"), "this is no organization card"),
+        (
+            lambda card: replace(card, subjects=(Subject("organization", "1" * 64),)),
+            "the card is of another organization than its root",
+        ),
+        (of_another, "the card is of another organization than its root"),
+    ],
+)
+def test_another_statement_of_a_root_is_no_card(
+    change: Callable[[Statement], Statement], message: str
+) -> None:
+    with pytest.raises(BrokenSeal) as error:
+        open_card(signed_card(change))
+    assert str(error.value) == f"organization-card: {message}"
