@@ -278,16 +278,14 @@ def signing(table: Table, place: Path, model: Path, size: int) -> None:
 def small(table: Table, place: Path, model: Path, keys: tuple[Any, Any]) -> None:
     """What does not depend on the size of the model."""
     key, identity = keys
-    sealed, expect = place / "sealed", Expect(key.public_key)
+    path, expect = place / "sealed", Expect(key.public_key)
     how = (identity, expect, Rewrapping([identity.recipient], None, key))
     print("independent of size")
 
     def milliseconds(work: Callable[[], object]) -> float:
         return 1000 * statistics.median(timeit.repeat(work, number=1, repeat=20))
 
-    took = milliseconds(
-        lambda: replace_header(sealed, rewrapped(read_header(sealed, expect), *how)[1])
-    )
+    took = milliseconds(lambda: replace_header(path, rewrapped(read_header(path, expect), *how)[1]))
     table.check(f"rewrap {took:.1f} ms, claimed 50", met=took < REWRAP_LIMIT_MS)
 
     def scan() -> None:
