@@ -67,13 +67,13 @@ def apply_event(view: View | None, event: Event, at: datetime, head: str) -> App
 
     Args:
         view: The case before it; None before its first event.
-        event: What is said.
+        event: What is said in this very case.
         at: When it is ordered, by the host's clock.
         head: Hash of the entry that it becomes.
 
     Raises:
         NotSatisfied: role, states or rules forbid it.
-        BrokenSeal: out of its author's order, or of another case.
+        BrokenSeal: out of its author's order, or no opening of the case where it begins.
     """
     if event.at > at + AHEAD:
         raise NotSatisfied("the author's clock is ahead of the host's", where=event.kind)
@@ -100,8 +100,6 @@ def apply_event(view: View | None, event: Event, at: datetime, head: str) -> App
 
 def _require_order(view: View, event: Event, at: datetime) -> None:
     """Refuse what is not the next event of its author in this case, or saw what is not yet."""
-    if event.case != view.case:
-        raise BrokenSeal("the event is of another case", where=event.kind)
     if at < view.ordered:
         raise BrokenSeal("ordered before the entry that it follows", where=event.kind)
     member = view.member(event.author)

@@ -51,6 +51,14 @@ def test_a_report_submission_for_an_unknown_report_is_none() -> None:
     assert (again.error, again.reply, again.outcome.effects) == (False, ("RK",), ())
 
 
+def test_a_report_submission_is_an_error_in_no_state() -> None:
+    """A case takes every report that its sender may pass on."""
+    names = {name: [s.id for s in TABLES.machine(name).states] for name in TABLES.machines}
+    for em, pxa, rm, pec in product(names["EM"], names["PXA"], names["RM"], names["PEC"]):
+        _, found = forward(in_state(em, pxa, rm, pec), "finder", "lab")
+        assert found.error is False
+
+
 def test_embargo_talks_before_the_report_are_no_error() -> None:
     found = answer(START, "EP", sender="finder", receiver="lab")
     assert (found.error, found.reply, found.outcome.case.em) == (False, ("EK",), "proposed")
