@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """Addresses that a gateway turns into IPv4 ones (RFC 6052)."""
@@ -35,13 +35,31 @@ class NameUnknown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address that was checked.
+    """An address that was checked, of the host of a URL.
 
     Attributes:
+        asked: The URL.
         netloc: Address and port as a URL writes them.
     """
 
+    asked: str
     netloc: str
+
+    @property
+    def url(self) -> str:
+        """The same URL with the address in the place of the name."""
+        parts = urlsplit(self.asked)
+        return urlunsplit((parts.scheme, self.netloc, parts.path or "/", parts.query, ""))
+
+    @property
+    def host(self) -> str:
+        """What the field `Host` says: the name."""
+        return urlsplit(self.asked).netloc.lower()
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """What `httpx` is told, so that TLS asks for the name."""
+        return {"sni_hostname": urlsplit(self.asked).hostname or ""}
 
 
 async def resolve(url: str, *, allow_private: bool) -> Target:
@@ -76,7 +94,7 @@ async def resolve(url: str, *, allow_private: bool) -> Target:
                 raise AddressDenied(f"{host} is at {address}, which is not public")
     first = addresses[0]
     shown = f"[{first}]" if first.version == 6 else str(first)  # noqa: PLR2004 - IP version
-    return Target(f"{shown}:{port}")
+    return Target(url, f"{shown}:{port}")
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -1,54 +1,42 @@
 """Sending notices: by mail through the organization's own server, or to a webhook.
 
-Decides how often it is tried, and that a webhook goes to a public address alone, checked after its
-name was resolved, without redirects. What is told is decided by `notices`.
+Decides how often it is tried, that no address waits for another, and that a webhook is called at a
+public address alone, checked after its name was resolved, without redirects. What is told is
+decided by `notices`, how a mail goes by `mailing`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import smtplib
-import ssl
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from email.message import EmailMessage
+from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import httpx
 
 from steelyard.kernel import canonical_json
 from steelyard.server.node.addresses import AddressDenied, NameUnknown, resolve
+from steelyard.server.node.mailing import send_mail
+from steelyard.server.node.wire import bounded
 from steelyard.server.storage import notices as rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from steelyard.server.node.mailing import Mail
     from steelyard.server.node.node import Node
     from steelyard.server.storage.notices import Notice
 
 MOST_ATTEMPTS: Final = 8
-_BATCH: Final = 64
+_EACH: Final = 16
+_EVERY_S: Final = 30.0
 _TIMEOUT_S: Final = 15.0
-_WHOLE_S: Final = 60.0
 _FIRST_DELAY: Final = timedelta(minutes=1)
-_SUBJECT: Final = "Something is due on your disclosure node"
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """The mail server of an organization.
-
-    Attributes:
-        sender: Address that mail comes from.
-        user: Empty where the server asks for no password.
-        starttls: Whether mail goes out only over TLS.
-    """
-
-    host: str
-    port: int
-    sender: str
-    user: str = ""
-    password: str = ""
-    starttls: bool = True
+_MAILING: Final = ThreadPoolExecutor(1, "mailing")
+"""A thread of its own: a mail server that is slow holds its own mail alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,36 +46,60 @@ class Teller:
     Attributes:
         mail: None where the node has no mail server.
         allow_private: Whether webhooks may lie on loopback or in a private network.
+        bounded: Begins the time that one call of a webhook may take.
     """
 
     node: Node
     mail: Mail | None = None
     allow_private: bool = False
+    bounded: Callable[[], asyncio.Timeout] = bounded
+
+    async def run(self) -> None:
+        """Send what is due, over and over, until cancelled."""
+        while True:
+            await self.once()
+            await asyncio.sleep(_EVERY_S)
 
     async def once(self) -> int:
-        """Send what is due now; how many were tried."""
-        with self.node.database.reading() as connection:
-            waiting = rows.due(connection, self.node.now(), _BATCH)
-        for notice in waiting:
-            await self._tell(notice)
-        return len(waiting)
+        """Send what is due now, to every address by itself; how many were tried."""
+        addresses: dict[str, list[Notice]] = {}
+        for notice in await asyncio.to_thread(self._due):
+            addresses.setdefault(notice.address, []).append(notice)
+        return sum(await asyncio.gather(*map(self._tell_all, addresses.values())))
 
-    async def _tell(self, notice: Notice) -> None:
+    def _due(self) -> tuple[Notice, ...]:
+        with self.node.database.reading() as connection:
+            return rows.due(connection, self.node.now(), _EACH)
+
+    async def _tell_all(self, notices: Iterable[Notice]) -> int:
+        """Send an address what is due, until one fails: others wait for the end of this."""
+        tried = 0
+        for notice in notices:
+            tried += 1
+            if await self._tell(notice):
+                break
+        return tried
+
+    async def _tell(self, notice: Notice) -> str:
+        """Make an attempt and keep how it ended; why it failed, empty where it did not."""
         failure = await self._attempt(notice)
         now, tried = self.node.now(), notice.attempts + 1
         state = "waiting" if failure and tried < MOST_ATTEMPTS else "dead" if failure else "sent"
         later = now + _FIRST_DELAY * 2.0**notice.attempts
         saved = self.node.change(lambda c: rows.save(c, notice, state, failure, later))
         await asyncio.wrap_future(saved)
+        return failure
 
     async def _attempt(self, notice: Notice) -> str:
         """Why it could not be told; empty where it was."""
         try:
             if notice.address.startswith(("https:", "http:")):
-                return await self._post(notice)
+                async with self.bounded():
+                    return await self._post(notice)
             if self.mail is None:
                 return "the node has no mail server"
-            await asyncio.to_thread(send_mail, self.mail, notice)
+            send = partial(send_mail, self.mail, notice)
+            await asyncio.get_running_loop().run_in_executor(_MAILING, send)
         except (AddressDenied, NameUnknown, httpx.HTTPError, httpx.InvalidURL) as error:
             return f"{type(error).__name__}: {error}"
         except (OSError, smtplib.SMTPException, ValueError) as error:
@@ -95,36 +107,17 @@ class Teller:
         return ""
 
     async def _post(self, notice: Notice) -> str:
+        """Call a webhook; nothing is read of what it answers but the status."""
         target = await resolve(notice.address, allow_private=self.allow_private)
-        parts = urlsplit(notice.address)
-        query = f"?{parts.query}" if parts.query else ""
-        url = f"{parts.scheme}://{target.netloc}{parts.path or '/'}{query}"
         client = httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False)
-        async with asyncio.timeout(_WHOLE_S), client:
-            response = await client.post(
-                url,
+        async with (
+            client,
+            client.stream(
+                "POST",
+                target.url,
                 content=canonical_json({"matter": notice.matter, "text": notice.text}),
-                headers={"Host": parts.netloc, "Content-Type": "application/json"},
-                extensions={"sni_hostname": parts.hostname or ""},
-            )
-        return "" if response.is_success else f"answered {response.status_code}"
-
-
-def send_mail(mail: Mail, notice: Notice) -> None:
-    """Send one mail.
-
-    Raises:
-        OSError, smtplib.SMTPException: the server cannot be reached, or refused it.
-        ValueError: no address of mail.
-    """
-    message = EmailMessage()
-    message["From"], message["To"] = mail.sender, notice.address.removeprefix("mailto:")
-    message["Subject"] = _SUBJECT
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(notice.text)
-    with smtplib.SMTP(mail.host, mail.port, timeout=_TIMEOUT_S) as server:
-        if mail.starttls:
-            server.starttls(context=ssl.create_default_context())
-        if mail.user:
-            server.login(mail.user, mail.password)
-        server.send_message(message)
+                headers={"Host": target.host, "Content-Type": "application/json"},
+                extensions=target.extensions,
+            ) as response,
+        ):
+            return "" if response.is_success else f"answered {response.status_code}"

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from steelyard.disclosure.case import Chain
     from steelyard.server.node.node import Node
-    from steelyard.server.node.telling import Teller
 
 BEAT: Final = timedelta(hours=24)
 """How often participants say what they hold, if nothing is amiss."""
@@ -57,11 +56,10 @@ def tick(node: Node, connection: Connection) -> int:
     return done
 
 
-async def run(node: Node, teller: Teller) -> None:
-    """Look after every case until cancelled, and send what people are told."""
+async def run(node: Node) -> None:
+    """Look after every case until cancelled."""
     while True:
         await asyncio.wrap_future(node.change(lambda connection: tick(node, connection)))
-        await teller.once()
         await asyncio.sleep(EVERY_S)
 
 

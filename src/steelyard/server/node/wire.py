@@ -93,14 +93,15 @@ class Wire:
 
     async def _request(self, endpoint: str, path: str, data: bytes) -> httpx.Request:
         parts = urlsplit(endpoint)
-        target = await resolve(endpoint, allow_private=self.allow_private)
         whole = f"{parts.path.rstrip('/')}{path}"
+        url = f"{parts.scheme}://{parts.netloc}{whole}"
+        target = await resolve(url, allow_private=self.allow_private)
         return self.client.build_request(
             "POST",
-            f"{parts.scheme}://{target.netloc}{whole}",
+            target.url,
             content=data,
-            headers=self._headers(parts.netloc.lower(), whole, data),
-            extensions={"sni_hostname": parts.hostname or ""},
+            headers=self._headers(target.host, whole, data),
+            extensions=target.extensions,
         )
 
     def _headers(self, authority: str, path: str, data: bytes) -> Mapping[str, str]:

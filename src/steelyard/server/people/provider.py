@@ -145,21 +145,19 @@ async def _json(
 
 
 async def _bytes(client: Client, method: str, url: str, form: Mapping[str, str] | None) -> bytes:
-    parts = urlsplit(url)
     target = await resolve(url, allow_private=client.allow_private)
-    headers = {"Host": parts.netloc, "Accept": "application/json"}
+    headers = {"Host": target.host, "Accept": "application/json"}
     if form is not None and client.secret:
         pair = f"{quote(client.id, safe='')}:{quote(client.secret, safe='')}"
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
     async with (
         httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False) as session,
         session.stream(
             method,
-            f"{parts.scheme}://{target.netloc}{path}",
+            target.url,
             data=dict(form) if form is not None else None,
             headers=headers,
-            extensions={"sni_hostname": parts.hostname or ""},
+            extensions=target.extensions,
         ) as response,
     ):
         data = b""

@@ -61,13 +61,19 @@ def count_since(connection: Connection, address: str, since: datetime) -> int:
     return connection.execute(query).scalar_one()
 
 
-def due(connection: Connection, at: datetime, limit: int) -> tuple[Notice, ...]:
-    """What is to be sent now, the oldest first."""
+def due(connection: Connection, at: datetime, each: int) -> tuple[Notice, ...]:
+    """What is to be sent now, the oldest first; no more than so many for one address."""
+    place = func.row_number().over(partition_by=NOTICES.c.address, order_by=NOTICES.c.number)
+    ranked = (
+        select(NOTICES.c.number.label("number"), place.label("place"))
+        .where(NOTICES.c.state == "waiting", NOTICES.c.next_at <= seconds(at))
+        .subquery()
+    )
     query = (
         select(NOTICES)
-        .where(NOTICES.c.state == "waiting", NOTICES.c.next_at <= seconds(at))
+        .join(ranked, ranked.c.number == NOTICES.c.number)
+        .where(ranked.c.place <= each)
         .order_by(NOTICES.c.number)
-        .limit(limit)
     )
     return tuple(
         Notice(row.matter, row.address, row.text, row.attempts) for row in connection.execute(query)

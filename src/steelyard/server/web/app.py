@@ -19,8 +19,9 @@ from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import ConfigurationError
 from steelyard.server.desk.public import PublicFolder
 from steelyard.server.node import timers
+from steelyard.server.node.mailing import Mail
 from steelyard.server.node.sending import Sender
-from steelyard.server.node.telling import Mail, Teller
+from steelyard.server.node.telling import Teller
 from steelyard.server.web import problems
 from steelyard.server.web.guard import FAILURES, Guard, Limits
 from steelyard.server.web.machines import PARCELS_PATH, describe, routes
@@ -79,9 +80,8 @@ async def _beside(app: FastAPI) -> AsyncGenerator[None]:
     """What runs as long as the application: sending, and what is due now and then."""
     tasks = [
         asyncio.create_task(_over_and_over("sending", app.state.sender.run)),
-        asyncio.create_task(
-            _over_and_over("timers", lambda: timers.run(app.state.node, app.state.teller))
-        ),
+        asyncio.create_task(_over_and_over("timers", lambda: timers.run(app.state.node))),
+        asyncio.create_task(_over_and_over("telling", app.state.teller.run)),
         asyncio.create_task(
             _over_and_over("the public folder", lambda: _keep_public(app.state.public), _RETRY_S)
         ),

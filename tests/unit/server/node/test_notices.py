@@ -7,16 +7,21 @@ import email.message
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from smtplib import SMTPServerDisconnected
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
+from tests.unit.server.abuse.listening import endless, listening, plain
 
 from steelyard.kernel import format_instant, parse_json_object
 from steelyard.server.node import About, legal, notices, timers
-from steelyard.server.node.telling import MOST_ATTEMPTS, Mail, Teller
+from steelyard.server.node.mailing import Mail, send_mail
+from steelyard.server.node.telling import MOST_ATTEMPTS, Teller
 from steelyard.server.storage import notices as rows
 from steelyard.server.storage.notices import Notice
 from steelyard.server.storage.tables import NOTICES
@@ -24,6 +29,7 @@ from steelyard.server.storage.tables import NOTICES
 from .federation import Federation
 
 TITLE = "a title"
+LIMIT_S = 30
 DUTY, DESK = "duty@lab-a.example", "desk@lab-a.example"
 
 
@@ -164,9 +170,10 @@ def test_what_is_due_survives_a_restart(told: tuple[Federation, str]) -> None:
 
 
 def test_a_deadline_that_somebody_entered_is_told_and_its_case_is_looked_after(
-    told: tuple[Federation, str], caplog: pytest.LogCaptureFixture
+    told: tuple[Federation, str], mailbox: tuple[Mailbox, Mail], caplog: pytest.LogCaptureFixture
 ) -> None:
     federation, case = told
+    box, mail = mailbox
     begun = federation.clock.at
     event = f'  - {{event: severe-incident-aware, at: "{format_instant(begun)}"}}\n'
     facts = federation.run("lab-a", lambda _, c: legal.entered(c, case)) + event
@@ -178,8 +185,12 @@ def test_a_deadline_that_somebody_entered_is_told_and_its_case_is_looked_after(
     assert set(addresses) == {DESK}
     assert len(set(written)) == len(written)
     due = format_instant(begun + timedelta(hours=24))
-    assert any(f"act by {due} in case {case[:16]}" in text for text in written)
+    expected = f"act by {due} in case {case[:16]}"
+    assert any(expected in text for text in written)
     assert "is not looked after" not in caplog.text
+    assert tell(federation, mail) == len(written) == len(box.messages)
+    mailed = [email.message_from_string(item).get_payload(decode=True) for item in box.messages]
+    assert any(expected.encode() in text for text in mailed if isinstance(text, bytes))
 
 
 def test_a_host_that_goes_on_and_on_fills_no_mailbox(told: tuple[Federation, str]) -> None:
@@ -234,3 +245,93 @@ def test_a_webhook_never_reaches_what_lies_behind_the_wall(
     assert (state, attempts) == ("waiting", 1)
     assert reason.startswith("AddressDenied") or reason == "the node has no mail server"
     assert "secret" not in reason
+
+
+def add(federation: Federation, matter: str, address: str) -> None:
+    notice = Notice(matter, address, "something is due")
+    federation["lab-a"].run(lambda c: rows.add(c, notice, federation.clock.at))
+
+
+def test_of_what_a_webhook_answers_nothing_is_read_but_the_status(
+    told: tuple[Federation, str],
+) -> None:
+    federation, _ = told
+
+    async def go() -> None:
+        async with listening(endless(b"x" * 65_536)) as there:
+            add(federation, "matter", there.url)
+            async with asyncio.timeout(LIMIT_S):
+                await Teller(federation["lab-a"], allow_private=True).once()
+
+    asyncio.run(go())
+    assert states(federation) == [("waiting", 1, "answered 500")]
+
+
+def test_a_webhook_that_does_not_answer_holds_no_other_address(
+    told: tuple[Federation, str],
+) -> None:
+    federation, _ = told
+
+    async def go() -> None:
+        bound, called = asyncio.timeout(None), asyncio.Event()
+        bounds = iter([bound, asyncio.timeout(LIMIT_S)])
+
+        async def silent(_: asyncio.StreamWriter) -> None:
+            await called.wait()
+            bound.reschedule(asyncio.get_running_loop().time())
+            await asyncio.Event().wait()
+
+        async def quick(writer: asyncio.StreamWriter) -> None:
+            called.set()
+            await plain("204 No Content")(writer)
+
+        async with listening(silent) as slow, listening(quick) as other:
+            for matter, url in (("one", slow.url), ("two", slow.url), ("three", other.url)):
+                add(federation, matter, url)
+            teller = Teller(federation["lab-a"], allow_private=True, bounded=lambda: next(bounds))
+            async with asyncio.timeout(LIMIT_S):
+                assert await teller.once() == 2
+
+    asyncio.run(go())
+    assert states(federation) == [
+        ("waiting", 1, "TimeoutError"),
+        ("waiting", 0, ""),
+        ("sent", 1, ""),
+    ]
+
+
+@dataclass
+class Ticking:
+    """A mail server that says one thing for as long as somebody listens; time flies meanwhile."""
+
+    line: bytes
+    pass_s: float
+    now_s: float = 0.0
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def serve(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            while True:
+                self.now_s += self.pass_s
+                connection.sendall(self.line)
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        (Ticking(b"2", 1), "no whole answer in time"),
+        (Ticking(b"220-wait\r\n", 1), "no whole answer in time"),
+        (Ticking(b"220-wait\r\n", 0), "the mail server says too much"),
+    ],
+)
+def test_a_mail_server_that_never_ends_is_left(server: Ticking, reason: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.serve, args=(listener,))
+        thread.start()
+        mail = Mail("127.0.0.1", listener.getsockname()[1], "node@lab-a.example", starttls=False)
+        with pytest.raises(SMTPServerDisconnected, match=reason):
+            send_mail(mail, Notice("matter", DESK, "text"), server.clock)
+        thread.join()
