@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,15 @@ from .visits import BASE, WORDS, Browser, Site, begun, number_of, report, send_d
 def code_of(browser: Browser) -> str:
     browser.get("/report/abstract")
     return browser.html.split("<strong>Resume code</strong> <code>")[1].split("</code>")[0]
+
+
+def test_the_code_of_a_report_that_was_sent_is_forgotten(open_site: Callable[..., Site]) -> None:
+    browser = begun(open_site(Settings(Path(), url="https://node.example")))
+    browser.get("/report/send")
+    cookies = browser.post("/report/send", go="send").headers.get_list("set-cookie")
+    forgotten = next(item for item in cookies if item.startswith("__Secure-steelyard-draft="))
+    assert "Max-Age=0" in forgotten
+    assert "Secure" in forgotten.replace("__Secure", "")
 
 
 def test_a_report_needs_an_abstract_alone_and_no_account(site: Site) -> None:
@@ -169,6 +179,17 @@ def test_a_body_beyond_every_limit_is_not_read(site: Site) -> None:
     assert browser.post("/report/attachments", files, go="more").status_code == 413
     browser.get("/report/details")
     assert browser.post("/report/details", description="x" * (2 << 20)).status_code == 413
+
+
+def test_an_attachment_is_on_no_disk_before_it_is_sealed(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    browser = begun(site)
+    browser.get("/report/attachments")
+    files = {"attachment": ("a.txt", b"x" * (4 << 20))}
+    assert browser.send("/report/attachments", files, go="more").status_code == 200
+    assert "a.txt" in browser.html
 
 
 def test_attachments_have_limits_together(site: Site) -> None:

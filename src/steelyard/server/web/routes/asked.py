@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from steelyard.server.web.guard import read_body
 from steelyard.server.web.problems import refusal
@@ -128,16 +129,32 @@ def _plain(body: bytes) -> Sent:
     return Sent(_grouped(pairs))
 
 
+class _InMemory(MultiPartParser):
+    """Keeps files where the limit of a body holds them, and no part of them on a disk."""
+
+    spool_max_size = 0  # no size at which a file moves to a disk
+
+
 async def _with_files(request: Request) -> Sent:
     pairs: list[tuple[str, str]] = []
     files: dict[str, Upload] = {}
-    limits = {"max_files": _FILES_LIMIT, "max_fields": _FIELDS_LIMIT}
-    async with request.form(**limits, max_part_size=_PART_LIMIT_BYTES) as form:
-        for name, value in form.multi_items():
-            if not isinstance(value, UploadFile):
-                pairs.append((name, value))
-            elif value.filename:
-                files[name] = Upload(value.filename, await value.read())
+    parser = _InMemory(
+        request.headers,
+        request.stream(),
+        max_files=_FILES_LIMIT,
+        max_fields=_FIELDS_LIMIT,
+        max_part_size=_PART_LIMIT_BYTES,
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise refusal(HTTPStatus.BAD_REQUEST, error.message) from error
+    for name, value in form.multi_items():
+        if not isinstance(value, UploadFile):
+            pairs.append((name, value))
+        elif value.filename:
+            files[name] = Upload(value.filename, await value.read())
+    await form.close()
     return Sent(_grouped(pairs), files)
 
 

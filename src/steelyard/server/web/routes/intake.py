@@ -201,7 +201,7 @@ class Intake:
         self.shell.set_cookie(
             response, _RECEIPT, taken.follow, path=_COOKIE_PATH, seconds=_RECEIPT_S
         )
-        response.delete_cookie(self._cookie(_DRAFT), path=_COOKIE_PATH)
+        self.shell.drop_cookie(response, _DRAFT, path=_COOKIE_PATH)
         return response
 
     def _page(

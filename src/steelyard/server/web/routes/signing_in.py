@@ -145,7 +145,7 @@ class SigningIn:
         """End the session, and forget the cookie."""
         self.shell.node.run(lambda c: people.sign_out(c, asked.visitor.token))
         response = self.shell.done(addresses.SIGN_IN, "signed-out")
-        response.delete_cookie(self.shell.cookie("session"))
+        self.shell.drop_cookie(response, "session")
         return response
 
     def to_provider(self, asked: Asked) -> Response:
