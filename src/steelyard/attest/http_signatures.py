@@ -175,6 +175,20 @@ def verify_request(
     Raises:
         BrokenSeal: not signed by this profile, by another key, or over something else.
     """
+    signed = verify_head(request, fields, keys)
+    if fields["content-digest"] != content_digest(request.body):
+        raise BrokenSeal("the content digest is not that of the body", where="content-digest")
+    return signed
+
+
+def verify_head(
+    request: HttpRequest, fields: Mapping[str, str], keys: Mapping[str, PublicKey]
+) -> SignedRequest:
+    """As `verify_request` before the body is there: who signed the digest that it is to have.
+
+    Raises:
+        BrokenSeal: not signed by this profile, by another key, or over something else.
+    """
     found = _INPUT.fullmatch(fields.get("signature-input", ""))
     signature = _SIGNATURE.fullmatch(fields.get("signature", ""))
     if found is None or signature is None:
@@ -183,10 +197,8 @@ def verify_request(
     key = keys.get(key_id)
     if key is None or key.key_id != key_id:
         raise BrokenSeal(f"signed by key {key_id[:16]}, which is not known here")
-    if fields.get("content-digest") != content_digest(request.body):
-        raise BrokenSeal("the content digest is not that of the body", where="content-digest")
     parameters = found[0].removeprefix(f"{_LABEL}=")
-    base = signature_base(_values(request, fields["content-digest"]), parameters)
+    base = signature_base(_values(request, fields.get("content-digest", "")), parameters)
     key.verify(base64.b64decode(signature[1]), base)
     return SignedRequest(key_id, int(created), nonce)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from sqlalchemy import select
 from steelyard.attest import generate_key
 from steelyard.server.people.tickets import sign_ticket
 from steelyard.server.storage.tables import LINKS, SESSIONS
+from steelyard.server.web import app
+from steelyard.server.web.guard import Limits
 from steelyard.server.web.settings import Settings
 
 from .visits import BASE, Browser, Site, text_of
@@ -227,6 +230,44 @@ def test_cookies_are_for_no_script_and_where_there_is_tls_for_tls_alone(
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert ("Secure" in cookie) is name.startswith("__Host-")
+
+
+def test_a_cookie_that_was_set_for_tls_alone_is_forgotten_so_alone(
+    open_site: Callable[..., Site],
+) -> None:
+    site = open_site(Settings(Path(), url="https://node.example"))
+    ana = site.first()
+    ana.get("/")
+    forgotten = ana.post("/sign-out").headers["set-cookie"]
+    assert forgotten.startswith("__Host-steelyard-session=")
+    assert "Max-Age=0" in forgotten
+    assert "Secure" in forgotten
+
+
+def test_a_form_is_not_read_from_somebody_who_may_not_send_it(site: Site) -> None:
+    site.first()
+    form = {"content-type": "application/x-www-form-urlencoded"}
+
+    def ask(browser: Browser, origin: str = BASE) -> int:
+        endless = (b"x" * 65536 for _ in range(32))
+        headers = {**form, "origin": origin}
+        return browser.client.post("/accounts", content=endless, headers=headers).status_code
+
+    assert ask(site.browser()) == 401
+    assert ask(site.person("viewer")) == 404
+    assert ask(site.person("admin"), "https://evil.example") == 403
+    assert ask(site.person("admin")) == 413
+
+
+def test_strangers_do_not_take_the_room_of_people_who_signed_in(
+    open_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "Limits", partial(Limits, strangers_bytes=2000))
+    site = open_site()
+    ana, stranger = site.first(), site.browser()
+    for browser, path, status in ((stranger, "/sign-in", 503), (ana, "/accounts", 422)):
+        browser.get(path)
+        assert browser.post(path, roles="x" * 3000).status_code == status
 
 
 def test_a_token_that_a_page_elsewhere_made_up_is_no_session(site: Site) -> None:

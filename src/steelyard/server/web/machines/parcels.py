@@ -16,7 +16,7 @@ from steelyard.kernel import canonical_json
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.node.inbox import receive
 from steelyard.server.storage import organizations as cards
-from steelyard.server.web.guard import read_body
+from steelyard.server.web.guard import read_body, vouch
 from steelyard.server.web.problems import refusal
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Parcels:
     async def take_parcel(self, request: Request) -> Response:
         """`POST /inbox`."""
         await asyncio.to_thread(self._signatures.require_known, request.scope)
+        vouch(request.scope)
         body = await read_body(request.receive)
         caller = await asyncio.to_thread(self._signatures.verify, request.scope, body)
         self._per_key.take(caller.key_id)

@@ -16,6 +16,7 @@ from steelyard.attest.http_signatures import (
     HttpRequest,
     ReplayGuard,
     normal_authority,
+    verify_head,
     verify_request,
 )
 from steelyard.kernel.errors import BrokenSeal
@@ -65,15 +66,17 @@ class Signatures:
     _cards: tuple[cards.Known, ...] = ()
 
     def require_known(self, scope: Scope) -> None:
-        """Refuse what claims no key that is known, before its body is read.
+        """Refuse what no known key has signed, before its body is read.
 
         Raises:
             HTTPException: 401, or 421 where the request is for another node.
         """
         fields = self._fields(scope)
         self._require_own(fields)
-        if not any(key in fields.get("signature-input", "") for key in self._keys()):
-            raise _unsigned()
+        try:
+            verify_head(self._request(scope, b""), fields, self._keys())
+        except BrokenSeal as error:
+            raise _unsigned() from error
 
     def verify(self, scope: Scope, body: bytes) -> Caller:
         """Who signed a request.
@@ -84,21 +87,23 @@ class Signatures:
         """
         fields = self._fields(scope)
         self._require_own(fields)
+        keys = self._keys()
+        try:
+            signed = verify_request(self._request(scope, body), fields, keys)
+            self.guard.accept(signed, self.node.now().timestamp())
+        except BrokenSeal as error:
+            raise _unsigned() from error
+        return Caller(signed.key_id, frozenset(self._owners[signed.key_id]))
+
+    def _request(self, scope: Scope, body: bytes) -> HttpRequest:
         parts = urlsplit(self.base)
-        request = HttpRequest(
+        return HttpRequest(
             scope["method"],
             normal_authority(parts.netloc, parts.scheme),
             parts.path + scope["raw_path"].decode("latin-1"),
             scope["query_string"].decode("latin-1"),
             body,
         )
-        keys = self._keys()
-        try:
-            signed = verify_request(request, fields, keys)
-            self.guard.accept(signed, self.node.now().timestamp())
-        except BrokenSeal as error:
-            raise _unsigned() from error
-        return Caller(signed.key_id, frozenset(self._owners[signed.key_id]))
 
     def _require_own(self, fields: Mapping[str, str]) -> None:
         parts = urlsplit(self.base)

@@ -19,6 +19,7 @@ from steelyard.kernel.errors import UnknownName
 from steelyard.server import people
 from steelyard.server.storage import accounts
 from steelyard.server.web import addresses
+from steelyard.server.web.guard import vouch
 from steelyard.server.web.pages import CSRF_FIELD, Context, Problem, problem, render
 from steelyard.server.web.problems import refusal
 from steelyard.server.web.routes.asked import Asked, Sent, read_sent, require_own_origin
@@ -140,6 +141,10 @@ class Shell:
             samesite="lax",
         )
 
+    def drop_cookie(self, response: Response, name: str, *, path: str = "/") -> None:
+        """Have a browser forget it; one that was set for TLS alone is forgotten so alone."""
+        self.set_cookie(response, name, "", path=path, seconds=0)
+
     def cookie(self, name: str, path: str = "/") -> str:
         """The whole name of a cookie; the prefix keeps neighbouring hosts from setting it."""
         if not self.settings.is_secure:
@@ -158,12 +163,26 @@ class Shell:
         async def answer(request: Request) -> Response:
             sent = Sent()
             if request.method == "POST":
-                require_own_origin(request)
+                if await asyncio.to_thread(self._require_welcome, request, permission):
+                    vouch(request.scope)
                 sent = await read_sent(request)
             rules = (permission, keeps)
             return await asyncio.to_thread(self._answer, request, handler, sent, rules)
 
         return answer
+
+    def _require_welcome(self, request: Request, permission: str) -> bool:
+        """Refuse a form before it is read where it cannot be acted on; whether its sender is known.
+
+        Who sends it is asked again once it was read: a session may have ended meanwhile.
+        """
+        require_own_origin(request)
+        visitor = self._asked(request, Sent()).visitor
+        if permission and visitor.account is None:
+            raise refusal(HTTPStatus.UNAUTHORIZED, _SIGN_IN_AGAIN)
+        if permission:
+            people.require(visitor.roles, permission)
+        return visitor.account is not None
 
     def _answer(
         self, request: Request, handler: Handler, sent: Sent, rules: tuple[str, bool]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.unit.server.web.machines.served import Served, problem
 
 from steelyard.disclosure.case import open_card
+from steelyard.disclosure.delivery.parcel import PARCEL_LIMIT_BYTES
 from steelyard.server.node import About, create_identity
 from steelyard.server.node.identity import load_root, rotate_keys
 from steelyard.server.storage import organizations as cards
+from steelyard.server.web import app
+from steelyard.server.web.guard import Limits
 from steelyard.server.web.settings import Quotas
 
 UNSIGNED = (401, "not signed by an organization whose card is here, over this very request")
@@ -40,18 +44,37 @@ def test_an_unsigned_request_is_turned_away(served: Served) -> None:
     assert response.headers["www-authenticate"] == "Signature"
 
 
-def test_a_key_that_is_not_known_is_turned_away_before_the_body_is_read(served: Served) -> None:
+@pytest.mark.parametrize("names", ["itself", "lab"])
+def test_what_no_known_key_signed_is_turned_away_before_its_body_is_read(
+    served: Served, names: str
+) -> None:
     stranger = create_identity(
         served.federation.folder / "stranger", About("Stranger", ("observer",)), served.host.now()
     )
-    body = served.parcel()
-    headers = served.signature("POST", "/inbox", stranger.key, body)
+    headers = served.signature("POST", "/inbox", stranger.key, served.parcel())
+    if names == "lab":
+        known = served.federation["lab"].identity.key.public_key.key_id
+        own = stranger.key.public_key.key_id
+        headers["Signature-Input"] = headers["Signature-Input"].replace(own, known)
 
-    async def cut_off():  # noqa: ANN202
-        yield b"x" * 1000
-        raise AssertionError("the body was read")
+    async def too_large():  # noqa: ANN202
+        for _ in range(1 + PARCEL_LIMIT_BYTES // 1_000_000):
+            yield b"x" * 1_000_000
 
-    assert problem(served.ask("POST", "/inbox", cut_off(), headers=headers)) == UNSIGNED
+    assert problem(served.ask("POST", "/inbox", too_large(), headers=headers)) == UNSIGNED
+
+
+def test_a_parcel_of_a_known_key_takes_no_room_of_strangers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "Limits", partial(Limits, strangers_bytes=100))
+    served = Served(tmp_path)
+    try:
+        parcel = served.parcel()
+        assert served.ask("POST", "/inbox", parcel, by="lab").status_code == 202
+        assert served.ask("POST", "/cards", parcel).status_code == 503
+    finally:
+        served.close()
 
 
 def test_a_request_is_not_taken_twice(served: Served) -> None:
