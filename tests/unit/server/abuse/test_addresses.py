@@ -11,13 +11,17 @@ import gzip
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 import httpx
 import pytest
 from tests.unit.server.node.federation import Federation
 
+from steelyard.server.node import About
 from steelyard.server.node.addresses import AddressDenied, NameUnknown, resolve
+from steelyard.server.node.sending import Sender
 from steelyard.server.node.wire import Reply, Wire
+from steelyard.server.storage import post
 
 from .listening import Answer, Listening, endless, head_of_an_answer, listening, plain
 
@@ -53,6 +57,20 @@ def test_no_address_inside_is_connected_to(url: str) -> None:
 )
 def test_what_was_checked_is_what_is_connected_to(url: str, netloc: str) -> None:
     assert asyncio.run(resolve(url, allow_private=False)).netloc == netloc
+
+
+def test_an_address_inside_is_told_in_the_state_of_the_post(
+    federate: Callable[..., Federation],
+) -> None:
+    roles = {"coord": ("coordinator",), "lab-a": ("developer",)}
+    inside = About("lab-a", roles["lab-a"], endpoint="https://127.0.0.1:9")
+    two = federate(roles, about={"lab-a": inside})
+    two.open("coord", "lab-a")
+    assert asyncio.run(Sender(two["coord"]).once()) == 1
+    with two["coord"].database.reading() as connection:
+        [health] = post.health(connection)
+    assert (health.destination, health.waiting) == (two.id("lab-a"), 1)
+    assert "127.0.0.1 is at 127.0.0.1, which is not public" in health.last_error
 
 
 def deliver(federation: Federation, answer: Answer) -> tuple[Reply, Listening]:

@@ -21,9 +21,10 @@ from steelyard.disclosure.delivery import mark, trace
 from steelyard.disclosure.reproducer.query import Query, sign_query
 from steelyard.disclosure.reproducer.verdict import Verdict
 from steelyard.kernel import format_instant, parse_json_object
-from steelyard.kernel.errors import CannotVerify, NotSatisfied, UnknownName
+from steelyard.kernel.errors import NotSatisfied, UnknownName
 from steelyard.server.node import saying
 from steelyard.server.storage import cases, objects
+from steelyard.server.web.pages.agenda import silent
 
 FOUR = {
     "coord": ("coordinator", "reporter"),
@@ -126,17 +127,22 @@ def test_a_copy_that_leaked_names_its_reader_and_everybody_sees_the_embargo_end(
     sealed = four.run("coord", lambda n, c: saying.put_object(n, c, case, material))
     four.say("coord", case, "note", object=sealed, about=None)
     four.settle()
+    assert {four.chain(name, case).view.states.em for name in FOUR} == {"active"}
     secret, readers = sha256(b"of the coordinator").digest(), [four.id(name) for name in LABS]
-    leaked = mark(TEXT, secret, four.id("lab-b"))
-    traced = trace(leaked, secret, readers, TEXT)
+    copies = {name: mark(TEXT, secret, name) for name in readers}
+    assert len(set(copies.values())) == len(readers)
+    assert {" ".join(copy.split()) for copy in copies.values()} == {" ".join(TEXT.split())}
+    traced = trace(copies[four.id("lab-b")], secret, readers, TEXT)
     assert traced.named == (four.id("lab-b"),)
+    odds = {score.organization: score.probability for score in traced.scores}
+    assert odds[four.id("lab-b")] <= traced.false_accusation
     four.say("coord", case, "world", event="P", evidence="https://leaks.example/1")
     four.settle()
     for name in FOUR:
         view = four.chain(name, case).view
         assert view.states.em == "exited"
         assert view.payloads[str(sealed["id"])].tier == "h3"
-    with pytest.raises((NotSatisfied, CannotVerify)):
+    with pytest.raises(NotSatisfied, match="embargo"):
         four.say("coord", case, "propose", until=until, text="Again.")
 
 
@@ -145,13 +151,18 @@ def test_a_host_that_takes_and_orders_nothing_is_seen_by_what_waits(
 ) -> None:
     four.say("lab-a", case, "emergency", facts="heard by nobody", told=[])
     with four.without("coord"):
-        for _ in range(3):
-            four.round()
+        # The host acknowledges what it is sent, and does nothing with it.
+        four.drop("lab-a")
         own = four.open("lab-a", "lab-b")
         four.settle_among("lab-a", "lab-b")
         assert four.head("lab-b", own) == four.head("lab-a", own)
-    assert four.chain("lab-b", case).size == 4
-    four.settle()
-    assert [item.facts for item in four.chain("lab-b", case).view.emergencies] == [
-        "heard by nobody"
-    ]
+    view = four.chain("lab-a", case).view
+    assert (view.size, view.emergencies) == (4, ())
+    with four["lab-a"].database.reading() as connection:
+        [waiting] = cases.pending(connection, case)
+    assert waiting.refused == ""
+    days = timedelta(days=view.policy.silent_days)
+    assert list(silent(view, four.id("lab-a"), view.ordered + days - timedelta(seconds=1))) == []
+    for name in ("lab-a", "lab-b"):
+        first, *_ = silent(view, four.id(name), view.ordered + days)
+        assert f"has ordered nothing for {days.days} d" in first.text

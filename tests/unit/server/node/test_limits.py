@@ -7,6 +7,7 @@ from datetime import timedelta
 from secrets import token_bytes
 
 import pytest
+from tests.unit.disclosure.delivery.test_sealed_object import dropped, parts_of, rebuilt
 
 from steelyard.disclosure.case.checkpoint import cosigned_by
 from steelyard.disclosure.delivery.outbox import Outgoing
@@ -82,10 +83,15 @@ def test_an_object_is_not_taken_from_its_case_nor_from_a_reader(
     sealed = seal_object(b"x", media_type="text/plain", recipients=readers, random=token_bytes)
     assert bring(five, case, sealed) == ""
     assert "belongs to another case" in bring(five, ELSEWHERE, sealed)
+    header, body = parts_of(sealed)
+    dropped(header)
+    narrower = rebuilt(header, body)
+    assert object_id(narrower) == object_id(sealed)
+    assert "this copy has lost a reader" in bring(five, case, narrower)
     with five["lab-b"].database.reading() as connection:
         stored = objects.find(connection, object_id(sealed))
     assert stored is not None
-    assert stored.case == case
+    assert (stored.case, stored.sealed) == (case, sealed)
 
 
 def test_a_stranger_fills_no_disk_with_cases(five: Federation) -> None:
