@@ -15,7 +15,7 @@ from steelyard.disclosure.case.checkpoint import (
     sign_checkpoint,
 )
 from steelyard.disclosure.case.entry import Entry
-from steelyard.disclosure.case.event import Draft, Event, case_id, open_event, sign_event
+from steelyard.disclosure.case.event import Draft, Event, case_id, sign_event
 from steelyard.disclosure.case.organization import Card, open_card, sign_card
 from steelyard.disclosure.case.view import View
 
@@ -34,7 +34,6 @@ __all__ = [
     "cosign",
     "open_card",
     "open_checkpoint",
-    "open_event",
     "replay",
     "sign_card",
     "sign_checkpoint",

@@ -19,7 +19,7 @@ from steelyard.kernel import digest_json, format_instant, read_base64, sha256_he
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from steelyard.attest import PrivateKey, PublicKey
@@ -163,28 +163,18 @@ class Claim:
         return self.event
 
 
-def open_event(envelope: bytes, keys_of: Callable[[Event], Mapping[str, PublicKey]]) -> Event:
-    """An event that a key of its author signed.
-
-    Args:
-        envelope: The signed event.
-        keys_of: Keys that speak for the author of an event, by key id.
-
-    Raises:
-        BrokenSeal: another key, kind or subject, or another spelling of the envelope.
-        MalformedEvidence: a field or body that its kind does not allow.
-    """
-    claim = read_claim(envelope)
-    return claim.verified(keys_of(claim.event))
-
-
 def claimed_event(envelope: bytes) -> Event:
-    """What an envelope says, well formed but signed by nobody knows whom; see `open_event`."""
+    """What an envelope says, signed by nobody knows whom; errors as for `read_claim`."""
     return read_claim(envelope).event
 
 
 def read_claim(envelope: bytes) -> Claim:
-    """What an envelope says, with the signature that would prove it; errors as for `open_event`."""
+    """What an envelope says, with the signature that would prove it.
+
+    Raises:
+        BrokenSeal: another kind or subject, or another spelling of the envelope.
+        MalformedEvidence: a field or body that its kind does not allow.
+    """
     if len(envelope) > EVENT_LIMIT_BYTES:
         message = f"an event has at most {EVENT_LIMIT_BYTES} bytes, found {len(envelope)}"
         raise MalformedEvidence(message, where=EVENT_KIND)

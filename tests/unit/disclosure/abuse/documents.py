@@ -21,7 +21,7 @@ from steelyard.attest.signed_note import read_note
 from steelyard.disclosure.advisory.reading import read_advisory
 from steelyard.disclosure.case import open_card
 from steelyard.disclosure.case.checkpoint import open_checkpoint, sign_checkpoint
-from steelyard.disclosure.case.event import open_event, read_claim
+from steelyard.disclosure.case.event import read_claim
 from steelyard.disclosure.case.fault import Evidence, verify_fault, write_linked
 from steelyard.disclosure.case.findings import find, write_update
 from steelyard.disclosure.deadlines.facts import read_facts
@@ -93,7 +93,7 @@ def _of_cases() -> dict[str, Format]:
     fields = sign_request(request, hub.key, created=created, nonce=bytes(16))
     return {
         "card": Format(birch.envelope, open_card, birch.root),
-        "event": Format(event, lambda data: open_event(data, lambda _event: keys), hub.key),
+        "event": Format(event, lambda data: read_claim(data).verified(keys), hub.key),
         "claim": Format(event, read_claim, hub.key),
         "note": Format(note, read_note, is_json=False),
         "checkpoint": Format(

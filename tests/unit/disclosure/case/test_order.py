@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from steelyard.attest import Statement, Subject, generate_key, predicate_type, sign_statement
-from steelyard.disclosure.case import Chain, Entry, case_id, open_event, sign_event
-from steelyard.disclosure.case.event import EVENT_KIND, FIRST, claimed_event
+from steelyard.disclosure.case import Chain, Entry, case_id, sign_event
+from steelyard.disclosure.case.event import EVENT_KIND, FIRST, claimed_event, read_claim
 from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence, NotSatisfied, SteelyardError
 
@@ -327,10 +327,10 @@ def test_an_event_is_opened_with_the_keys_of_its_author_alone() -> None:
     scene = small_case()
     envelope = envelope_of(scene)
     own, other = scene["birch"].key.public_key, generate_key().public_key
-    assert open_event(envelope, lambda _: {own.key_id: own}).kind == "leave"
+    assert read_claim(envelope).verified({own.key_id: own}).kind == "leave"
     for keys in ({}, {other.key_id: other}, {own.key_id: other}):
         with pytest.raises(BrokenSeal):
-            open_event(envelope, lambda _, keys=keys: keys)
+            read_claim(envelope).verified(keys)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from steelyard.disclosure.case import (
     Entry,
     open_card,
     open_checkpoint,
-    open_event,
     replay,
 )
+from steelyard.disclosure.case.event import read_claim
 from steelyard.kernel import exact_instant
 from steelyard.kernel.errors import SteelyardError
 
@@ -31,7 +31,7 @@ def found(vector: dict[str, Any]) -> dict[str, Any]:
         return {"organization": open_card(vector["text"].encode()).organization}
     if vector["what"] == "event":
         keys = open_card(vector["card"].encode()).keys_at(NOW)
-        event = open_event(vector["text"].encode(), lambda _: keys)
+        event = read_claim(vector["text"].encode()).verified(keys)
         return {"kind": event.kind, "author": event.author}
     if vector["what"] == "checkpoint":
         keys = open_card(vector["card"].encode()).keys_at(NOW)
