@@ -160,3 +160,18 @@ def test_every_schema_of_a_printed_document_is_known() -> None:
     named = set(re.findall(r"spec/([\w-]+)\.schema\.json", text))
     assert named <= set(schema_names())
     assert {"evidence-summary", "gate-decision", "targets", "release-summary"} <= named
+
+
+def test_every_row_of_the_table_of_abuse_names_tests_that_exist() -> None:
+    text = (REFERENCE / "disclosure-abuse.md").read_text("utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert {len(row) for row in rows} == {5}
+    items = {row[0] for row in rows[1:]}
+    assert {"Spam", "Embargo breach", "Database loss and restore"} <= items
+    for item, *_, tests in rows[1:]:
+        named = re.findall(r"`([^`\s]+\.py)::(test_\w+)`", tests)
+        assert named, item
+        assert " ".join(f"`{file}::{name}`" for file, name in named) == tests, item
+        for file, name in named:
+            source = (ROOT / "tests" / "unit" / file).read_text("utf-8")
+            assert f"\ndef {name}(" in source, f"{item}: {file}::{name}"
