@@ -225,6 +225,7 @@ def test_anybody_has_a_quota_and_a_polite_answer(open_site: Callable[..., Site])
         browser.get("/report/send")
         answer = browser.send("/report/send", go="send")
         assert answer.status_code == expected, address
+    assert "too many for now; the next can come in " in text_of(answer.text).casefold()
     assert "saved under its resume code" in text_of(answer.text)
     wait_s = int(answer.headers["retry-after"])
     assert 0 < wait_s <= 86_400 // 3 + 1
@@ -252,6 +253,13 @@ def test_a_restart_gives_nobody_a_fresh_start(open_site: Callable[..., Site]) ->
         names = connection.execute(sql("SELECT name FROM buckets")).scalars().all()
     assert any(name.startswith("report ") for name in names)
     assert not any("198.51.100.1" in name for name in names)
+    site.close()
+    again = Site(site.settings.folder, site.settings)
+    for address, expected in (("198.51.100.1", 429), ("198.51.100.2", 200)):
+        browser = begun(again, address)
+        browser.get("/report/send")
+        assert browser.send("/report/send", go="send").status_code == expected
+    again.close()
 
 
 def test_messages_go_both_ways_and_are_limited(site: Site) -> None:
