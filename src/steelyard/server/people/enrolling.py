@@ -1,7 +1,8 @@
 """Accounts: the first one, further ones, their keys, and those that a provider vouches for.
 
-Decides that somebody who manages accounts is always left, that a changed account signs in anew,
-and that a provider's roles are those of the last time it was asked.
+Decides that somebody who manages accounts by a key is always left, as a provider can take a role
+away at any time; that a changed account signs in anew; and that a provider's roles are those of
+the last time it was asked.
 """
 
 from __future__ import annotations
@@ -138,14 +139,28 @@ def change(
         UsageError: roles that are none.
         NotSatisfied: nobody would be left to manage accounts.
     """
-    known = _existing(connection, account)
-    after = replace(known, roles=_roles(roles), disabled=disabled)
-    rest = [item for item in accounts.all_accounts(connection) if item.id != account]
-    if not any(FIRST in item.roles and not item.disabled for item in (*rest, after)):
-        raise NotSatisfied("nobody would be left to manage accounts", hint="name another admin")
+    after = replace(_existing(connection, account), roles=_roles(roles), disabled=disabled)
+    if FIRST not in after.roles or disabled:
+        _require_another_keeper(connection, account)
     accounts.change_account(connection, after)
     accounts.drop_sessions(connection, account)
     return after
+
+
+def remove_key(connection: Connection, account: str, key: str) -> None:
+    """Take a key away from an account; its sessions end.
+
+    Raises:
+        UnknownName: no such key of it.
+        NotSatisfied: nobody would be left to manage accounts.
+    """
+    known = accounts.keys_by_account(connection).get(account, [])
+    if key not in known:
+        raise UnknownName("no such key")
+    if len(known) == 1:
+        _require_another_keeper(connection, account)
+    accounts.drop_key(connection, key)
+    accounts.drop_sessions(connection, account)
 
 
 def vouched(
@@ -180,6 +195,25 @@ def mapped_roles(claims: Mapping[str, Any], claim: str, roles: Mapping[str, str]
     value = claims.get(claim)
     values = cast("list[Any]", value) if isinstance(value, list) else [value]
     return frozenset(roles[item] for item in values if isinstance(item, str) and item in roles)
+
+
+def _require_another_keeper(connection: Connection, account: str) -> None:
+    """Refuse what takes an account from those who manage accounts by a key, where it is the last.
+
+    One that a provider vouches for is none of them: its roles are the provider's to take away.
+    """
+    keys = accounts.keys_by_account(connection)
+    vouched_for = accounts.accounts_with_identity(connection)
+    keepers = {
+        item.id
+        for item in accounts.all_accounts(connection)
+        if FIRST in item.roles and not item.disabled and item.id in keys
+    } - vouched_for
+    if keepers == {account}:
+        raise NotSatisfied(
+            "nobody would be left to manage accounts by a key",
+            hint="give another account the role admin, and a key",
+        )
 
 
 def _existing(connection: Connection, account: str) -> Account:

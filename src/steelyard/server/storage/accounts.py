@@ -184,6 +184,11 @@ def add_identity(connection: Connection, issuer: str, subject: str, account: str
     connection.execute(insert(IDENTITIES), row)
 
 
+def accounts_with_identity(connection: Connection) -> frozenset[str]:
+    """Accounts that a provider vouches for."""
+    return frozenset(connection.execute(select(IDENTITIES.c.account)).scalars())
+
+
 def add_session(connection: Connection, token: str, account: str, at: datetime) -> None:
     """Keep a session under the digest of its token."""
     row = {

@@ -14,7 +14,6 @@ from steelyard.server.web import addresses
 from steelyard.server.web.pages import Problem, accounts
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
     from starlette.responses import Response
     from starlette.routing import Route
 
@@ -90,7 +89,12 @@ class Accounts:
     def remove(self, asked: Asked) -> Response:
         """Remove a key; whoever signed in with it signs in anew."""
         account, key = asked.parts["account"], asked.value("key")
-        self.shell.node.run(lambda connection: _remove(connection, account, key))
+        try:
+            self.shell.node.run(lambda c: enrolling.remove_key(c, account, key))
+        except UnknownName:
+            raise
+        except SteelyardError as error:
+            return self.show_one(asked, Problem(error.message, error.hint))
         return self.shell.done(addresses.account(account), "account")
 
     def _linked(self, asked: Asked, account: str) -> Response:
@@ -110,11 +114,3 @@ class Accounts:
             raise UnknownName("no such account")
         until = node.now() + _LINK_FOR if link else None
         return accounts.present_one(found, keys.get(account, ()), node.now(), link, until)
-
-
-def _remove(connection: Connection, account: str, key: str) -> None:
-    known = rows.find_key(connection, key)
-    if known is None or known[0] != account:
-        raise UnknownName("no such key")
-    rows.drop_key(connection, key)
-    rows.drop_sessions(connection, account)
