@@ -30,6 +30,7 @@ _INPUT: Final = re.compile(
     + r';created=([1-9][0-9]{0,11});nonce="([0-9a-f]{32})";keyid="([0-9a-f]{64})";alg="ed25519"'
 )
 _SIGNATURE: Final = re.compile(re.escape(f"{_LABEL}=:") + r"([A-Za-z0-9+/]{86}==):")
+_DIGEST: Final = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:")
 _NONCE_LIMIT: Final = 1_000_000
 _OWN_PORTS: Final = {"http": 80, "https": 443}
 
@@ -197,8 +198,11 @@ def verify_head(
     key = keys.get(key_id)
     if key is None or key.key_id != key_id:
         raise BrokenSeal(f"signed by key {key_id[:16]}, which is not known here")
+    digest = fields.get("content-digest", "")
+    if _DIGEST.fullmatch(digest) is None:
+        raise BrokenSeal("no content digest by SHA-256", where="content-digest")
     parameters = found[0].removeprefix(f"{_LABEL}=")
-    base = signature_base(_values(request, fields.get("content-digest", "")), parameters)
+    base = signature_base(_values(request, digest), parameters)
     key.verify(base64.b64decode(signature[1]), base)
     return SignedRequest(key_id, int(created), nonce)
 

@@ -91,6 +91,12 @@ def test_another_body_is_refused() -> None:
         verify_request(replace(REQUEST, body=b"other"), signed(), KEYS)
 
 
+@pytest.mark.parametrize("digest", ["", "sha-512=:AAAA:", "sha-256=:\ud800:", "sha-256=:AAAA:\n"])
+def test_what_is_no_digest_of_a_body_is_refused_before_the_signature(digest: str) -> None:
+    with pytest.raises(BrokenSeal, match="no content digest by SHA-256"):
+        verify_request(REQUEST, {**signed(), "content-digest": digest}, KEYS)
+
+
 def test_an_unknown_key_is_refused_and_a_borrowed_id_does_not_help() -> None:
     with pytest.raises(BrokenSeal, match="which is not known here"):
         verify_request(REQUEST, signed(key=OTHER), KEYS)
