@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from steelyard.disclosure.case.event import FIRST
 from steelyard.disclosure.case.growing import Grown
 from steelyard.kernel.errors import NotSatisfied
 
@@ -61,7 +62,7 @@ class Member:
     joined: datetime
     answer_by: datetime | None
     sequence: int = 0
-    previous: str = "0" * 64
+    previous: str = FIRST
     heard: datetime | None = None
     left: bool = False
     objects: int = 0

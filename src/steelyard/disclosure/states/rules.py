@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from steelyard.disclosure.states.machines import transition
-from steelyard.disclosure.states.standing import IN_FORCE
+from steelyard.disclosure.states.standing import IN_FORCE, TALKS
 from steelyard.disclosure.states.tables import load_tables
 from steelyard.kernel.errors import NotSatisfied
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from steelyard.disclosure.states.model import Consequence, Guard, Scope
     from steelyard.disclosure.states.standing import Case
-
-_TALKS = ("proposed", "revise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class _Run:
         for row in load_tables().consequences:
             if (row.machine, row.event) == (machine, event) and before in row.source_states:
                 self._follow(row, owner)
-        if machine == "EM" and self.case.em not in _TALKS:
+        if machine == "EM" and self.case.em not in TALKS:
             self.case = replace(self.case, proposer="")
 
     def _follow(self, row: Consequence, owner: str) -> None:

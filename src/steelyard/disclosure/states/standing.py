@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IN_FORCE = ("active", "revise")
+"""States of EM with terms in force."""
+TALKS = ("proposed", "revise")
+"""States of EM with terms on the table."""
 _HAS_ACCEPTED = ("accepted", "deferred", "closed")
 
 
@@ -115,11 +118,11 @@ def impossible(case: Case) -> tuple[str, ...]:
 def _world_and_embargo(case: Case) -> Iterator[str]:
     if case.em in IN_FORCE and {"P", "X"} & set(case.pxa):
         yield f"EM {case.em} although {case.pxa}: publication shall end the embargo"
-    if case.em in {"proposed", "revise"} and case.pxa != "pxa":
+    if case.em in TALKS and case.pxa != "pxa":
         yield f"EM {case.em} although {case.pxa}: nothing is negotiated any more"
     if "X" in case.pxa and "P" not in case.pxa:
         yield f"PXA {case.pxa}: a public exploit makes the flaw public"
-    if bool(case.proposer) != (case.em in {"proposed", "revise"}):
+    if bool(case.proposer) != (case.em in TALKS):
         yield f"EM {case.em} with proposer {case.proposer!r}"
 
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 from steelyard.disclosure.case.bodies import PARTICIPANT_LIMIT
 from steelyard.disclosure.case.organization import card_from_json, require_later
 from steelyard.disclosure.case.view import Member
-from steelyard.disclosure.states.standing import IN_FORCE, Participant, finder, observer, vendor
+from steelyard.disclosure.states.standing import (
+    IN_FORCE,
+    TALKS,
+    Participant,
+    finder,
+    observer,
+    vendor,
+)
 from steelyard.kernel import exact_instant
 from steelyard.kernel.errors import NotSatisfied
 
@@ -24,7 +31,6 @@ if TYPE_CHECKING:
 
 _MAKES_FIXES = frozenset({"developer", "open-weight-developer"})
 _TRUSTED = frozenset({"coordinator", "adjudicator"})
-_TALKS = ("proposed", "revise")
 
 
 def participant(organization: str, roles: Collection[str], *, open_weights: bool) -> Participant:
@@ -100,7 +106,7 @@ def leave(step: Step) -> None:
     consent = step.view.states.participant(step.author).pec
     if consent == "signatory":
         step.move("PEC", "withdraw")
-    elif step.view.states.em in _TALKS and step.view.states.proposer == step.author:
+    elif step.view.states.em in TALKS and step.view.states.proposer == step.author:
         # Without consent of its own, somebody may only have proposed other terms.
         step.move(*(("EM", "reject") if consent == "declined" else ("PEC", "decline")))
     step.view = step.view.with_member(step.author, replace(step.member, left=True))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from steelyard.disclosure.states.rules import Act, Effect, apply
+from steelyard.disclosure.states.standing import TALKS
 from steelyard.kernel.errors import NotSatisfied
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from steelyard.disclosure.case.event import Event
     from steelyard.disclosure.case.view import Member, View
     from steelyard.disclosure.states.rules import Advice, Outcome
-
-_TALKS = ("proposed", "revise")
 
 
 @dataclass(slots=True)
@@ -78,7 +77,7 @@ class Step:
         """Take over what moved; terms that are no longer talked about leave the table."""
         self.effects += outcome.effects
         self.advice += outcome.advice
-        table = self.view.table if outcome.case.em in _TALKS else None
+        table = self.view.table if outcome.case.em in TALKS else None
         self.set(states=outcome.case, table=table)
 
     def note(self, organization: str, handle: str, event: str, before: str, after: str) -> None:
