@@ -57,7 +57,7 @@ class Grown(Mapping[K, V], Generic[K, V]):
 
     def _with(self, key: K, bucket: _Bucket[K, V]) -> Grown[K, V]:
         index = hash(key) % _BUCKETS
-        grown = Grown[K, V]()
+        grown: Grown[K, V] = Grown()
         grown._buckets = (*self._buckets[:index], bucket, *self._buckets[index + 1 :])
         grown._next = self._next + 1
         return grown

@@ -151,8 +151,8 @@ def add_entries(connection: Connection, added: Sequence[tuple[View, Ordered]]) -
             )
         else:
             moved[view.case] = {"key": view.case, **stands}
-    for row in moved.values():
-        connection.execute(_MOVE_CASE, row)
+    if moved:
+        connection.execute(_MOVE_CASE, list(moved.values()))
 
 
 def _entry_row(case: str, ordered: Ordered) -> dict[str, Any]:

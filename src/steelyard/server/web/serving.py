@@ -10,7 +10,6 @@ import logging
 import signal
 import socket
 import ssl
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,7 @@ from steelyard.kernel.errors import ConfigurationError, UsageError
 from steelyard.server.web.app import make_app
 from steelyard.server.web.connections import HEADER_LIMIT_BYTES, Doors, protocol
 from steelyard.server.web.guard import ACCESS, FAILURES
+from steelyard.server.web.pauses import short_pauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,13 +55,10 @@ def serve(node: Node, settings: Settings, on_ready: Callable[[int], None]) -> No
         raise
     # The server raises the signal again when it has stopped; here it has done its work by then.
     before = {sig: signal.signal(sig, _stopped) for sig in (signal.SIGTERM, signal.SIGINT)}
-    # A switch of threads costs the event loop up to this long whenever the other one computes.
-    interval_s = sys.getswitchinterval()
-    sys.setswitchinterval(0.001)
     try:
-        server.run(sockets=[listening])
+        with short_pauses():
+            server.run(sockets=[listening])
     finally:
-        sys.setswitchinterval(interval_s)
         for sig, handler in before.items():
             signal.signal(sig, handler)
         listening.close()
