@@ -8,13 +8,16 @@ from datetime import timedelta
 import pytest
 
 from steelyard.attest import PublicKey
+from steelyard.attest.signed_note import cosign_note, read_note
 from steelyard.disclosure.case.fault import Evidence, verify_fault, write_linked
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
 from steelyard.server.node import following
+from steelyard.server.node.faults import believe_fault
 from steelyard.server.storage import cases
 
 from .federation import Federation
 from .hostile import Forger
+from .test_rotation import rotate
 
 VICTIMS = ("lab-a", "lab-b", "lab-c")
 
@@ -151,6 +154,35 @@ def test_a_forbidden_event_is_kept_with_the_note_that_signs_it(five: Federation,
     assert five.faults("lab-a") == [("coord", "forbidden")]
     assert five.chain("lab-a", case).size == 5
     assert five.head("lab-a", case) == forged.entries[4].hash
+
+
+def test_proof_of_a_forbidden_event_holds_the_host_s_signatures_alone(
+    five: Federation, case: str
+) -> None:
+    forged = Forger(five, "coord", case).begin()
+    forged.say("fix", event="F", note="a coordinator makes no fix")
+    note, other = forged.note(), five["lab-b"]
+    worn = cosign_note(read_note(note), other.organization, other.identity.key, at=5).to_bytes()
+    assert "had to be refused" in forged.send("lab-a", 4, worn)
+    assert five.faults("lab-a") == [("coord", "forbidden")]
+    assert evidence(five, "lab-a").first == note
+
+
+def test_what_a_revoked_key_signed_proves_nothing(five: Federation, case: str) -> None:
+    """Somebody else may have it, and it says nothing of when it signed."""
+    one, other = two_histories(five, case)
+    culprit, shown = five.id("coord"), (one.note(), other.note())
+
+    def believe(name: str) -> None:
+        five.run(name, lambda n, c: believe_fault(n, c, case, culprit, shown))
+
+    believe("lab-b")
+    assert five.faults("lab-b") == [("coord", "fork")]
+    rotate(five, "coord", revoke=True)
+    five.settle()
+    with pytest.raises(BrokenSeal, match="with a key of its own"):
+        believe("lab-a")
+    assert five.faults("lab-a") == []
 
 
 def test_entries_out_of_order_or_bent_are_refused(five: Federation, case: str) -> None:
