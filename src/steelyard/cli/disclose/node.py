@@ -102,19 +102,20 @@ def rotate(
         bool, typer.Option("--revoke", help="The old signing key is in wrong hands.")
     ] = False,
 ) -> None:
-    """Make new keys; every case hears of the new card."""
+    """Make new keys; every case hears of the new card, and a running server speaks with them."""
     require_server()
     from steelyard.attest import load_private_key
-    from steelyard.kernel import utc_now
-    from steelyard.server.node.identity import load_root, rotate_keys
-    from steelyard.server.node.rotation import announce_card
+    from steelyard.server.node import rotation
+    from steelyard.server.node.identity import load_root
 
     key = load_private_key(root) if root else load_root(node)
-    identity = rotate_keys(node, key, utc_now(), revoke=revoke)
     with opened(node) as here:
-        count = here.run(lambda connection: announce_card(here, connection))
-    write(identity.card.digest)
-    say(f"card {identity.card.sequence}, told in {count} cases")
+        count = here.run(
+            lambda connection: rotation.rotate(here, connection, node, key, revoke=revoke)
+        )
+        card = here.identity.card
+    write(card.digest)
+    say(f"card {card.sequence}, told in {count} cases")
 
 
 @cards.command()

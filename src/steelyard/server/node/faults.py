@@ -6,7 +6,7 @@ Decides which keys and which notes count against a host; what proof is, is decid
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.checkpoint import open_checkpoint
 from steelyard.disclosure.case.fault import Evidence, prove_fork, verify_fault
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
     from steelyard.server.node.node import Node
 
-_NOTES = 64
+FORBIDDEN: Final = "forbidden"
+"""An entry that had to be refused: everybody in the case sees it, so it is shown to nobody."""
+_NOTES: Final = 64
 
 
 def keep_fault(node: Node, connection: Connection, chain: Chain, fault: Fault) -> None:
@@ -33,11 +35,24 @@ def keep_fault(node: Node, connection: Connection, chain: Chain, fault: Fault) -
     new = cases.add_fault(connection, chain.case, fault, node.now(), most=node.limits.faults)
     if not new:
         return
-    body: JsonObject = {"kind": fault.kind, "culprit": fault.host}
-    letter = Letter(FAULT, chain.case, body, (fault.first, fault.second))
+    letter = _letter(chain.case, fault.kind, fault.host, (fault.first, fault.second))
     for name, member in chain.view.members.items():
         if name not in {node.organization, fault.host} and not member.left:
             offer_to(node, connection, member.card, letter)
+
+
+def show_again(node: Node, connection: Connection, chain: Chain, to: str) -> None:
+    """Show a participant what is kept against hosts, as a letter that did so is lost."""
+    card = chain.view.member(to).card
+    for row in cases.faults(connection, chain.case):
+        if row.kind != FORBIDDEN and row.culprit != to:
+            letter = _letter(row.case, row.kind, row.culprit, (row.first, row.second))
+            offer_to(node, connection, card, letter)
+
+
+def _letter(case: str, kind: str, culprit: str, shown: tuple[bytes, bytes]) -> Letter:
+    body: JsonObject = {"kind": kind, "culprit": culprit}
+    return Letter(FAULT, case, body, shown)
 
 
 def believe_fault(

@@ -19,7 +19,7 @@ from steelyard.disclosure.case.organization import card_from_json
 from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, NotSatisfied
 from steelyard.server.node import limits, ownership, recovering, saying, witnessing
-from steelyard.server.node.faults import accuse, open_note
+from steelyard.server.node.faults import FORBIDDEN, accuse, open_note
 from steelyard.server.node.letters import FETCH, read_entries, write_entries
 from steelyard.server.node.posting import Letter, offer_to
 from steelyard.server.storage import cases, early, followers
@@ -190,7 +190,7 @@ def _keep_forbidden(
     if _is_signed_end(chain, fresh, note):
         shown = open_note(chain, note)
         text = f"ordered an event that it had to refuse, at entry {chain.size}"
-        fault = Fault("forbidden", shown.host, text, shown.proof, write_entries(fresh))
+        fault = Fault(FORBIDDEN, shown.host, text, shown.proof, write_entries(fresh))
         cases.add_fault(connection, chain.case, fault, node.now(), most=node.limits.faults)
         witnessing.tell(node, connection, chain, shown)
 

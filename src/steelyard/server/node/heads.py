@@ -1,19 +1,22 @@
-"""What a node says that it holds of a case, with the checkpoint that it has cosigned last.
+"""What a node says that it holds of a case.
 
 Decides that each such word says no less than the one before, as only the latest waits for a
-destination: without its cosignature, one that was on its way would be lost to it.
+destination: one that takes the place of another brings the checkpoint that was cosigned last.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from steelyard.server.node.faults import agreeing, notes_of
 from steelyard.server.node.letters import HEAD
 from steelyard.server.node.posting import Letter, offer_to
-from steelyard.server.storage import cases
+from steelyard.server.storage import cases, post
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
     from steelyard.disclosure.case import CaseCheckpoint, Chain
@@ -27,11 +30,18 @@ def say_what_is_held(node: Node, connection: Connection, chain: Chain) -> None:
     """Tell the host how much of a case is held, so that it sends what is missing."""
     body: JsonObject = {"size": chain.size, "head": chain.head}
     host = chain.view.members[chain.view.host].card
-    latest = cases.latest_notes(connection, chain.case, count=_LATEST)
-    agreed = agreeing(chain, notes_of(chain, chain.view.host, latest))
-    own = next((item.note for item in agreed if is_cosigned(item, node.organization)), None)
-    attached = () if own is None else (own,)
+    # Never but then: a host that signed something else would ask again for what is held.
+    replaces = post.under_way(connection, host.organization, HEAD, chain.case) > 0
+    attached = tuple(islice(_cosigned(node, connection, chain), 1)) if replaces else ()
     offer_to(node, connection, host, Letter(HEAD, chain.case, body, attached))
+
+
+def _cosigned(node: Node, connection: Connection, chain: Chain) -> Iterator[bytes]:
+    """Checkpoints of the host that this node has cosigned and that agree, the largest first."""
+    latest = cases.latest_notes(connection, chain.case, count=_LATEST)
+    for item in agreeing(chain, notes_of(chain, chain.view.host, latest)):
+        if is_cosigned(item, node.organization):
+            yield item.note
 
 
 def is_cosigned(note: CaseCheckpoint, organization: str) -> bool:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 CARD_LIMIT_BYTES: Final = 256 * 1024
 _KEYS: Final = "keys"
-_CARD: Final = "card.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def create_identity(folder: Path, about: About, at: datetime) -> Identity:
     save_key(root, keys / "root.key")
     save_key(key, keys / "signing-1.key")
     save_identity(identity, keys / "encryption-1.key")
-    write_atomically(folder / _CARD, envelope)
+    write_atomically(card_path(folder), envelope)
     return load_identity_of(folder)
 
 
@@ -106,11 +105,11 @@ def load_identity_of(folder: Path) -> Identity:
         ConfigurationError: there is none, or its key is not named by its card.
         MalformedEvidence, BrokenSeal: the card is damaged.
     """
-    if not (folder / _CARD).exists():
+    if not card_path(folder).exists():
         raise ConfigurationError(
             "no node is here", where=str(folder), hint="steelyard serve --init makes one"
         )
-    card = open_card(read_bytes(folder / _CARD, limit_bytes=CARD_LIMIT_BYTES))
+    card = open_card(read_bytes(card_path(folder), limit_bytes=CARD_LIMIT_BYTES))
     key = load_private_key(_latest(folder, "signing")[-1])
     named = [item.key.key_id for item in card.keys if not item.revoked]
     if key.public_key.key_id not in named:
@@ -146,8 +145,13 @@ def rotate_keys(folder: Path, root: PrivateKey, at: datetime, *, revoke: bool) -
     number = before.card.sequence + 1
     save_key(key, folder / _KEYS / f"signing-{number}.key")
     save_identity(identity, folder / _KEYS / f"encryption-{number}.key")
-    write_atomically(folder / _CARD, envelope)
+    write_atomically(card_path(folder), envelope)
     return load_identity_of(folder)
+
+
+def card_path(folder: Path) -> Path:
+    """Where the card of a node lies, signed and for everybody."""
+    return folder / "card.json"
 
 
 def load_root(folder: Path) -> PrivateKey:

@@ -16,21 +16,21 @@ from steelyard.disclosure.delivery.sending_policy import load_policy
 from steelyard.kernel.clock import utc_now
 from steelyard.kernel.errors import BrokenSeal
 from steelyard.server.node.chains import Chains
-from steelyard.server.node.identity import Identity, load_identity_of
 from steelyard.server.node.limits import Limits
-from steelyard.server.storage import Database, Writer, open_database
+from steelyard.server.storage import Writer
 from steelyard.server.storage import organizations as cards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
     from datetime import datetime
-    from pathlib import Path
 
     from sqlalchemy import Connection
 
     from steelyard.attest import PublicKey
     from steelyard.disclosure.delivery.parcel import SignedParcel
+    from steelyard.server.node.identity import Identity
+    from steelyard.server.storage import Database
 
 T = TypeVar("T")
 
@@ -42,6 +42,7 @@ class Node:
     Attributes:
         now: The clock.
         random: Bytes that nobody can guess.
+        newer: The identity in its folder, once after a command has put another one there.
         restored: When its database came back from a backup, while cases wait for that.
     """
 
@@ -49,6 +50,7 @@ class Node:
     database: Database
     now: Callable[[], datetime] = utc_now
     random: Callable[[int], bytes] = secrets.token_bytes
+    newer: Callable[[], Identity | None] = lambda: None
     restored: datetime | None = None
     limits: Limits = field(default_factory=Limits)
     chains: Chains = field(default_factory=Chains)
@@ -64,8 +66,15 @@ class Node:
         return self.identity.organization
 
     def change(self, make: Callable[[Connection], T]) -> Future[T]:
-        """Have a change made; see `Writer.submit`."""
-        return self.writer.submit(make)
+        """Have a change made, with the latest keys; see `Writer.submit`."""
+
+        def with_latest_keys(connection: Connection) -> T:
+            newer = self.newer()
+            if newer is not None and newer.card.sequence > self.identity.card.sequence:
+                self.identity = newer
+            return make(connection)
+
+        return self.writer.submit(with_latest_keys)
 
     def run(self, make: Callable[[Connection], T]) -> T:
         """Make a change and wait until it is on disk."""
@@ -98,23 +107,3 @@ class Node:
         """Make what was submitted, then give the database back."""
         self.writer.close()
         self.database.close()
-
-
-def open_node(folder: Path, url: str = "") -> Node:
-    """The node of a folder.
-
-    Args:
-        folder: Holds keys and card, and the database unless `url` names another.
-        url: Of the database; empty for one SQLite file in the folder.
-
-    Raises:
-        ConfigurationError: no node is here, or a database that cannot be used.
-        StorageError: the database cannot be reached.
-    """
-    identity = load_identity_of(folder)
-    database = open_database(url or f"sqlite:///{folder / 'steelyard.db'}")
-    with database.reading() as connection:
-        restored = cards.restored_since(connection)
-    node = Node(identity, database, restored=restored)
-    node.run(lambda connection: cards.keep(connection, identity.card, node.now(), trusted=True))
-    return node

@@ -1,21 +1,32 @@
-"""Telling every case of a new card: keys that were rotated or revoked."""
+"""New keys of an organization: made, spoken with, and told in every case.
+
+Decides what is signed anew after a key was revoked. Where keys lie is decided by `identity`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.event import claimed_event
 from steelyard.kernel.errors import NotSatisfied
-from steelyard.server.node import saying
-from steelyard.server.node.letters import OBJECT
+from steelyard.server.node import faults, heads, ownership, saying
+from steelyard.server.node.identity import rotate_keys
+from steelyard.server.node.letters import FAULT, HEAD, OBJECT, VOTE
 from steelyard.server.storage import cases, followers, post
 from steelyard.server.storage import organizations as cards
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy import Connection
 
+    from steelyard.attest import PrivateKey
+    from steelyard.disclosure.case import Card, Chain
     from steelyard.server.node.identity import Identity
     from steelyard.server.node.node import Node
+
+_CARD: Final = "card"
 
 
 def announce_card(node: Node, connection: Connection) -> int:
@@ -25,37 +36,76 @@ def announce_card(node: Node, connection: Connection) -> int:
         member = node.chains.get(connection, case).view.members.get(node.organization)
         if member is None or member.left or member.card.sequence >= node.identity.card.sequence:
             continue
-        if any(claimed_event(row.event).kind == "card" for row in cases.pending(connection, case)):
+        if any(claimed_event(row.event).kind == _CARD for row in cases.pending(connection, case)):
             continue
         try:
-            saying.say(node, connection, case, "card", {"card": node.identity.card.to_json()})
+            saying.say(node, connection, case, _CARD, {"card": node.identity.card.to_json()})
         except NotSatisfied:
             continue  # events of its own wait to be signed anew
         told += 1
     return told
 
 
-def take_identity(node: Node, connection: Connection, identity: Identity) -> None:
-    """Speak with new keys from now on, and tell every case.
+def rotate(
+    node: Node, connection: Connection, folder: Path, root: PrivateKey, *, revoke: bool
+) -> int:
+    """Make new keys in a node's folder and speak with them, in one change; see `rotate_keys`.
+
+    Nobody else can write meanwhile, so that nothing is signed with a key that has ended.
+
+    Returns:
+        How many cases are told.
+    """
+    identity = rotate_keys(folder, root, node.now(), revoke=revoke)
+    return take_identity(node, connection, identity)
+
+
+def take_identity(node: Node, connection: Connection, identity: Identity) -> int:
+    """Speak with new keys from now on, and tell every case; how many.
 
     What waits under a key that was revoked would be refused, so it is signed anew.
     """
-    old = node.identity.key.public_key.key_id
+    known = cards.find(connection, identity.organization)
+    before = _revoked(known.card) if known else set[str]()
     node.identity = identity
     cards.keep(connection, identity.card, node.now(), trusted=True)
-    if not any(item.revoked and item.key.key_id == old for item in identity.card.keys):
-        announce_card(node, connection)
-        return
-    bereft = [row for row in post.waiting_heads(connection) if row.kind == OBJECT]
+    if _revoked(identity.card) <= before:
+        return announce_card(node, connection)
+    letters = sorted(
+        {(row.case, row.destination, row.kind) for row in post.waiting_heads(connection)}
+    )
     post.drop_waiting(connection)
     waiting = {case: cases.pending(connection, case) for case in cases.case_ids(connection)}
     for case in waiting:
         cases.drop_pending(connection, case)
         followers.send_again(connection, case)
-    announce_card(node, connection)
+    told = announce_card(node, connection)
     for case, events in waiting.items():
-        for item in events:
-            event = claimed_event(item.event)
-            saying.say(node, connection, case, event.kind, event.body)
-    for destination, case in sorted({(row.destination, row.case) for row in bereft}):
-        saying.send_objects(node, connection, case, destination)
+        others = [item for item in events if claimed_event(item.event).kind != _CARD]
+        saying.say_in_turn(node, connection, case, others)
+    for case, destination, kind in letters:
+        chain = node.chains.find(connection, case)
+        if chain is None:
+            continue  # asked for, and not here yet
+        with suppress(NotSatisfied):  # it has left, or nothing is to be said any more
+            _write_again(node, connection, chain, destination, kind)
+    return told
+
+
+def _write_again(
+    node: Node, connection: Connection, chain: Chain, destination: str, kind: str
+) -> None:
+    """Say once more what a letter said that was taken back; the rest follows by itself."""
+    if kind == OBJECT:
+        saying.send_objects(node, connection, chain.case, destination)
+    elif kind == FAULT:
+        faults.show_again(node, connection, chain, destination)
+    elif kind == VOTE:
+        ownership.vote(node, connection, chain.case, destination)
+    elif kind == HEAD and destination == chain.view.host:
+        heads.say_what_is_held(node, connection, chain)
+
+
+def _revoked(card: Card) -> set[str]:
+    """Ids of the keys that a card calls revoked."""
+    return {item.key.key_id for item in card.keys if item.revoked}

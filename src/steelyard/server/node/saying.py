@@ -145,13 +145,20 @@ def sign_anew(node: Node, connection: Connection, chain: Chain) -> None:
     if waiting and _stands_as_signed(chain, claimed_event(waiting[0].event)):
         return
     cases.drop_pending(connection, chain.case)
+    say_in_turn(node, connection, chain.case, waiting)
+
+
+def say_in_turn(
+    node: Node, connection: Connection, case: str, waiting: Sequence[PendingEvent]
+) -> None:
+    """Say events anew that were taken from those that wait, up to the first that is refused."""
     for place, item in enumerate(waiting):
         if item.refused not in {"", ANEW}:
             _keep_after(connection, waiting[place:])
             return
         event = claimed_event(item.event)
         try:
-            say(node, connection, chain.case, event.kind, event.body)
+            say(node, connection, case, event.kind, event.body)
         except NotSatisfied as error:
             # As the host by now, where a refusal comes at once: the reason stays with the event.
             refused = replace(item, refused=error.message)
