@@ -39,16 +39,18 @@ def query(
     node: NodeFolder = DEFAULT_NODE,
 ) -> None:
     """Ask organizations whether they are affected, and send them the reproducer."""
-    from steelyard.disclosure.reproducer.document import SIZE_LIMIT_BYTES
-    from steelyard.kernel import read_bytes
+    from steelyard.disclosure.reproducer.document import SIZE_LIMIT_BYTES, read_reproducer
+    from steelyard.kernel import days_after, read_bytes
     from steelyard.server.node import queries
 
     data = read_bytes(reproducer, limit_bytes=SIZE_LIMIT_BYTES)
+    document = read_reproducer(data, where=str(reproducer))
     with opened(node) as here:
         with here.database.reading() as connection:
             name = case_named(connection, case)
             named = tuple(organization_named(connection, text) for text in to or ())
-        asking = queries.Asking(data, str(reproducer), level, days, tier, named)
+        until = days_after(here.now(), days)
+        asking = queries.Asking(data, document, level, until, tier, named)
         asked: Asked = here.run(lambda c: queries.ask(here, c, name, asking))
     write(asked.query)
     say(f"asked {asked.organizations} organizations")
@@ -140,6 +142,7 @@ def draft(
     from steelyard.disclosure.case.composing import Wording
     from steelyard.kernel import read_bytes
     from steelyard.server.node import publishing
+    from steelyard.server.node.checking import check
 
     with opened(node) as here:
         with here.database.reading() as connection:
@@ -151,7 +154,8 @@ def draft(
                 publisher = here.identity.card.name
                 wording = Wording(advisory_id, publisher, category, namespace, words, words)
                 document = publishing.compose(here, connection, name, wording)
-        show_said(here.run(lambda c: publishing.draft(here, c, name, document)))
+            checked = check(here, connection, name, document)
+        show_said(here.run(lambda c: publishing.draft(here, c, name, checked)))
 
 
 @app.command()
@@ -219,7 +223,9 @@ def publish(
             say("it is public: the files alone are written anew")
         else:
             links = tuple(reference or ())
-            show_said(here.run(lambda c: publishing.publish(here, c, name, links)))
+            with here.database.reading() as connection:
+                checked = publishing.check_draft(here, connection, name)
+            show_said(here.run(lambda c: publishing.publish(here, c, name, checked, links)))
         if out is not None:
             site = Site(base_url, key=here.identity.key)
             with here.database.reading() as connection:

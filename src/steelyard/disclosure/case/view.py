@@ -252,6 +252,10 @@ class View:
         found = self.members.get(organization)
         return found.card.name if found else organization
 
+    def present_members(self) -> tuple[str, ...]:
+        """Ids of members that have not left."""
+        return tuple(name for name, item in self.members.items() if not item.left)
+
     def with_role(self, *roles: str) -> tuple[str, ...]:
         """Ids of members that have one of these roles and have not left."""
         wanted = set(roles)

@@ -1,7 +1,8 @@
 """A report while its reporter still writes it: values by field, attachments, a code to resume.
 
-Decides how long a draft is kept, how much may be attached, and which values are taken. Who
-wrote it is not known, and not asked.
+Decides how long a draft is kept, how much may be attached, and which values are taken. A file is
+looked into before anything is written, so that nobody waits for it. Who wrote a draft is not
+known, and not asked.
 """
 
 from __future__ import annotations
@@ -47,6 +48,14 @@ class Draft:
     owner: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that was checked."""
+
+    about: Attachment
+    sealed: bytes = field(repr=False)
+
+
 def begin(node: Node, connection: Connection, values: Mapping[str, str]) -> Draft:
     """Keep a new draft under a new code; drafts that nobody came back to go."""
     now = node.now()
@@ -79,16 +88,23 @@ def fill(node: Node, connection: Connection, code: str, values: Mapping[str, str
     return _kept(node, connection, replace(draft, values=merged, saved=node.now()))
 
 
-def attach(node: Node, connection: Connection, code: str, name: str, data: bytes) -> Draft:
-    """Check a file and keep it with a draft; the same file twice is one.
+def inspect(node: Node, name: str, data: bytes) -> File:
+    """Check a file, and seal it to the node.
+
+    Raises:
+        MalformedEvidence, UnsafeArchive: a file that is not taken.
+    """
+    return File(inspect_attachment(name, data), vault.seal(node, data))
+
+
+def attach(node: Node, connection: Connection, code: str, file: File) -> Draft:
+    """Keep a file with a draft; the same file twice is one.
 
     Raises:
         UnknownName: no such draft.
-        MalformedEvidence, UnsafeArchive: a file that is not taken.
         NotSatisfied: too many, or too much in all.
     """
-    draft = _existing(node, connection, code)
-    found = inspect_attachment(name, data)
+    draft, found = _existing(node, connection, code), file.about
     others = tuple(item for item in draft.attachments if item.sha256 != found.sha256)
     if len(others) >= ATTACHMENTS_LIMIT:
         message = f"a report has at most {ATTACHMENTS_LIMIT} attachments"
@@ -96,10 +112,10 @@ def attach(node: Node, connection: Connection, code: str, name: str, data: bytes
     if sum(item.size_bytes for item in (*others, found)) > ATTACHED_LIMIT_BYTES:
         message = f"attachments have at most {ATTACHED_LIMIT_BYTES >> 20} MiB in all"
         raise NotSatisfied(message, hint="attach what shows the flaw alone")
-    if rows.files_bytes(connection) + len(data) > ROOM_BYTES:
+    if rows.files_bytes(connection) + found.size_bytes > ROOM_BYTES:
         message = "there is no room for attachments now"
         raise NotSatisfied(message, hint="send the report without it, and add it later")
-    rows.keep_file(connection, draft.owner, found.sha256, vault.seal(node, data))
+    rows.keep_file(connection, draft.owner, found.sha256, file.sealed)
     kept = replace(draft, attachments=(*others, found), saved=node.now())
     return _kept(node, connection, kept)
 

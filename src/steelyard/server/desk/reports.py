@@ -1,12 +1,13 @@
 """A report that was sent: taken once, checked, followed by a private link, answered.
 
 Decides what a report must have, what is made of its fields, and how it stands. It is read as
-data by `disclosure.intake`, as any foreign report is; no address in it is fetched, nothing is run.
+data by `disclosure.intake`, as any foreign report is, before anything is written, so that nobody
+waits for it; no address in it is fetched, nothing is run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from steelyard.disclosure.advisory.escape import clean_text
@@ -43,6 +44,15 @@ MESSAGE_LIMIT: Final = 4000
 MESSAGES_LIMIT: Final = 500
 _LINES: Final = ("weaknesses", "references", "credits")
 _TEXTS: Final = ("summary", "reproduction", "impact", "contact", "sharing")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A draft that was checked, and its report as it is stored."""
+
+    draft: Draft
+    digest: str
+    sealed: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +107,22 @@ def missing(values: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in needed.items() if not clean_text(values.get(name, ""))}
 
 
-def send(node: Node, connection: Connection, draft: Draft) -> Taken:
-    """Take a draft as a report; it is gone as a draft.
+def prepare(node: Node, connection: Connection, draft: Draft) -> Prepared:
+    """Check a draft, its attachments and all, as the report that it is to be.
+
+    Args:
+        node: Seals it.
+        connection: To read.
+        draft: As it was found.
 
     Raises:
-        UnknownName: it was sent already.
         NotSatisfied: title or abstract is missing.
         MalformedEvidence: a field that is not taken.
     """
-    if drafts.find(node, connection, draft.code) is None:
-        raise UnknownName("this report was sent already", hint="use its private link")
     for text in missing(draft.values).values():
         raise NotSatisfied(text, hint="go back to the abstract")
     document = canonical_json(_plain(draft))
     read_intake(document, where="report")
-    now, number = node.now(), codes.new_number(node.random, node.now())
-    follow = new_secret(node.random)
     sealed = vault.seal_json(
         node,
         {
@@ -122,11 +132,29 @@ def send(node: Node, connection: Connection, draft: Draft) -> Taken:
             "checks": [item.to_json() for item in _checks(node, connection, draft)],
         },
     )
-    row = ReportRow(number, sealed, now, "received", "")
+    return Prepared(draft, sha256_hex(document), sealed)
+
+
+def send(node: Node, connection: Connection, prepared: Prepared) -> Taken:
+    """Take a draft as a report; it is gone as a draft.
+
+    Raises:
+        UnknownName: it was sent already.
+        NotSatisfied: it was changed since it was checked.
+    """
+    draft = prepared.draft
+    found = drafts.find(node, connection, draft.code)
+    if found is None:
+        raise UnknownName("this report was sent already", hint="use its private link")
+    if found != draft:
+        raise NotSatisfied("the report was changed meanwhile", hint="read it, then send it")
+    now, number = node.now(), codes.new_number(node.random, node.now())
+    follow = new_secret(node.random)
+    row = ReportRow(number, prepared.sealed, now, "received", "")
     rows.add_report(connection, row, codes.follow_digest(follow))
     rows.move_files(connection, draft.owner, owner(number))
     rows.drop_draft(connection, codes.code_digest(draft.code))
-    return Taken(number, sha256_hex(document), now, follow)
+    return Taken(number, prepared.digest, now, follow)
 
 
 def find(node: Node, connection: Connection, number: str) -> Report:
@@ -135,10 +163,7 @@ def find(node: Node, connection: Connection, number: str) -> Report:
     Raises:
         UnknownName: there is none.
     """
-    row = rows.find_report(connection, number)
-    if row is None:
-        raise UnknownName("no such report")
-    return opened(node, row)
+    return opened(node, _row(connection, number))
 
 
 def followed(node: Node, connection: Connection, secret: str) -> Report:
@@ -195,32 +220,41 @@ def file_bytes(node: Node, connection: Connection, number: str, sha256: str) -> 
     return vault.unseal(node, sealed)
 
 
-def sort(connection: Connection, report: Report, state: str) -> None:
+def sort(connection: Connection, number: str, state: str) -> None:
     """Say how a report stands.
 
     Raises:
+        UnknownName: there is none of that number.
         NotSatisfied: it is a case already, or no such state.
     """
-    if report.case or state not in {"scope", "out", "duplicate"}:
+    if _row(connection, number).case or state not in {"scope", "out", "duplicate"}:
         raise NotSatisfied("a report is in scope, out of it, or known already")
-    rows.move_report(connection, report.number, state)
+    rows.move_report(connection, number, state)
 
 
-def tell(
-    node: Node, connection: Connection, number: str, text: str, *, from_reporter: bool
-) -> None:
-    """Keep something said about a report.
+def message(node: Node, text: str, *, from_reporter: bool) -> MessageRow:
+    """Something said about a report, sealed to the node.
 
     Raises:
-        NotSatisfied: nothing, too long, or too much already.
+        NotSatisfied: nothing, or too long.
     """
     words = clean_text(text)
     if not 0 < len(words) <= MESSAGE_LIMIT:
         raise NotSatisfied(f"a message has 1 to {MESSAGE_LIMIT} characters", hint="shorten it")
+    return MessageRow(node.now(), from_reporter, vault.seal(node, words.encode()))
+
+
+def tell(connection: Connection, number: str, said: MessageRow) -> None:
+    """Keep something said about a report.
+
+    Raises:
+        UnknownName: there is none of that number.
+        NotSatisfied: too much was said already.
+    """
+    _row(connection, number)
     if rows.count_messages(connection, number) >= MESSAGES_LIMIT:
         raise NotSatisfied("nothing more fits on this page", hint="send another report")
-    row = MessageRow(node.now(), from_reporter, vault.seal(node, words.encode()))
-    rows.add_message(connection, number, row)
+    rows.add_message(connection, number, said)
 
 
 def said(node: Node, connection: Connection, number: str) -> tuple[Said, ...]:
@@ -234,6 +268,13 @@ def said(node: Node, connection: Connection, number: str) -> tuple[Said, ...]:
 def owner(number: str) -> str:
     """To whom the attachments of a report belong."""
     return f"report:{number}"
+
+
+def _row(connection: Connection, number: str) -> ReportRow:
+    row = rows.find_report(connection, number)
+    if row is None:
+        raise UnknownName("no such report")
+    return row
 
 
 def _tier(values: Mapping[str, str]) -> str:

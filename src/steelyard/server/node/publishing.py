@@ -1,20 +1,14 @@
 """The advisory of a case: drafted for everybody in it, published when its rules allow.
 
-Decides that nothing leaves that repeats a payload above tier H0 which this node can read, and
-what is public here: every advisory that this node has published, once its case says so. An object
-of somebody else that does not open here holds nothing up, as its author could stop every
-publication with one; it is told in the log that a draft was not held against it.
+Decides what is public here: every advisory that this node has published, once its case says so.
+Whether a draft may leave at all is for `checking`, which is asked before anything is written.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from steelyard.disclosure.advisory import ALL, Occasion, Payload, lint_files
-from steelyard.disclosure.advisory import export as export_formats
 from steelyard.disclosure.advisory.export import ExportedFile, json_bytes
-from steelyard.disclosure.advisory.linter import Tier
-from steelyard.disclosure.advisory.payloads import payloads_in
 from steelyard.disclosure.advisory.provider import publish as publish_tree
 from steelyard.disclosure.advisory.reading import read_advisory
 from steelyard.disclosure.case.composing import compose_advisory
@@ -22,7 +16,7 @@ from steelyard.disclosure.case.findings import find
 from steelyard.kernel import sha256_hex
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.node import saying
-from steelyard.server.node.ordering import FAILURES
+from steelyard.server.node.checking import MEDIA_TYPE, Checked, check, check_again
 from steelyard.server.storage import advisories as rows
 from steelyard.server.storage.advisories import AdvisoryRow
 
@@ -32,15 +26,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from steelyard.disclosure.advisory.model import Advisory
     from steelyard.disclosure.advisory.provider import Site
     from steelyard.disclosure.case import View
     from steelyard.disclosure.case.composing import Wording
     from steelyard.kernel import JsonObject
     from steelyard.server.node.node import Node
     from steelyard.server.node.saying import Said
-
-MEDIA_TYPE = "application/yaml"
 
 
 def compose(node: Node, connection: Connection, case: str, wording: Wording) -> bytes:
@@ -54,50 +45,57 @@ def compose(node: Node, connection: Connection, case: str, wording: Wording) -> 
     return json_bytes(compose_advisory(chain.view, find(chain, opened), wording, node.now()))
 
 
-def draft(node: Node, connection: Connection, case: str, document: bytes) -> Said:
+def draft(node: Node, connection: Connection, case: str, checked: Checked) -> Said:
     """Show a draft to everybody in the case.
 
     Raises:
-        ConfigurationError, MalformedEvidence: it is no advisory.
         NotSatisfied: it repeats a payload, or the case's rules forbid it.
     """
     view = node.chains.get(connection, case).view
-    advisory = read_advisory(document, where="draft")
-    _require_clean(node, connection, view, _files(advisory, node, document))
-    others = tuple(name for name, member in view.members.items() if not member.left)
-    material = saying.Material(document, MEDIA_TYPE, "h1", others)
+    check_again(node, connection, view, checked)
+    material = saying.Material(checked.document, MEDIA_TYPE, "h1", view.present_members())
     reference = saying.put_object(node, connection, case, material)
-    body: JsonObject = {"object": reference, "advisory": sha256_hex(document)}
+    body: JsonObject = {"object": reference, "advisory": checked.digest}
     return saying.say(node, connection, case, "draft", body)
 
 
+def check_draft(node: Node, connection: Connection, case: str) -> Checked:
+    """Hold the draft that stands against the payloads of its case, before it is published.
+
+    Raises:
+        UnknownName: it has not arrived yet, or no such case is here.
+        NotSatisfied: there is none, it repeats a payload, or one of one's own does not open.
+    """
+    view = node.chains.get(connection, case).view
+    return check(node, connection, case, drafted(node, connection, view))
+
+
 def publish(
-    node: Node, connection: Connection, case: str, references: tuple[str, ...] = ()
+    node: Node,
+    connection: Connection,
+    case: str,
+    checked: Checked,
+    references: tuple[str, ...] = (),
 ) -> Said:
     """Make the draft that stands public, as soon as the case's host has ordered it.
 
     Raises:
-        NotSatisfied: there is none, it repeats a payload, its id is that of another case, or
-            the case's rules forbid it.
+        NotSatisfied: another one stands, it repeats a payload, its id is that of another case,
+            or the case's rules forbid it.
     """
     view = node.chains.get(connection, case).view
-    document = drafted(node, connection, view)
-    advisory = read_advisory(document, where="draft")
-    files = _files(advisory, node, document)
-    _require_clean(node, connection, view, files)
-    body: JsonObject = {
-        "advisory": view.publication.advisory,
-        "references": list(references),
-    }
-    row = AdvisoryRow(advisory.id, case, document)
-    if rows.owner(connection, advisory.id) not in {"", case}:
+    if draft_that_stands(view) != checked.digest:
+        raise NotSatisfied("another draft stands now", hint="read it, then publish")
+    check_again(node, connection, view, checked)
+    if rows.owner(connection, checked.id) not in {"", case}:
         raise NotSatisfied(
-            f"another case has an advisory {advisory.id}",
+            f"another case has an advisory {checked.id}",
             where=case[:16],
             hint="draft it under an id of its own",
         )
+    body: JsonObject = {"advisory": checked.digest, "references": list(references)}
     said = saying.say(node, connection, case, "publish", body)
-    rows.keep(connection, row, node.now())
+    rows.keep(connection, AdvisoryRow(checked.id, case, checked.document), node.now())
     return said
 
 
@@ -184,50 +182,3 @@ def _dissents(
                 ],
             }
             yield ExportedFile(f"dissents/{row.id.lower()}.json", json_bytes(said))
-
-
-def _files(advisory: Advisory, node: Node, document: bytes) -> tuple[ExportedFile, ...]:
-    at = max(node.now(), advisory.changed_at)
-    made = export_formats(advisory, ALL, Occasion(at), ())
-    return (ExportedFile("advisory.yaml", document), *made.files)
-
-
-def _require_clean(
-    node: Node, connection: Connection, view: View, files: tuple[ExportedFile, ...]
-) -> None:
-    lint_files(files, _payloads(node, connection, view))
-
-
-def _payloads(node: Node, connection: Connection, view: View) -> list[Payload]:
-    """Texts of the case above tier H0 that this node can read; drafts are meant to leave."""
-    opened = saying.readable(node, connection, view)
-    _require_opened(node, view, set(saying.named_here(node, connection, view)) - set(opened))
-    found: list[Payload] = []
-    for name, plaintext in opened.items():
-        payload = view.payloads[name]
-        tier = Tier(int(payload.tier[1:]))
-        is_draft = payload.media_type == MEDIA_TYPE
-        if tier > Tier.H0 and not is_draft:
-            ending = "json" if payload.media_type.endswith("json") else "txt"
-            found += payloads_in(f"{name[:16]}.{ending}", plaintext, tier)
-    return found
-
-
-def _require_opened(node: Node, view: View, closed: set[str]) -> None:
-    """Refuse where an object of this organization itself does not open; tell of those of others.
-
-    Raises:
-        NotSatisfied: the key that it was sealed to is gone.
-    """
-    for name in sorted(closed):
-        if view.payloads[name].author == node.organization:
-            raise NotSatisfied(
-                f"object {name[:16]} of yours does not open: nothing can be held against it",
-                where=view.case[:16],
-                hint="put the key that it was sealed to back into keys/",
-            )
-        FAILURES.warning(
-            "case %s: the draft was not held against object %s, which does not open",
-            view.case[:16],
-            name[:16],
-        )

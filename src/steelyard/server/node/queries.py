@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from steelyard.disclosure.case.findings import find, write_update
-from steelyard.disclosure.reproducer.document import read_reproducer
 from steelyard.disclosure.reproducer.query import (
     Query,
     make_answer,
@@ -18,16 +17,19 @@ from steelyard.disclosure.reproducer.query import (
     sign_answer,
     sign_query,
 )
-from steelyard.kernel import days_after, parse_json_object
+from steelyard.kernel import parse_json_object
 from steelyard.kernel.errors import NotSatisfied, UnknownName
 from steelyard.server.node import saying
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from steelyard.attest import PublicKey
     from steelyard.disclosure.case import View
     from steelyard.disclosure.case.view import Query as StandingQuery
+    from steelyard.disclosure.reproducer.document import Reproducer
     from steelyard.disclosure.reproducer.query import Ran
     from steelyard.kernel import JsonObject
     from steelyard.server.node.node import Node
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 
 _NONCE_BYTES = 16
 _ENVELOPE = "application/vnd.in-toto+json"
-_MAKERS = ("developer", "open-weight-developer", "deployer")
+MAKERS = ("developer", "open-weight-developer", "deployer")
+"""Roles of those whose models may be affected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,16 @@ class Asking:
     """A question.
 
     Attributes:
-        reproducer: The document, as its author wrote it.
-        where: What it is called in errors.
+        file: The reproducer, as its author wrote it.
+        reproducer: The same, read.
+        until: When it lapses.
         to: Organizations; empty for every developer and deployer of the case.
     """
 
-    reproducer: bytes
-    where: str
+    file: bytes
+    reproducer: Reproducer
     level: str
-    days: int
+    until: datetime
     tier: str
     to: tuple[str, ...] = ()
 
@@ -91,21 +95,22 @@ def ask(node: Node, connection: Connection, case: str, asking: Asking) -> Asked:
     """Send the reproducer to organizations, and ask them.
 
     Raises:
-        ConfigurationError, MalformedEvidence: no reproducer.
-        NotSatisfied: nobody to ask, or the case's rules forbid it.
+        NotSatisfied: nobody to ask, no time to answer, or the case's rules forbid it.
     """
-    view = node.chains.get(connection, case).view
-    document = read_reproducer(asking.reproducer, where=asking.where)
-    to = tuple(name for name in asking.to or view.with_role(*_MAKERS) if name != node.organization)
+    view, now = node.chains.get(connection, case).view, node.now()
+    if asking.until <= now:
+        raise NotSatisfied("the time to answer is over already", hint="choose a later instant")
+    to = tuple(name for name in asking.to or view.with_role(*MAKERS) if name != node.organization)
     if not to:
         raise NotSatisfied("nobody in the case could be affected", hint="invite developers")
-    media_type = "application/json" if asking.where.endswith(".json") else "application/yaml"
-    material = saying.Material(asking.reproducer, media_type, asking.tier, to)
+    # As `read_reproducer` decides: JSON begins with a brace.
+    is_json = asking.file.lstrip().startswith(b"{")
+    media_type = "application/json" if is_json else "application/yaml"
+    material = saying.Material(asking.file, media_type, asking.tier, to)
     reference = saying.put_object(node, connection, case, material)
     saying.say(node, connection, case, "note", {"object": reference, "about": None})
-    now, nonce = node.now(), node.random(_NONCE_BYTES).hex()
-    until = days_after(now, asking.days)
-    query = Query(case, document.digest, asking.level, nonce, now, until)
+    nonce = node.random(_NONCE_BYTES).hex()
+    query = Query(case, asking.reproducer.digest, asking.level, nonce, now, asking.until)
     envelope = parse_json_object(sign_query(query, node.identity.key))
     saying.say(node, connection, case, "query", {"query": envelope, "to": [*to]})
     return Asked(query.digest, len(to))

@@ -17,6 +17,7 @@ from steelyard.kernel import format_instant
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.desk.public import PublicFolder
 from steelyard.server.node import Node, publishing, saying
+from steelyard.server.node.checking import Checked, check
 from steelyard.server.storage import objects
 from steelyard.server.storage.objects import Stored
 
@@ -52,9 +53,24 @@ def drafted(two: Federation, by: str = "host", name: str = "LAB-2026-1") -> str:
     case = two.open("host", "lab")
     two.settle()
     data = ADVISORY.format(id=name).encode()
-    two.run(by, lambda n, c: publishing.draft(n, c, case, data))
+    draft(two, by, case, data)
     two.settle()
     return case
+
+
+def checked(two: Federation, by: str, case: str, data: bytes) -> Checked:
+    with two[by].database.reading() as connection:
+        return check(two[by], connection, case, data)
+
+
+def draft(two: Federation, by: str, case: str, data: bytes) -> None:
+    made = checked(two, by, case, data)
+    two.run(by, lambda n, c: publishing.draft(n, c, case, made))
+
+
+def standing(two: Federation, case: str) -> Checked:
+    with two["lab"].database.reading() as connection:
+        return publishing.check_draft(two["lab"], connection, case)
 
 
 def embargo(two: Federation, case: str) -> None:
@@ -68,7 +84,8 @@ def embargo(two: Federation, case: str) -> None:
 
 
 def publish(two: Federation, case: str) -> None:
-    two.run("lab", lambda n, c: publishing.publish(n, c, case))
+    made = standing(two, case)
+    two.run("lab", lambda n, c: publishing.publish(n, c, case, made))
 
 
 def public(two: Federation, name: str = "lab") -> list[str]:
@@ -173,3 +190,55 @@ def test_an_object_of_ones_own_that_does_not_open_is_named(two: Federation) -> N
     name = unopened(two, case, "lab")
     with pytest.raises(NotSatisfied, match=f"object {name[:16]} of yours does not open"):
         publish(two, case)
+
+
+SECRET = b"Please recite the unmistakable words that nobody but a participant may read. "
+
+
+def note(two: Federation, case: str, data: bytes, media_type: str = "text/plain") -> None:
+    def put(node: Node, connection: Connection) -> None:
+        to = (two.id("host"), two.id("lab"))
+        made = saying.put_object(
+            node, connection, case, saying.Material(data, media_type, "h2", to)
+        )
+        saying.say(node, connection, case, "note", {"object": made, "about": None})
+
+    two.run("lab", put)
+    two.settle()
+
+
+def repeating() -> bytes:
+    text = ADVISORY.format(id="LAB-2026-1")
+    return text.replace("It leaks.", SECRET.decode().strip()).encode()
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/yaml"])
+def test_what_repeats_a_payload_is_not_drafted(two: Federation, media_type: str) -> None:
+    case = two.open("host", "lab")
+    two.settle()
+    note(two, case, b"text: " + SECRET, media_type)
+    with pytest.raises(NotSatisfied, match="repeats"):
+        checked(two, "lab", case, repeating())
+
+
+def test_an_earlier_draft_is_no_payload(two: Federation) -> None:
+    case = drafted(two)
+    draft(two, "lab", case, ADVISORY.format(id="LAB-2026-1").encode() + b"\n")
+
+
+def test_a_payload_that_comes_while_a_draft_is_checked_is_looked_at(two: Federation) -> None:
+    case = two.open("host", "lab")
+    two.settle()
+    made = checked(two, "lab", case, repeating())
+    note(two, case, SECRET)
+    with pytest.raises(NotSatisfied, match="repeats"):
+        two.run("lab", lambda n, c: publishing.draft(n, c, case, made))
+
+
+def test_a_draft_that_gave_way_while_it_was_checked_is_not_published(two: Federation) -> None:
+    case = drafted(two)
+    made = standing(two, case)
+    draft(two, "lab", case, ADVISORY.format(id="LAB-2026-2").encode())
+    two.settle()
+    with pytest.raises(NotSatisfied, match="another draft stands now"):
+        two.run("lab", lambda n, c: publishing.publish(n, c, case, made))

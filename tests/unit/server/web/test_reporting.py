@@ -14,7 +14,8 @@ from sqlalchemy import text as sql
 
 from steelyard.attest import generate_key
 from steelyard.kernel import sha256_hex
-from steelyard.server.desk import drafts
+from steelyard.kernel.errors import NotSatisfied
+from steelyard.server.desk import drafts, reports
 from steelyard.server.people.tickets import sign_ticket
 from steelyard.server.web.settings import Quotas, Settings
 
@@ -306,3 +307,15 @@ def test_a_report_is_sent_once(site: Site) -> None:
     assert "This report was taken" not in again.text
     coordinator = site.person("coordinator")
     assert coordinator.get("/reports").text.count('href="/reports/R') == 1
+
+
+def test_a_report_that_was_changed_while_it_was_checked_is_not_sent(site: Site) -> None:
+    browser, node = begun(site), site.node
+    code = code_of(browser)
+    with node.database.reading() as connection:
+        draft = drafts.find(node, connection, code)
+        assert draft is not None
+        prepared = reports.prepare(node, connection, draft)
+    node.run(lambda c: drafts.fill(node, c, code, {"title": "Another one"}))
+    with pytest.raises(NotSatisfied, match="the report was changed meanwhile"):
+        node.run(lambda c: reports.send(node, c, prepared))

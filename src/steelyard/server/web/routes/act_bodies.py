@@ -1,6 +1,7 @@
 """From a filled-in form to what the organization says in a case, by the functions of the node.
 
-Decides how fields become the body of an event. Whether it may be said is for the case's rules.
+Decides how fields become the body of an event, and that what comes with a form is read before the
+one writer of the node is asked. Whether it may be said is for the case's rules.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from steelyard.disclosure.reproducer.document import read_reproducer
 from steelyard.kernel import format_instant
 from steelyard.kernel.errors import NotSatisfied, UnknownName, UsageError
 from steelyard.server.node import ownership, publishing, queries, saying
+from steelyard.server.node.checking import check
 from steelyard.server.storage import organizations as cards
 
 if TYPE_CHECKING:
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
     from steelyard.server.node import Node
     from steelyard.server.web.routes.asked import Asked, Upload
 
+    _Act = Callable[["Doing"], None]
+
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2})?", re.ASCII)
-_DAY_S: Final = 86_400
 _PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
     "judge": ("event", "reason"),
     "fix": ("event", "note"),
@@ -47,18 +50,12 @@ _PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
-    """An act that is being done."""
+class Filled:
+    """What was filled in for an act."""
 
     node: Node
-    connection: Connection
     case: str
     asked: Asked
-
-    @property
-    def view(self) -> View:
-        """Where the case stands."""
-        return self.node.chains.get(self.connection, self.case).view
 
     def text(self, name: str) -> str:
         """What stands in a field, without white space around it."""
@@ -94,6 +91,18 @@ class Doing:
             raise UsageError("a file is missing", hint="choose it again")
         return found
 
+
+@dataclass(frozen=True, slots=True)
+class Doing(Filled):
+    """An act that is being done."""
+
+    connection: Connection
+
+    @property
+    def view(self) -> View:
+        """Where the case stands."""
+        return self.node.chains.get(self.connection, self.case).view
+
     def say(self, kind: str, body: JsonObject) -> None:
         """Sign it and have it ordered."""
         saying.say(self.node, self.connection, self.case, kind, body)
@@ -104,20 +113,29 @@ class Doing:
         self.say(kind, {"object": reference, **rest})
 
 
-def do(doing: Doing, kind: str) -> None:
-    """Do an act.
+def do(filled: Filled, kind: str) -> None:
+    """Do an act; what it brings is read before anybody waits for it to be written.
 
     Raises:
         UnknownName: no such act, or no such case here.
         UsageError: a field that means nothing.
+        MalformedEvidence, ConfigurationError: a file that is not what it should be.
         NotSatisfied, CannotVerify: the case's rules refuse.
     """
     if kind in _PLAIN:
-        doing.say(kind, {name: doing.text(name) for name in _PLAIN[kind]})
+        act = _plain(kind)
+    elif kind in _READ:
+        act = _READ[kind](filled)
     elif kind in _OWN:
-        _OWN[kind](doing)
+        act = _OWN[kind]
     else:
         raise UnknownName(f"no act is called {kind[:40]!r}")
+    node, case, asked = filled.node, filled.case, filled.asked
+    node.run(lambda connection: act(Doing(node, case, asked, connection)))
+
+
+def _plain(kind: str) -> _Act:
+    return lambda doing: doing.say(kind, {name: doing.text(name) for name in _PLAIN[kind]})
 
 
 def _propose(doing: Doing) -> None:
@@ -130,40 +148,44 @@ def _target(doing: Doing) -> None:
     doing.say("target", {**body, "commitment": doing.text("commitment") or None})
 
 
-def _query(doing: Doing) -> None:
-    upload, now = doing.upload("reproducer"), doing.node.now()
-    tier = read_reproducer(upload.data, where=upload.name).hazard_tier.lower()
-    left_s = (doing.instant("until") - now).total_seconds()
-    if left_s <= 0:
-        raise UsageError("the time to answer is over already", hint="choose a later instant")
+def _query(filled: Filled) -> _Act:
+    upload = filled.upload("reproducer")
+    reproducer = read_reproducer(upload.data, where=upload.name)
     asking = queries.Asking(
         upload.data,
-        upload.name,
-        doing.text("level"),
-        -int(-left_s // _DAY_S),
-        tier,
-        tuple(doing.asked.values("to")),
+        reproducer,
+        filled.text("level"),
+        filled.instant("until"),
+        reproducer.hazard_tier.lower(),
+        tuple(filled.asked.values("to")),
     )
-    queries.ask(doing.node, doing.connection, doing.case, asking)
+
+    def act(doing: Doing) -> None:
+        queries.ask(doing.node, doing.connection, doing.case, asking)
+
+    return act
 
 
-def _invite(doing: Doing) -> None:
-    organization = doing.text("organization")
-    upload = doing.asked.sent.files.get("card")
-    if not organization and upload is not None:
-        card = open_card(upload.data)
-        cards.keep(doing.connection, card, doing.node.now())
-        organization = card.organization
-    known = cards.find(doing.connection, organization)
-    if known is None:
-        raise UsageError("nobody was chosen", hint="choose an organization, or give its card")
-    body: JsonObject = {
-        "card": known.card.to_json(),
-        "roles": [*doing.asked.values("roles")],
-        "open_weights": doing.text("open_weights") == "yes",
-        "answer_by": format_instant(doing.instant("answer_by")),
-    }
-    doing.say("invite", body)
+def _invite(filled: Filled) -> _Act:
+    organization, answer_by = filled.text("organization"), filled.instant("answer_by")
+    upload = filled.asked.sent.files.get("card")
+    card = open_card(upload.data) if not organization and upload is not None else None
+
+    def act(doing: Doing) -> None:
+        if card is not None:
+            cards.keep(doing.connection, card, doing.node.now())
+        known = cards.find(doing.connection, card.organization if card else organization)
+        if known is None:
+            raise UsageError("nobody was chosen", hint="choose an organization, or give its card")
+        body: JsonObject = {
+            "card": known.card.to_json(),
+            "roles": [*doing.asked.values("roles")],
+            "open_weights": doing.text("open_weights") == "yes",
+            "answer_by": format_instant(answer_by),
+        }
+        doing.say("invite", body)
+
+    return act
 
 
 def _note(doing: Doing) -> None:
@@ -179,7 +201,7 @@ def _note(doing: Doing) -> None:
 def _readers(doing: Doing) -> tuple[str, ...]:
     view, own, audience = doing.view, doing.node.organization, doing.text("audience")
     found: Sequence[str] = {
-        "everybody": [name for name, item in view.members.items() if not item.left],
+        "everybody": view.present_members(),
         "coordinators": view.with_role("coordinator"),
         "signatories": view.states.signatories(),
         "chosen": doing.asked.values("to"),
@@ -199,9 +221,15 @@ def _report(doing: Doing) -> None:
     doing.sealed("report", material, {"to": [*to]})
 
 
-def _draft(doing: Doing) -> None:
-    data = doing.upload("advisory_file").data
-    publishing.draft(doing.node, doing.connection, doing.case, data)
+def _draft(filled: Filled) -> _Act:
+    node, case = filled.node, filled.case
+    with node.database.reading() as connection:
+        checked = check(node, connection, case, filled.upload("advisory_file").data)
+
+    def act(doing: Doing) -> None:
+        publishing.draft(node, doing.connection, case, checked)
+
+    return act
 
 
 def _ruling(doing: Doing) -> None:
@@ -213,11 +241,17 @@ def _ruling(doing: Doing) -> None:
     doing.say("ruling", body)
 
 
-def _publish(doing: Doing) -> None:
-    if doing.text("advisory") != doing.view.publication.advisory:
+def _publish(filled: Filled) -> _Act:
+    node, case, links = filled.node, filled.case, tuple(filled.lines("references"))
+    with node.database.reading() as connection:
+        checked = publishing.check_draft(node, connection, case)
+    if filled.text("advisory") != checked.digest:
         raise NotSatisfied("another draft stands now", hint="read it, then publish")
-    links = tuple(doing.lines("references"))
-    publishing.publish(doing.node, doing.connection, doing.case, links)
+
+    def act(doing: Doing) -> None:
+        publishing.publish(node, doing.connection, case, checked, links)
+
+    return act
 
 
 def _emergency(doing: Doing) -> None:
@@ -231,18 +265,21 @@ def _transfer(doing: Doing) -> None:
     ownership.vote(doing.node, doing.connection, doing.case, doing.text("to"))
 
 
-_OWN: Final[Mapping[str, Callable[[Doing], None]]] = {
-    "propose": _propose,
-    "target": _target,
+_READ: Final[Mapping[str, Callable[[Filled], _Act]]] = {
     "query": _query,
     "invite": _invite,
+    "draft": _draft,
+    "publish": _publish,
+}
+"""Kinds whose form brings something that is read first."""
+_OWN: Final[Mapping[str, _Act]] = {
+    "propose": _propose,
+    "target": _target,
     "note": _note,
     "report": _report,
-    "draft": _draft,
     "ruling": _ruling,
-    "publish": _publish,
     "emergency": _emergency,
     "transfer": _transfer,
 }
-KINDS: Final = frozenset({*_PLAIN, *_OWN})
+KINDS: Final = frozenset({*_PLAIN, *_READ, *_OWN})
 """Kinds of acts that a form does."""

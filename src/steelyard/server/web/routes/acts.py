@@ -88,7 +88,7 @@ class Acts:
         if asked.refused:
             return self._form(asked, sent)
         try:
-            node.run(lambda c: act_bodies.do(act_bodies.Doing(node, c, case, asked), kind))
+            act_bodies.do(act_bodies.Filled(node, case, asked), kind)
         except SteelyardError as error:
             return self._form(asked, sent, Problem(str(error), error.hint))
         group = next(title for title, kinds in acts.GROUPS if kind in kinds)

@@ -72,7 +72,8 @@ class Following:
             number = reports.followed(node, connection, asked.parts["secret"]).number
         quotas.take(node, f"message {number}", quotas.MESSAGES)
         try:
-            node.run(lambda c: reports.tell(node, c, number, text, from_reporter=True))
+            said = reports.message(node, text, from_reporter=True)
+            node.run(lambda c: reports.tell(c, number, said))
         except SteelyardError as error:
             return self.show(asked, Problem(error.message, error.hint))
         return self.shell.done(asked.path, "sent")

@@ -176,8 +176,8 @@ class Intake:
             node.run(lambda c: drafts.detach(node, c, code, removed))
             return self.shell.done(here)
         if upload is not None:
-            name, data = upload.name, upload.data
-            node.run(lambda c: drafts.attach(node, c, code, name, data))
+            file = drafts.inspect(node, upload.name, upload.data)
+            node.run(lambda c: drafts.attach(node, c, code, file))
         if go == "next":
             return self.shell.done(addresses.intake("hazard"), "attached" if upload else "")
         word = "saved" if go == "stop" else "attached" if upload else ""
@@ -196,7 +196,9 @@ class Intake:
             response = self._page(asked, intake.STEPS[-1], draft, shown, error.status_code)
             response.headers.update(error.headers or {})
             return response
-        taken = node.run(lambda connection: reports.send(node, connection, draft))
+        with node.database.reading() as connection:
+            prepared = reports.prepare(node, connection, draft)
+        taken = node.run(lambda connection: reports.send(node, connection, prepared))
         response = self.shell.done(addresses.RECEIPT)
         self.shell.set_cookie(
             response, _RECEIPT, taken.follow, path=_COOKIE_PATH, seconds=_RECEIPT_S

@@ -76,9 +76,9 @@ class Triage:
 
     def sort(self, asked: Asked) -> Response:
         """Say how it stands."""
-        state = asked.value("state")
+        number, state = asked.parts["number"], asked.value("state")
         try:
-            self.shell.node.run(lambda c: reports.sort(c, self._report(c, asked), state))
+            self.shell.node.run(lambda c: reports.sort(c, number, state))
         except UnknownName:
             raise
         except SteelyardError as error:
@@ -89,14 +89,10 @@ class Triage:
         """Write to the reporter."""
         if asked.refused:
             return self.show_one(asked)
-        node, text = self.shell.node, asked.value("text")
-
-        def tell(connection: Connection) -> None:
-            number = self._report(connection, asked).number
-            reports.tell(node, connection, number, text, from_reporter=False)
-
+        node, number, text = self.shell.node, asked.parts["number"], asked.value("text")
         try:
-            node.run(tell)
+            said = reports.message(node, text, from_reporter=False)
+            node.run(lambda c: reports.tell(c, number, said))
         except UnknownName:
             raise
         except SteelyardError as error:
@@ -132,14 +128,10 @@ class Triage:
         if asked.refused:
             return self.show_opening(asked)
         node, title, abstract = self.shell.node, asked.value("title"), asked.value("abstract")
-
-        def make(connection: Connection) -> str:
-            return desk.open_case(
-                node, connection, self._report(connection, asked), title, abstract
-            )
-
+        with node.database.reading() as connection:
+            report = self._report(connection, asked)
         try:
-            case = node.run(make)
+            case = node.run(lambda c: desk.open_case(node, c, report, title, abstract))
         except UnknownName:
             raise
         except SteelyardError as error:

@@ -1,0 +1,74 @@
+"""What is sent to a node is read before its one writer is asked: nobody waits for what it costs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from steelyard.server.desk import drafts, reports, reproducers
+from steelyard.server.node import About, checking, create_identity
+from steelyard.server.web.routes import act_bodies
+
+from .others import join, open_case
+from .test_acting import ADVISORY, act
+from .visits import START, Site, begun, number_of, send_draft
+
+READERS: tuple[tuple[ModuleType, str], ...] = (
+    (drafts, "inspect_attachment"),
+    (reports, "read_intake"),
+    (reproducers, "read_reproducer"),
+    (act_bodies, "read_reproducer"),
+    (act_bodies, "open_card"),
+    (checking, "read_advisory"),
+    (checking, "export_formats"),
+    (checking, "lint_files"),
+)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """Names of the threads in which each reader was called."""
+    found: dict[str, set[str]] = {}
+
+    def noted(name: str, reader: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+            found.setdefault(name, set()).add(threading.current_thread().name)
+            return reader(*arguments, **named)
+
+        return call
+
+    for module, name in READERS:
+        whole = f"{module.__name__}.{name}"
+        monkeypatch.setattr(module, name, noted(whole, getattr(module, name)))
+    return found
+
+
+def test_what_is_sent_is_read_before_the_writer_is_asked(
+    site: Site, tmp_path: Path, reproducer: bytes, read: dict[str, set[str]]
+) -> None:
+    reporter, ana = begun(site), site.person("coordinator")
+    reporter.get("/report/attachments")
+    reporter.send("/report/attachments", {"attachment": ("flaw.json", reproducer)}, go="next")
+    send_draft(reporter)
+    path = f"/reports/{number_of(ana)}"
+    ana.get(path)
+    ana.send(f"{path}/answer", text="We look.")
+    ana.send(f"{path}/sort", state="scope")
+    ana.get(f"{path}/case")
+    ana.send(f"{path}/case")
+    lab = join(site, tmp_path / "lab", "Lab", "developer")
+    case = open_case(site, lab)
+    act(ana, case, "query", level="verdict", until="2026-11-20T10:00", to=[lab.id],
+        files={"reproducer": ("flaw.json", reproducer)})  # fmt: skip
+    stranger = create_identity(tmp_path / "stranger", About("Late Lab", ("developer",)), START)
+    act(ana, case, "invite", organization="", roles=["developer"],
+        files={"card": ("card.json", stranger.card.envelope)})  # fmt: skip
+    act(ana, case, "draft", files={"advisory_file": ("a.yaml", ADVISORY.encode())})
+    assert "The advisory is public" in act(ana, case, "publish")
+    assert set(read) == {f"{module.__name__}.{name}" for module, name in READERS}
+    assert not [name for name, threads in read.items() if "writer" in threads]
