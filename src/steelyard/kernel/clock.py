@@ -9,11 +9,19 @@ from datetime import UTC, date, datetime, timedelta
 
 from steelyard.kernel.errors import MalformedEvidence, UsageError
 
-__all__ = ["days_after", "exact_instant", "format_instant", "parse_instant", "utc_now"]
+__all__ = [
+    "EARLIEST_YEAR",
+    "LATEST_YEAR",
+    "days_after",
+    "exact_instant",
+    "format_instant",
+    "parse_instant",
+    "utc_now",
+]
 
 
-# Leaves room for any review period without leaving the calendar.
-_EARLIEST_YEAR, _LATEST_YEAR = 1970, 9000
+EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
+"""Leaves room for any review period without leaving the calendar."""
 
 
 def utc_now() -> datetime:
@@ -47,7 +55,7 @@ def parse_instant(text: str, *, where: str = "") -> datetime:
             instant = datetime.fromisoformat(text)
     except (ValueError, TypeError) as error:
         raise _bad_instant(text, where) from error
-    if instant.tzinfo is None or not _EARLIEST_YEAR <= instant.year <= _LATEST_YEAR:
+    if instant.tzinfo is None or not EARLIEST_YEAR <= instant.year <= LATEST_YEAR:
         raise _bad_instant(text, where)
     return instant.astimezone(UTC)
 

@@ -15,6 +15,7 @@ from steelyard.disclosure.case.ahead import read_ahead
 from steelyard.disclosure.case.entry import Entry
 from steelyard.disclosure.case.event import FIRST, read_claim
 from steelyard.disclosure.case.fold import AHEAD, apply_event, keys_of
+from steelyard.kernel.clock import EARLIEST_YEAR, LATEST_YEAR
 from steelyard.kernel.errors import BrokenSeal, CannotVerify, NotSatisfied
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from steelyard.disclosure.case.event import Claim, Event
     from steelyard.disclosure.case.view import View
     from steelyard.disclosure.states.rules import Advice, Effect
-
-_EARLIEST_YEAR, _LATEST_YEAR = 1970, 9000
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +164,7 @@ class Chain:
             message = f"entry {entry.index} does not follow entry {self.size - 1}"
             raise BrokenSeal(message, where=where)
         ordered = entry.ordered
-        if ordered.microsecond or not _EARLIEST_YEAR <= ordered.year <= _LATEST_YEAR:
+        if ordered.microsecond or not EARLIEST_YEAR <= ordered.year <= LATEST_YEAR:
             message = f"entry {entry.index} has no time in whole seconds"
             raise BrokenSeal(message, where=where)
         if now is not None and ordered > now + AHEAD:

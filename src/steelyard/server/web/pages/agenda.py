@@ -142,7 +142,7 @@ def _queries(view: View, me: str, now: datetime) -> Iterator[Item]:
             for item in own
             if item.state in _ASKED_STATES and f"{me}/{item.handle}" not in done
         ]
-        if me in query.asked and waits and now <= query.until:
+        if me in query.asked and waits and now < query.until:
             names = ", ".join(item.handle or "a target to name" for item in waits[:_NAMED])
             text = f"Say whether you are affected: {names}"
             where = addresses.case(view.case, "affectedness")
