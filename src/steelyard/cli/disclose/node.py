@@ -17,12 +17,15 @@ from steelyard.cli.disclose.here import (
 from steelyard.cli.output import one_line, say, write, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from steelyard.server.storage.organizations import Known
     from steelyard.server.storage.post import DeadLetter, Health
 
 app = typer.Typer(name="node", help="Your organization's node.", no_args_is_help=True)
 cards = typer.Typer(name="card", help="Cards: who others are.", no_args_is_help=True)
 
+_MOST_DEAD = 100_000
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
@@ -92,6 +95,36 @@ def status(node: NodeFolder = DEFAULT_NODE, as_json: AsJson = False) -> None:
         write(f"dead letter {letter.parcel_id[:12]} {letter.kind}: {one_line(letter.reason)}")
     for fault in faults:
         write(f"{fault.kind} by {names.get(fault.culprit, fault.culprit[:20])}: {fault.text}")
+
+
+@app.command()
+def retry(
+    parcel: Annotated[
+        list[str], typer.Argument(help="A parcel that was given up: the beginning of its id.")
+    ],
+    node: NodeFolder = DEFAULT_NODE,
+) -> None:
+    """Send parcels again that were given up, as if they were new."""
+    from steelyard.server.storage import post
+
+    with opened(node) as here:
+        with here.database.reading() as connection:
+            dead = post.dead_letters(connection, limit=_MOST_DEAD)
+        found = [_given_up(dead, text) for text in dict.fromkeys(parcel)]
+        for name in found:
+            here.run(lambda connection, name=name: post.retry_dead(connection, name, here.now()))
+    say(f"{len(found)} to be sent again")
+
+
+def _given_up(dead: Sequence[DeadLetter], text: str) -> str:
+    """The id of the parcel that a text begins."""
+    from steelyard.kernel.errors import UnknownName
+
+    found = [item.parcel_id for item in dead if item.parcel_id.startswith(text.lower())]
+    if not text or len(found) != 1:
+        message = f"{text[:80]!r} begins the id of {len(found)} parcels given up, need one"
+        raise UnknownName(message, hint="steelyard disclose node status")
+    return found[0]
 
 
 @app.command()

@@ -268,15 +268,14 @@ def refused_letters(connection: Connection, limit: int = 200) -> tuple[DeadLette
     )
 
 
-def retry_dead(connection: Connection, parcel_id: str, at: datetime) -> bool:
-    """Send a parcel again that was given up; whether there is one."""
+def retry_dead(connection: Connection, parcel_id: str, at: datetime) -> None:
+    """Send a parcel again that was given up."""
     values = {"state": "waiting", "attempts": 0, "next_at": seconds(at), "created": seconds(at)}
-    found = connection.execute(
+    connection.execute(
         update(OUTBOX)
         .where(OUTBOX.c.parcel_id == parcel_id, OUTBOX.c.state == "dead")
         .values(values)
     )
-    return found.rowcount == 1
 
 
 def received(connection: Connection, parcel_id: str) -> tuple[str, str] | None:
