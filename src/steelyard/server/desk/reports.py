@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from steelyard.disclosure.advisory.escape import clean_text
 from steelyard.disclosure.intake import Attachment, IntakeReport, read_intake
 from steelyard.kernel import canonical_json, sha256_hex
-from steelyard.kernel.errors import NotSatisfied, UnknownName
+from steelyard.kernel.errors import NotSatisfied, SteelyardError, UnknownName
 from steelyard.server.desk import codes, drafts, vault
 from steelyard.server.desk.reproducers import Check, check, read_check
+from steelyard.server.node.ordering import FAILURES
 from steelyard.server.storage import reports as rows
 from steelyard.server.storage.accounts import new_secret
 from steelyard.server.storage.reports import MessageRow, ReportRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -194,6 +195,19 @@ def opened(node: Node, row: ReportRow) -> Report:
         attachments=tuple(drafts.read_attachment(item) for item in content["attachments"]),
         checks=tuple(read_check(item) for item in content["checks"]),
     )
+
+
+def opened_of(node: Node, found: Iterable[ReportRow]) -> tuple[list[Report], list[ReportRow]]:
+    """Reports from their rows, and the rows of those that do not open; the log tells why."""
+    reports: list[Report] = []
+    closed: list[ReportRow] = []
+    for row in found:
+        try:
+            reports.append(opened(node, row))
+        except SteelyardError as error:
+            FAILURES.error("report %s does not open", row.number, exc_info=error)
+            closed.append(row)
+    return reports, closed
 
 
 def attachment(node: Node, connection: Connection, report: Report, sha256: str) -> bytes:

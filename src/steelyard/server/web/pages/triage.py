@@ -57,11 +57,13 @@ class ReportsPage:
 
     Attributes:
         filters: Label and address of each choice, and whether it is this one.
+        unopened: Numbers of reports that do not open.
     """
 
     title: str
     rows: tuple[ReportRow, ...]
     filters: tuple[tuple[str, str, bool], ...]
+    unopened: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,12 @@ class OpeningPage:
 
 
 def present(
-    reports: Sequence[Report], now: datetime, state: str = "", *, is_all: bool = False
+    reports: Sequence[Report],
+    now: datetime,
+    state: str = "",
+    unopened: Sequence[str] = (),
+    *,
+    is_all: bool = False,
 ) -> ReportsPage:
     """Reports for `reports.html`, the latest first.
 
@@ -129,6 +136,7 @@ def present(
         reports: Those that the reader asked for.
         now: The instant of the page.
         state: Which were asked for, one of `STATES`.
+        unopened: Numbers of reports that do not open.
         is_all: Whether all were asked for.
     """
     choices = [("Waiting", addresses.REPORTS, not state and not is_all)]
@@ -137,7 +145,8 @@ def present(
         for key, name in (("out", "Out of scope"), ("duplicate", "Known already"), ("case", "Case"))
     ]
     choices.append(("All", addresses.with_query(addresses.REPORTS, state="all"), is_all))
-    return ReportsPage("Reports", tuple(_row(item, now) for item in reports), tuple(choices))
+    rows = tuple(_row(item, now) for item in reports)
+    return ReportsPage("Reports", rows, tuple(choices), tuple(unopened))
 
 
 def present_one(

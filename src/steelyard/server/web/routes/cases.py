@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.case.findings import find
 from steelyard.kernel.errors import SteelyardError
 from steelyard.server import people
-from steelyard.server.desk import reports
 from steelyard.server.node import legal, publishing, saying
 from steelyard.server.storage import cases as rows
-from steelyard.server.storage import post
-from steelyard.server.storage import reports as report_rows
 from steelyard.server.web import addresses
 from steelyard.server.web.pages import (
     affectedness,
@@ -47,8 +44,6 @@ if TYPE_CHECKING:
 
 _SEES: Final = "see"
 _ONE: Final = f"{addresses.CASES}/{{case}}"
-_REPORTS: Final = 50
-"""New reports on the page of the morning; the page of reports has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +84,7 @@ class Cases:
 
     def home(self, asked: Asked) -> Response:
         """What needs attention today."""
-        node, handles = self.shell.node, people.may(asked.visitor.roles, "triage")
-        with node.database.reading() as connection:
-            views = self._views(connection)
-            waiting = report_rows.list_reports(connection, ("received",), _REPORTS)
-            held = home.Held(
-                views=views,
-                boards=legal.boards(node, connection, views),
-                outgoing=post.listed(connection, ("dead",)),
-                reports=[self._received(row) for row in waiting] if handles else [],
-                refused=len(post.refused_letters(connection)),
-            )
-        page = home.present(held, node.organization, node.now())
-        self.shell.attention = page.attention
-        return self.shell.html("home", page, asked)
+        return self.shell.html("home", self.shell.attention.page(asked.visitor.roles), asked)
 
     def list(self, asked: Asked) -> Response:
         """All cases."""
@@ -197,10 +179,6 @@ class Cases:
     def _views(self, connection: Connection) -> list[View]:
         node = self.shell.node
         return [node.chains.get(connection, name).view for name in rows.case_ids(connection)]
-
-    def _received(self, row: report_rows.ReportRow) -> home.Received:
-        report = reports.opened(self.shell.node, row)
-        return home.Received(report.number, report.content.title, report.received)
 
     def _draft(self, case: _Read, asked: Asked) -> str:
         name = case.view.publication.object

@@ -7,7 +7,7 @@ page of its visitor, and that refusals of the rules become sentences on a page.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from steelyard.server.web.guard import vouch
 from steelyard.server.web.pages import CSRF_FIELD, Context, Problem, problem, render
 from steelyard.server.web.problems import refusal
 from steelyard.server.web.routes.asked import Asked, Sent, read_sent, require_own_origin
+from steelyard.server.web.routes.attention import Attention
 from steelyard.server.web.settings import base_of, is_loopback
 
 if TYPE_CHECKING:
@@ -68,13 +69,17 @@ class Shell:
 
     Attributes:
         public: Of the files for machines.
-        attention: How many things waited when the home page was last made.
+        attention: What waits for whom.
     """
 
     node: Node
     settings: Settings
     public: PublicFolder
-    attention: int = 0
+    attention: Attention = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to count what waits."""
+        self.attention = Attention(self.node)
 
     def page(self, path: str, show: Handler, permission: str = "") -> Route:
         """A page; without a permission it is public."""
@@ -100,7 +105,7 @@ class Shell:
             user=account.name if account else "",
             csrf=asked.visitor.csrf,
             path=asked.path,
-            attention=self.attention if account else 0,
+            attention=self.attention.count(asked.visitor.roles) if account else 0,
             notice=NOTICES.get(asked.query.get(_DONE, ""), ""),
             problem=refused or (Problem(asked.refused) if asked.refused else None),
             manages=people.may(asked.visitor.roles, "accounts"),

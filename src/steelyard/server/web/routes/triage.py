@@ -56,8 +56,9 @@ class Triage:
         states = () if is_all else (known,) if known else reports.OPEN
         with node.database.reading() as connection:
             found = rows.list_reports(connection, states)
-        opened = [reports.opened(node, row) for row in found]
-        page = triage.present(opened, node.now(), known, is_all=is_all)
+        opened, closed = reports.opened_of(node, found)
+        unopened = [row.number for row in closed]
+        page = triage.present(opened, node.now(), known, unopened, is_all=is_all)
         return self.shell.html("reports", page, asked)
 
     def show_one(self, asked: Asked, refused: Problem | None = None) -> Response:
