@@ -106,6 +106,20 @@ def test_the_first_start_prints_one_link_that_is_kept_as_a_digest(
     assert again.stop() == 0
 
 
+def test_a_node_without_an_address_is_entered_where_it_listens(tmp_path: Path) -> None:
+    running = start(tmp_path / "node", "--init", "--name", "Lab", "--role", "developer")
+    try:
+        link = running.said[0].removeprefix("admin link: ")
+        base = f"http://127.0.0.1:{running.port}"
+        assert link.startswith(f"{base}/link/")
+        connection = http.client.HTTPConnection("127.0.0.1", running.port)
+        connection.request("GET", link.removeprefix(base))
+        assert connection.getresponse().status == 200
+        connection.close()
+    finally:
+        running.stop()
+
+
 def test_answers_do_not_name_the_server(node: tuple[Path, Running]) -> None:
     _, running = node
     connection = http.client.HTTPConnection("127.0.0.1", running.port)

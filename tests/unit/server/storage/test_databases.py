@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, text
 
 from steelyard.kernel.errors import ConfigurationError, NotSatisfied, StorageError
 from steelyard.server.storage import Database, Writer, open_database
-from steelyard.server.storage.accounts import Link, add_link, take_link
+from steelyard.server.storage.accounts import Link, add_link, find_link, take_link
 from steelyard.server.storage.tables import METADATA, SETTINGS
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -129,6 +129,15 @@ def test_a_link_works_once_and_its_secret_is_not_kept(database: Database) -> Non
         assert take_link(connection, "other", ("admin",), NOW) is None
         assert take_link(connection, "secret", ("admin",), NOW) == link
         assert take_link(connection, "secret", ("admin",), NOW) is None
+
+
+def test_a_link_of_another_kind_is_not_there_and_stays(database: Database) -> None:
+    link = Link("admin", "", NOW + timedelta(hours=1))
+    with database.writing() as connection:
+        add_link(connection, "secret", link)
+        assert find_link(connection, "secret", ("enrol", "sign-in"), NOW) is None
+        assert take_link(connection, "secret", ("enrol", "sign-in"), NOW) is None
+        assert find_link(connection, "secret", ("enrol", "admin"), NOW) == link
 
 
 def test_a_link_expires(database: Database) -> None:
