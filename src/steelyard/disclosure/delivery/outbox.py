@@ -151,14 +151,14 @@ def finish(
     leases = {k: v for k, v in destination.leases.items() if k != item.parcel_id}
     destination = replace(destination, leases=leases)
     item = replace(item, attempts=item.attempts + 1)
+    reason = f"{rule.reason} ({attempt.result}), attempt {item.attempts}"
     if rule.action == "delivered":
         return replace(item, state="delivered", reason=""), _after_answer(destination, rule)
     if rule.action == "dead" or item.attempts >= (rule.most_attempts or math.inf):
-        return _dead(item, rule, attempt), _after_answer(destination, rule)
+        return replace(item, state="dead", reason=reason), _after_answer(destination, rule)
     failures = destination.failures + 1 if rule.concerns == "destination" else 0
     turns = max(item.attempts, failures)
     next_at = attempt.at + max(_backoff(policy, turns, jitter), _asked(policy, attempt))
-    reason = f"{rule.reason} ({attempt.result}), attempt {item.attempts}"
     item = lapse(policy, replace(item, next_at=next_at, reason=reason), next_at)
     if rule.concerns == "parcel":
         return item, _after_answer(destination, rule)
@@ -235,11 +235,6 @@ def _after_answer(destination: Destination, rule: Rule) -> Destination:
     if rule.concerns == "destination":
         return destination
     return replace(destination, failures=0, not_before=None)
-
-
-def _dead(item: Outgoing, rule: Rule, attempt: Attempt) -> Outgoing:
-    reason = f"{rule.reason} ({attempt.result}), attempt {item.attempts}"
-    return replace(item, state="dead", reason=reason)
 
 
 def _require_match(item: Outgoing, destination: Destination) -> None:

@@ -18,10 +18,9 @@ from steelyard.disclosure.case.fold import AHEAD
 from steelyard.disclosure.case.organization import card_from_json
 from steelyard.kernel import canonical_json, parse_json_object
 from steelyard.kernel.errors import BrokenSeal, NotSatisfied
-from steelyard.server.node import limits, ownership, recovering, saying, witnessing
+from steelyard.server.node import heads, limits, ownership, recovering, saying, witnessing
 from steelyard.server.node.faults import FORBIDDEN, accuse, open_note
-from steelyard.server.node.letters import FETCH, read_entries, write_entries
-from steelyard.server.node.posting import Letter, offer_to
+from steelyard.server.node.letters import read_entries, write_entries
 from steelyard.server.storage import cases, early, followers
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.early import Early
@@ -58,7 +57,7 @@ def take_entries(
     if entries[0].index > (chain.size if chain else 0):
         if chain is not None:
             _keep_early(node, connection, chain, sender, entries, note)
-        fetch(node, connection, case, sender, chain.size if chain else 0)
+        heads.fetch(node, connection, case, sender, chain.size if chain else 0)
         return
     _require_now(node, entries)
     before, host = (chain.size, chain.view.host) if chain else (0, sender)
@@ -76,13 +75,6 @@ def take_entries(
         ownership.follow_host(node, connection, chain, before)
     ownership.count_again(node, connection, case)
     _go_on(node, connection, case)
-
-
-def fetch(node: Node, connection: Connection, case: str, holder: str, size: int) -> None:
-    """Ask somebody for the entries after so many."""
-    known = cards.find(connection, holder)
-    if known is not None:
-        offer_to(node, connection, known.card, Letter(FETCH, case, {"size": size}))
 
 
 def is_other(chain: Chain, entries: Sequence[Entry]) -> bool:
@@ -249,7 +241,7 @@ def _earlier_part(
         if shown.head == entries[-1].hash and shown.size == entries[-1].index + 1:
             accuse(node, connection, chain, shown, entries)
     earlier = max(0, entries[0].index - 4 * len(entries) - 16)
-    fetch(node, connection, chain.case, sender, earlier)
+    heads.fetch(node, connection, chain.case, sender, earlier)
     raise BrokenSeal("these entries follow from others than those held", where=chain.case[:16])
 
 

@@ -1,4 +1,4 @@
-"""What a node says that it holds of a case.
+"""What a node says that it holds of a case, and what it asks for.
 
 Decides that each such word says no less than the one before, as only the latest waits for a
 destination: one that takes the place of another brings the checkpoint that was cosigned last.
@@ -10,9 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from steelyard.server.node.faults import agreeing, notes_of
-from steelyard.server.node.letters import HEAD
+from steelyard.server.node.letters import FETCH, HEAD
 from steelyard.server.node.posting import Letter, offer_to
 from steelyard.server.storage import cases, post
+from steelyard.server.storage import organizations as cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,13 @@ def _cosigned(node: Node, connection: Connection, chain: Chain) -> Iterator[byte
     for item in agreeing(chain, notes_of(chain, chain.view.host, latest)):
         if is_cosigned(item, node.organization):
             yield item.note
+
+
+def fetch(node: Node, connection: Connection, case: str, holder: str, size: int) -> bool:
+    """Ask somebody for the entries after so many; whether it is known, and there was room to."""
+    known = cards.find(connection, holder)
+    letter = Letter(FETCH, case, {"size": size})
+    return known is not None and offer_to(node, connection, known.card, letter)
 
 
 def is_cosigned(note: CaseCheckpoint, organization: str) -> bool:

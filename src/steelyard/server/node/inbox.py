@@ -163,7 +163,7 @@ def _event(node: Node, connection: Connection, parcel: Parcel, _body: dict[str, 
     ordering.take_event(node, connection, case, envelope)
     chain = node.chains.get(connection, case)
     if claimed_event(envelope).seen_size > chain.size:
-        recovering.ask_for_lost(node, connection, chain, parcel.sender, chain.size)
+        heads.fetch(node, connection, case, parcel.sender, chain.size)
 
 
 def _fetch(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:
@@ -184,7 +184,7 @@ def _head(node: Node, connection: Connection, parcel: Parcel, body: dict[str, An
     _require_member(node, connection, parcel)
     chain = node.chains.get(connection, case)
     if chain.view.host == node.organization and body["size"] > chain.size:
-        recovering.ask_for_lost(node, connection, chain, parcel.sender, chain.size)
+        heads.fetch(node, connection, case, parcel.sender, chain.size)
     elif chain.view.host == node.organization:
         ordering.answer_head(node, connection, case, parcel.sender, body["size"])
     for note in parcel.attachments:
@@ -249,7 +249,7 @@ def _recovery(node: Node, connection: Connection, parcel: Parcel, body: dict[str
     ordering.follow_members(node, connection, chain)
     ordering.take_waiting(node, connection, case)
     if entries[-1].index + 1 < body["size"]:
-        recovering.ask_for_lost(node, connection, chain, sender, entries[-1].index + 1)
+        heads.fetch(node, connection, case, sender, entries[-1].index + 1)
     else:
         following_rows.hear(connection, case, sender, body["size"], node.now())
 

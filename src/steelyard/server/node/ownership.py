@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, cast
 from steelyard.disclosure.case import Chain, Draft, sign_event
 from steelyard.disclosure.case.event import claimed_event
 from steelyard.kernel.errors import CannotVerify, NotSatisfied
-from steelyard.server.node import ordering, saying
-from steelyard.server.node.letters import FETCH, VOTE
-from steelyard.server.node.posting import Letter, offer_to, send_to
+from steelyard.server.node import heads, ordering, saying
+from steelyard.server.node.letters import VOTE
+from steelyard.server.node.posting import Letter, send_to
 from steelyard.server.storage import cases, followers
 from steelyard.server.storage.followers import Vote
 
@@ -74,8 +74,7 @@ def take_vote(node: Node, connection: Connection, case: str, sender: str, envelo
         chain.copied().admit(envelope, now)
     followers.add_vote(connection, case, Vote(event.author, event.digest, envelope, now))
     if is_ahead:
-        member = chain.view.member(sender)
-        offer_to(node, connection, member.card, Letter(FETCH, case, {"size": chain.size}))
+        heads.fetch(node, connection, case, sender, chain.size)
         return
     count_again(node, connection, case)
 

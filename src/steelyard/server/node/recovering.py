@@ -16,7 +16,6 @@ from steelyard.server.node.faults import agreeing, keys_of_members, notes_of
 from steelyard.server.node.letters import (
     CHUNK,
     ENTRIES,
-    FETCH,
     RECOVERY,
     chunk,
     write_entries,
@@ -36,13 +35,6 @@ HOLD: Final = timedelta(minutes=2)
 """How long a host that took entries back waits for others who may hold more."""
 _PARTS: Final = 32
 _BACK_BYTES: Final = 6 << 20
-
-
-def ask_for_lost(node: Node, connection: Connection, chain: Chain, holder: str, size: int) -> None:
-    """As a host, ask a participant for what it holds after so many entries."""
-    member = chain.view.members.get(holder)
-    if member is not None:
-        offer_to(node, connection, member.card, Letter(FETCH, chain.case, {"size": size}))
 
 
 def help_up(node: Node, connection: Connection, chain: Chain) -> None:
@@ -109,7 +101,7 @@ def recover(
     start = entries[0].index
     if start > chain.size or chain.head_at(start) != entries[0].previous:
         earlier = chain.size if start > chain.size else max(0, start - 4 * CHUNK)
-        ask_for_lost(node, connection, chain, sender, earlier)
+        heads.fetch(node, connection, case, sender, earlier)
         return False
     if signed.size <= chain.size and chain.head_at(signed.size) == signed.head:
         return True

@@ -11,8 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from steelyard.kernel.errors import StorageError
-from steelyard.server.node.letters import FETCH
-from steelyard.server.node.posting import Letter, offer_to
+from steelyard.server.node import heads
 from steelyard.server.storage import cases, followers
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.cases import seconds
@@ -32,16 +31,15 @@ def begin(node: Node, connection: Connection) -> int:
         if row.host != node.organization:
             continue
         chain = node.chains.get(connection, row.id)
-        others = {
-            name: member.card
+        others = [
+            name
             for name, member in chain.view.members.items()
             if name != node.organization and not member.left
-        }
+        ]
         followers.forget(connection, row.id)
         followers.add(connection, row.id, others)
         # Who cannot be asked now is waited for all the same, and says daily what it holds.
-        letter = Letter(FETCH, row.id, {"size": chain.size})
-        asked += sum(offer_to(node, connection, card, letter) for card in others.values())
+        asked += sum(heads.fetch(node, connection, row.id, name, chain.size) for name in others)
     at = node.now()
     cards.set_setting(connection, cards.RESTORED, str(seconds(at)))
     node.restored = at

@@ -102,7 +102,7 @@ def _take_own(
 ) -> None:
     """A note of this host's, cosigned by another; of more than is held here after a loss."""
     if shown.size > chain.size or chain.head_at(shown.size) != shown.head:
-        recovering.ask_for_lost(node, connection, chain, sender, chain.size)
+        heads.fetch(node, connection, chain.case, sender, chain.size)
         return
     _keep(connection, chain, shown)
 

@@ -11,7 +11,7 @@ from steelyard.attest import PublicKey
 from steelyard.attest.signed_note import cosign_note, read_note
 from steelyard.disclosure.case.fault import Evidence, verify_fault, write_linked
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
-from steelyard.server.node import following
+from steelyard.server.node import heads
 from steelyard.server.node.faults import believe_fault
 from steelyard.server.storage import cases
 
@@ -210,7 +210,7 @@ def test_who_gets_no_entries_gets_them_from_another(five: Federation, case: str)
     hidden = Forger(five, "coord", case).begin()
     hidden.name("for one alone")
     assert hidden.send("lab-a", 4) == ""
-    five.run("lab-b", lambda n, c: following.fetch(n, c, case, five.id("lab-a"), 4))
+    five.run("lab-b", lambda n, c: heads.fetch(n, c, case, five.id("lab-a"), 4))
     with five.without("coord"):
         for _ in range(3):
             five.round()
