@@ -223,7 +223,8 @@ def test_what_repeats_a_payload_is_not_drafted(two: Federation, media_type: str)
 
 def test_an_earlier_draft_is_no_payload(two: Federation) -> None:
     case = drafted(two)
-    draft(two, "lab", case, ADVISORY.format(id="LAB-2026-1").encode() + b"\n")
+    again = ADVISORY.format(id="LAB-2026-1").encode() + b"\n"
+    assert checked(two, "lab", case, again).id == "LAB-2026-1"
 
 
 def test_a_payload_that_comes_while_a_draft_is_checked_is_looked_at(two: Federation) -> None:

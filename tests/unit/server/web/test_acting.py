@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from steelyard.attest import generate_key
 from steelyard.disclosure.case import View
 from steelyard.disclosure.reproducer.verdict import Verdict
-from steelyard.kernel import format_instant
 from steelyard.server.node import About, create_identity, publishing, saying
 from steelyard.server.node.checking import check
 from steelyard.server.web.settings import Settings
@@ -192,39 +191,6 @@ def test_an_organization_is_invited_by_a_card_in_a_file(
     files = {"card": ("card.json", identity.card.envelope)}
     act(ana, case, "invite", organization="", roles=["developer"], files=files)
     assert identity.organization in view_of(site, case).members
-
-
-def test_asking_sends_the_reproducer_to_who_is_ticked(
-    site: Site, ana: Browser, lab: Other, reproducer: bytes
-) -> None:
-    case = open_case(site, lab)
-    files = {"reproducer": ("flaw.json", reproducer)}
-    page = act(ana, case, "query", level="verdict", until="2026-11-20T10:00", to=[lab.id],
-               files=files)  # fmt: skip
-    query = next(iter(view_of(site, case).queries.values()))
-    assert query.asked == {lab.id}
-    assert format_instant(query.until) == "2026-11-20T10:00:00Z"
-    assert "silent" in page
-    missing = act(ana, case, "query", level="verdict", until="2026-11-20T10:00", to=[lab.id])
-    assert "a file is missing" in missing
-
-
-@pytest.mark.parametrize(
-    ("until", "told"),
-    [
-        ("2026-11-31T10:00", "'2026-11-31T10:00' is no instant"),
-        ("in a week", "'in a week' is no instant"),
-        ("2026-11-02T09:00", "the time to answer is over already"),
-    ],
-)
-def test_a_question_lapses_at_an_instant_to_come(
-    site: Site, ana: Browser, lab: Other, reproducer: bytes, until: str, told: str
-) -> None:
-    case = open_case(site, lab)
-    files = {"reproducer": ("flaw.json", reproducer)}
-    page = act(ana, case, "query", level="verdict", until=until, to=[lab.id], files=files)
-    assert told in text_of(page)
-    assert not view_of(site, case).queries
 
 
 def test_silent_and_not_checked_look_different(

@@ -11,7 +11,10 @@ import pytest
 from steelyard.kernel import utc_now
 from steelyard.kernel.errors import ConfigurationError, UsageError
 from steelyard.server.node import About, create_identity
+from steelyard.server.web.addresses import LINK, PROVIDER_BACK
 from steelyard.server.web.settings import FILE, base_of, is_loopback, read_settings
+
+ROOT = Path(__file__).parents[5]
 
 
 def test_flags_come_before_the_file(tmp_path: Path) -> None:
@@ -89,6 +92,16 @@ def test_a_node_is_reached_as_it_is_named_or_where_it_listens(tmp_path: Path) ->
     proxied = replace(settings, url="", behind_proxy=True)
     assert base_of(proxied, plain) == "https://127.0.0.1:8767"
     assert proxied.is_secure
+
+
+def test_the_page_on_running_a_node_has_settings_that_are_read(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "run-a-node.md").read_text()
+    (tmp_path / FILE).write_text(page.split("```toml\n")[1].split("```")[0])
+    settings = read_settings(tmp_path, {})
+    assert settings.smtp.host == "mail.lab.example"
+    assert settings.oidc.roles == {"psirt-leads": "coordinator", "psirt": "analyst"}
+    assert f"admin link: {settings.url}{LINK.partition('{')[0]}..." in page
+    assert f"`{settings.url}{PROVIDER_BACK}`" in page
 
 
 def test_loopback_is_this_machine_alone() -> None:
