@@ -17,7 +17,6 @@ from steelyard.disclosure.delivery.parcel import (
 )
 from steelyard.disclosure.delivery.sealed_object import (
     OpenedObject,
-    add_recipients,
     object_id,
     open_object,
     recipients_of,
@@ -30,7 +29,6 @@ __all__ = [
     "Parcel",
     "Receiver",
     "SignedParcel",
-    "add_recipients",
     "encrypt_parcel",
     "fill_bundle",
     "mark",

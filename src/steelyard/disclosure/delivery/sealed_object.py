@@ -1,8 +1,8 @@
 """Sealed objects: content encrypted once, for several organizations.
 
-Decides spec/disclosure-delivery.md, section 2: how content is encrypted and committed to, who can
-open it, and that a hybrid recipient is never made a classic one. Who may be given it is for the
-case; randomness is an argument, but for HPKE's own, which comes from the operating system.
+Decides spec/disclosure-delivery.md, section 2: how content is encrypted and committed to, and who
+can open it. Who may be given it is for the case; randomness is an argument, but for HPKE's own,
+which comes from the operating system.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from steelyard.attest.commitment import SALT_BYTES, require_salt
 from steelyard.disclosure.delivery.framing import (
-    HYBRID,
     join_parts,
     pad,
     require_hybrid,
@@ -105,13 +104,20 @@ def seal_object(
     if not _MEDIA_TYPE.fullmatch(media_type):
         message = f"{media_type[:80]!r} is no media type in lower case without parameters"
         raise ConfigurationError(message)
+    if not 0 < len(recipients) <= RECIPIENT_LIMIT:
+        message = f"{len(recipients)} recipients: need 1 to {RECIPIENT_LIMIT}"
+        raise ConfigurationError(message, where="recipients")
+    for organization, recipient in recipients.items():
+        require_organization(organization, where="recipients")
+        require_hybrid(recipient, organization, allow_classic=allow_classic)
     data_key, salt = random(_KEY_BYTES), random(SALT_BYTES)
     commitment = commit_content(salt, media_type, plaintext)
     content = pad(join_parts((salt, media_type.encode(), plaintext)), least=_LEAST_BYTES)
     ciphertext = _cipher(data_key).encrypt(_NONCE, content, _associated(commitment))
     core = Core(commitment, sha256_hex(ciphertext))
-    empty = Container(core, core.object_id, (), "", ciphertext)
-    return _with_recipients(empty, data_key, recipients, allow_classic=allow_classic).to_bytes()
+    number = core.object_id
+    wraps = tuple(wrap_key(data_key, number, *entry) for entry in sorted(recipients.items()))
+    return Container(core, number, wraps, list_tag(data_key, number, wraps), ciphertext).to_bytes()
 
 
 def open_object(data: bytes, organization: str, identity: Identity) -> OpenedObject:
@@ -164,39 +170,6 @@ def recipients_of(data: bytes) -> tuple[tuple[str, str, str], ...]:
     return read_container(data).recipients
 
 
-def add_recipients(
-    data: bytes,
-    organization: str,
-    identity: Identity,
-    added: Mapping[str, Recipient],
-    *,
-    allow_classic: bool = False,
-) -> bytes:
-    """The same object for more organizations, or for new keys of those it has.
-
-    Args:
-        data: The object's file.
-        organization: Id of the recipient who adds.
-        identity: Its private key.
-        added: Keys by organization.
-        allow_classic: Take X25519 keys without ML-KEM for organizations that have no hybrid one.
-
-    Raises:
-        MalformedEvidence, BrokenSeal: as `open_object`.
-        NotSatisfied: who adds is no recipient, or a hybrid key would give way to a classic one.
-        ConfigurationError: nobody is added, too many are, or an id is none.
-    """
-    container = read_container(data)
-    data_key = _data_key(container, organization, identity)
-    for wrap in container.wraps:
-        replacement = added.get(wrap.organization)
-        if replacement is not None and wrap.kind == HYBRID and replacement.kind != HYBRID:
-            message = f"{wrap.organization[:20]} has a hybrid key, which an X25519 key would weaken"
-            hint = "keep the hybrid entry, or ask for a new hybrid key"
-            raise NotSatisfied(message, where=_WHERE, hint=hint)
-    return _with_recipients(container, data_key, added, allow_classic=allow_classic).to_bytes()
-
-
 def commit_content(salt: bytes, media_type: str, plaintext: bytes) -> str:
     """SHA-256 over domain, salt, media type and plaintext, lower hex.
 
@@ -220,21 +193,6 @@ def check_revealed(commitment: str, salt: bytes, media_type: str, plaintext: byt
         message = f"the content does not open commitment {commitment[:16]}"
         raise BrokenSeal(message, where=_WHERE, hint="ask its author for the content as sealed")
     return plaintext
-
-
-def _with_recipients(
-    container: Container, data_key: bytes, added: Mapping[str, Recipient], *, allow_classic: bool
-) -> Container:
-    for organization, recipient in added.items():
-        require_organization(organization, where="recipients")
-        require_hybrid(recipient, organization, allow_classic=allow_classic)
-    kept = [wrap for wrap in container.wraps if wrap.organization not in added]
-    if not added or len(kept) + len(added) > RECIPIENT_LIMIT:
-        message = f"{len(added)} recipients added to {len(kept)}: need 1 to {RECIPIENT_LIMIT}"
-        raise ConfigurationError(message, where="recipients")
-    new = [wrap_key(data_key, container.object_id, name, key) for name, key in added.items()]
-    wraps = tuple(sorted([*kept, *new], key=lambda wrap: wrap.organization))
-    return replace(container, wraps=wraps, tag=list_tag(data_key, container.object_id, wraps))
 
 
 def _data_key(container: Container, organization: str, identity: Identity) -> bytes:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from steelyard.disclosure.delivery.sealed_object import open_object, seal_object
+from steelyard.disclosure.delivery.sealed_object import seal_object
 from steelyard.kernel import canonical_json, parse_json_object
-from steelyard.kernel.errors import NotSatisfied
 
 if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
@@ -31,13 +30,7 @@ def unseal(node: Node, data: bytes) -> bytes:
         NotSatisfied: to a key that it has no more.
         BrokenSeal: it was changed.
     """
-    last: NotSatisfied | None = None
-    for identity in node.identity.receiver.identities.values():
-        try:
-            return open_object(data, node.organization, identity).plaintext
-        except NotSatisfied as error:
-            last = error
-    raise last or NotSatisfied("this node has no key to decrypt with")
+    return node.identity.open(data).plaintext
 
 
 def seal_json(node: Node, content: JsonObject) -> bytes:

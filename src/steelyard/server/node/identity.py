@@ -17,8 +17,9 @@ from steelyard.attest.statement import Statement
 from steelyard.disclosure.case import Card, open_card, sign_card
 from steelyard.disclosure.case.organization import organization_id
 from steelyard.disclosure.delivery.parcel import Receiver
+from steelyard.disclosure.delivery.sealed_object import open_object
 from steelyard.kernel import format_instant, read_bytes
-from steelyard.kernel.errors import ConfigurationError
+from steelyard.kernel.errors import ConfigurationError, NotSatisfied
 from steelyard.kernel.files import write_atomically
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from steelyard.disclosure.delivery.sealed_object import OpenedObject
     from steelyard.kernel import JsonObject
 
 CARD_LIMIT_BYTES: Final = 256 * 1024
@@ -45,6 +47,21 @@ class Identity:
     key: PrivateKey = field(repr=False)
     receiver: Receiver = field(repr=False)
     card: Card
+
+    def open(self, sealed: bytes) -> OpenedObject:
+        """Open an object that is sealed to any key that this organization has or had.
+
+        Raises:
+            NotSatisfied: to none of them.
+            MalformedEvidence, BrokenSeal: no object, or one that was changed.
+        """
+        last: NotSatisfied | None = None
+        for identity in self.receiver.identities.values():
+            try:
+                return open_object(sealed, self.organization, identity)
+            except NotSatisfied as error:
+                last = error
+        raise last or NotSatisfied("this node has no key to decrypt with")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from steelyard.disclosure.case.event import claimed_event
+from steelyard.disclosure.delivery.framing import HYBRID
 from steelyard.disclosure.delivery.parcel import open_parcel
-from steelyard.disclosure.delivery.sealed_object import object_id
+from steelyard.disclosure.delivery.sealed_object import object_id, recipients_of
 from steelyard.kernel import format_instant
 from steelyard.kernel.errors import (
     BrokenSeal,
@@ -206,22 +207,32 @@ def _object(node: Node, connection: Connection, parcel: Parcel, body: dict[str, 
             raise NotSatisfied("the case does not name this organization as its reader")
     before = objects.find(connection, name)
     if before is not None:
-        _require_wider(connection, case, before, sealed)
+        _require_wider(node, connection, case, before, sealed)
     else:
         limits.require_room_for_object(node.limits, connection, case, parcel.sender, len(sealed))
     objects.put(connection, name, Stored(case, parcel.sender, sealed), node.now())
 
 
-def _require_wider(connection: Connection, case: str, before: Stored, sealed: bytes) -> None:
+def _require_wider(
+    node: Node, connection: Connection, case: str, before: Stored, sealed: bytes
+) -> None:
     """Refuse a copy that would take an object from its case, or from somebody who can read it.
 
     Raises:
         NotSatisfied: it would.
+        BrokenSeal: who wrote its list of readers could not open it.
     """
     if before.case != case and cases.stands(connection, before.case) is not None:
         raise NotSatisfied("this object belongs to another case", where=OBJECT)
-    if saying.readers(before.sealed) - saying.readers(sealed):
+    kinds, copied = (
+        {name: kind for name, _, kind in recipients_of(data)} for data in (before.sealed, sealed)
+    )
+    if kinds.keys() - copied.keys():
         raise NotSatisfied("this copy has lost a reader", where=OBJECT)
+    if any(kind == HYBRID and copied[name] != HYBRID for name, kind in kinds.items()):
+        raise NotSatisfied("this copy has a weaker key for a reader", where=OBJECT)
+    if sealed != before.sealed and node.organization in copied:
+        node.identity.open(sealed)
 
 
 def _refused(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:

@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case import Chain, Draft, case_id, sign_event
 from steelyard.disclosure.case.event import FIRST, claimed_event
-from steelyard.disclosure.delivery.sealed_object import (
-    object_id,
-    open_object,
-    recipients_of,
-    seal_object,
-)
+from steelyard.disclosure.delivery.sealed_object import object_id, recipients_of, seal_object
 from steelyard.disclosure.states.tables import load_tables
 from steelyard.kernel import format_instant
 from steelyard.kernel.errors import NotSatisfied, SteelyardError, StorageError, UnknownName
@@ -292,17 +287,14 @@ def put_object(node: Node, connection: Connection, case: str, material: Material
     }
 
 
-def readers(sealed: bytes) -> frozenset[str]:
-    """Organizations that a sealed object is for."""
-    return frozenset(name for name, _, _ in recipients_of(sealed))
-
-
 def send_objects(node: Node, connection: Connection, case: str, to: str) -> int:
     """Send somebody the objects of a case that this node sealed for it, again; how many."""
     card, sent = node.chains.get(connection, case).view.member(to).card, 0
     for name in sorted(objects.stored_ids(connection, case)):
         stored = objects.find(connection, name)
-        if stored is not None and not stored.sender and to in readers(stored.sealed):
+        if stored is None or stored.sender:
+            continue
+        if any(reader == to for reader, _, _ in recipients_of(stored.sealed)):
             sent += offer_to(
                 node, connection, card, Letter(OBJECT, case, {"id": name}, (stored.sealed,))
             )
@@ -320,13 +312,7 @@ def read_object(node: Node, connection: Connection, name: str) -> OpenedObject:
     sealed = objects.get(connection, name)
     if sealed is None:
         raise UnknownName(f"object {name[:16]} is not here", hint="its author sends it")
-    last: NotSatisfied | None = None
-    for identity in node.identity.receiver.identities.values():
-        try:
-            return open_object(sealed, node.organization, identity)
-        except NotSatisfied as error:
-            last = error
-    raise last or NotSatisfied("this node has no key to decrypt with", where=name[:16])
+    return node.identity.open(sealed)
 
 
 def named_here(node: Node, connection: Connection, view: View) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelyard.disclosure.delivery import (
-    add_recipients,
     object_id,
     open_object,
     recipients_of,
@@ -44,7 +43,7 @@ from steelyard.kernel.errors import (
 )
 from steelyard.standard import check_schema
 
-from .parties import ALICE, BOB, CAROL, DAVE, Party, counting
+from .parties import ALICE, BOB, CAROL, Party, counting
 
 MAGIC = b"steelyard/disclosure-object/1\n"
 
@@ -212,58 +211,6 @@ def test_content_other_than_was_committed_to_is_refused() -> None:
         open_object(data, BOB.organization, BOB.hybrid)
 
 
-def test_recipients_are_added_without_another_id_or_body() -> None:
-    data = sealed(ALICE)
-    new = {BOB.organization: BOB.hybrid.recipient, CAROL.organization: CAROL.hybrid.recipient}
-    grown = add_recipients(data, ALICE.organization, ALICE.hybrid, new)
-    assert object_id(grown) == object_id(data)
-    assert parts_of(grown)[1] == parts_of(data)[1]
-    names = (ALICE.organization, BOB.organization, CAROL.organization)
-    assert tuple(name for name, _, _ in recipients_of(grown)) == names
-    for party in (ALICE, BOB, CAROL):
-        assert open_object(grown, party.organization, party.hybrid).plaintext == b"the flaw"
-    again = add_recipients(
-        grown, CAROL.organization, CAROL.hybrid, {DAVE.organization: DAVE.hybrid.recipient}
-    )
-    assert open_object(again, DAVE.organization, DAVE.hybrid).plaintext == b"the flaw"
-
-
-def test_a_new_key_takes_the_place_of_an_old_one() -> None:
-    data = sealed(ALICE, BOB)
-    new = {BOB.organization: DAVE.hybrid.recipient}
-    turned = add_recipients(data, ALICE.organization, ALICE.hybrid, new)
-    assert len(recipients_of(turned)) == 2
-    assert open_object(turned, BOB.organization, DAVE.hybrid).plaintext == b"the flaw"
-    with pytest.raises(NotSatisfied):
-        open_object(turned, BOB.organization, BOB.hybrid)
-
-
-def test_who_is_no_recipient_adds_nobody() -> None:
-    new = {CAROL.organization: CAROL.hybrid.recipient}
-    with pytest.raises(NotSatisfied):
-        add_recipients(sealed(ALICE), CAROL.organization, CAROL.hybrid, new)
-
-
-def test_nobody_adds_to_a_list_that_was_changed() -> None:
-    header, body = parts_of(sealed(ALICE, BOB))
-    dropped(header)
-    new = {CAROL.organization: CAROL.hybrid.recipient}
-    with pytest.raises(BrokenSeal, match="the list of recipients was changed"):
-        add_recipients(rebuilt(header, body), ALICE.organization, ALICE.hybrid, new)
-
-
-def test_a_hybrid_entry_never_gives_way_to_a_classic_one() -> None:
-    data = sealed(ALICE, BOB)
-    weaker = {BOB.organization: BOB.classic.recipient}
-    for allow_classic in (False, True):
-        with pytest.raises(NotSatisfied) as caught:
-            add_recipients(
-                data, ALICE.organization, ALICE.hybrid, weaker, allow_classic=allow_classic
-            )
-        assert caught.value.message.endswith("a hybrid key, which an X25519 key would weaken")
-        assert caught.value.hint == "keep the hybrid entry, or ask for a new hybrid key"
-
-
 def test_a_classic_key_is_taken_only_where_the_caller_says_so() -> None:
     classic = {ALICE.organization: ALICE.classic.recipient}
     with pytest.raises(NotSatisfied, match="is X25519 alone, and what is sent must last"):
@@ -272,9 +219,6 @@ def test_a_classic_key_is_taken_only_where_the_caller_says_so() -> None:
         b"x", media_type="text/plain", recipients=classic, random=os.urandom, allow_classic=True
     )
     assert open_object(data, ALICE.organization, ALICE.classic).plaintext == b"x"
-    better = {ALICE.organization: ALICE.hybrid.recipient}
-    stronger = add_recipients(data, ALICE.organization, ALICE.classic, better)
-    assert recipients_of(stronger)[0][2] == "hpke-mlkem768-x25519"
 
 
 @pytest.mark.parametrize(
@@ -283,7 +227,7 @@ def test_a_classic_key_is_taken_only_where_the_caller_says_so() -> None:
         ({"plaintext": bytes(PLAINTEXT_LIMIT_BYTES + 1)}, "12,582,913 bytes, and at most"),
         ({"media_type": "Text/Plain"}, "'Text/Plain' is no media type"),
         ({"media_type": "text/plain; charset=utf-8"}, "'text/plain; charset=utf-8' is no"),
-        ({"recipients": {}}, "0 recipients added to 0: need 1 to 512"),
+        ({"recipients": {}}, "0 recipients: need 1 to 512"),
         ({"recipients": {"bob": BOB.hybrid.recipient}}, "'bob' is no organization"),
     ],
 )

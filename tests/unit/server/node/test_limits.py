@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from secrets import token_bytes
 
 import pytest
 from tests.unit.disclosure.delivery.test_sealed_object import dropped, parts_of, rebuilt
 
+from steelyard.attest.recipients import generate_identity
 from steelyard.disclosure.case.checkpoint import cosigned_by
+from steelyard.disclosure.delivery.object_header import list_tag, read_container, wrap_key
 from steelyard.disclosure.delivery.outbox import Outgoing
 from steelyard.disclosure.delivery.sealed_object import object_id, seal_object
 from steelyard.kernel.errors import NotSatisfied
-from steelyard.server.node import ordering
+from steelyard.server.node import ordering, saying
 from steelyard.server.node.faults import keys_of_host, open_note
 from steelyard.server.node.letters import ENTRIES, FETCH, HEAD, OBJECT, write_entries
 from steelyard.server.node.posting import Letter, send_to
@@ -21,7 +23,7 @@ from steelyard.server.storage import cases, early, objects, post
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.tables import ENTRIES as ROWS
 
-from .federation import START, Federation
+from .federation import FIVE, START, Federation
 from .hostile import Forger
 
 ELSEWHERE = "f" * 64
@@ -92,6 +94,61 @@ def test_an_object_is_not_taken_from_its_case_nor_from_a_reader(
         stored = objects.find(connection, object_id(sealed))
     assert stored is not None
     assert (stored.case, stored.sealed) == (case, sealed)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """How a copy of an object differs, and why it is not taken."""
+
+    readers: tuple[str, ...]
+    weaker: bool
+    with_its_key: bool
+    reason: str
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        Copy(("lab-a", "lab-b", "lab-c"), weaker=False, with_its_key=True, reason=""),
+        Copy(("lab-b",), weaker=False, with_its_key=True, reason="has lost a reader"),
+        Copy(("lab-a", "lab-b"), weaker=True, with_its_key=True, reason="a weaker key for a"),
+        Copy(
+            ("lab-a", "lab-b"),
+            weaker=False,
+            with_its_key=False,
+            reason="the data key does not open the body",
+        ),
+    ],
+)
+def test_a_copy_takes_the_place_of_an_object_only_if_every_reader_still_reads(
+    five: Federation, case: str, copy: Copy
+) -> None:
+    data_key = token_bytes(32)
+    drawn = iter([data_key])
+    recipients = {name: five[name].identity.card.recipient for name in FIVE}
+    sealed = seal_object(
+        b"x",
+        media_type="text/plain",
+        recipients={five.id(name): recipients[name] for name in ("lab-a", "lab-b")},
+        random=lambda count: next(drawn, None) or token_bytes(count),
+    )
+    assert bring(five, case, sealed) == ""
+    if copy.weaker:
+        recipients["lab-a"] = generate_identity(hybrid=False).recipient
+    container = read_container(sealed)
+    key = data_key if copy.with_its_key else token_bytes(32)
+    wraps = tuple(
+        wrap_key(key, container.object_id, name, recipient)
+        for name, recipient in sorted((five.id(name), recipients[name]) for name in copy.readers)
+    )
+    tag = list_tag(key, container.object_id, wraps)
+    other = replace(container, wraps=wraps, tag=tag).to_bytes()
+    assert copy.reason in (reason := bring(five, case, other))
+    assert bool(reason) == bool(copy.reason)
+    with five["lab-b"].database.reading() as connection:
+        assert objects.get(connection, object_id(sealed)) == (sealed if reason else other)
+    found = five.run("lab-b", lambda n, c: saying.read_object(n, c, object_id(sealed)))
+    assert found.plaintext == b"x"
 
 
 def test_a_stranger_fills_no_disk_with_cases(five: Federation) -> None:
