@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 TIERS: Final = ("h0", "h1", "h2", "h3")
 PARTICIPANT_LIMIT: Final = 512
+TITLE_LIMIT: Final = 200
+PROSE_LIMIT: Final = 4000
+REASON_LIMIT: Final = 1000
+VERSION_LIMIT: Final = 120
 _NONCE: Final = shapes.pattern(r"[0-9a-f]{32}")
 _ROLES: Final = shapes.items(shapes.choice(*ROLES), least=1, most=len(ROLES))
 _ORGANIZATIONS: Final = shapes.items(shapes.organization, least=1, most=PARTICIPANT_LIMIT)
-_PROSE: Final = shapes.text(4000, lines=True)
-_REASON: Final = shapes.text(1000, empty=True, lines=True)
+_PROSE: Final = shapes.text(PROSE_LIMIT, lines=True)
+_REASON: Final = shapes.text(REASON_LIMIT, empty=True, lines=True)
 _DAYS: Final = shapes.integer(1, 730)
 _POLICY: Final = shapes.fields(
     level=shapes.choice(*LEVELS),
@@ -40,7 +44,7 @@ _OBJECT: Final = shapes.fields(
 BODIES: Final[Mapping[str, Mapping[str, shapes.Check]]] = {
     "open": {
         "nonce": _NONCE,
-        "title": shapes.text(200),
+        "title": shapes.text(TITLE_LIMIT),
         "abstract": _PROSE,
         "tables": shapes.digest,
         "policy": _POLICY,
@@ -72,8 +76,8 @@ BODIES: Final[Mapping[str, Mapping[str, shapes.Check]]] = {
     "target": {
         "handle": shapes.target_handle,
         "commitment": shapes.nullable(shapes.digest),
-        "version": shapes.text(120),
-        "guardrail": shapes.text(120, empty=True),
+        "version": shapes.text(VERSION_LIMIT),
+        "guardrail": shapes.text(VERSION_LIMIT, empty=True),
     },
     "query": {"query": shapes.envelope, "to": _ORGANIZATIONS},
     "progress": {"target": shapes.target_handle, "event": shapes.choice("acknowledge", "run")},
@@ -103,7 +107,7 @@ BODIES: Final[Mapping[str, Mapping[str, shapes.Check]]] = {
         "references": shapes.items(shapes.text(400), most=16),
     },
     "emergency": {
-        "facts": shapes.text(1000, lines=True),
+        "facts": shapes.text(REASON_LIMIT, lines=True),
         "told": shapes.items(shapes.text(200), most=16),
     },
     "transfer": {

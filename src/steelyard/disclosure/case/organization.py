@@ -44,6 +44,8 @@ ROLES: Final = (
     "regulator", "observer", "adjudicator",
 )  # fmt: skip
 """What an organization can be in a case."""
+NAMES_MODELS: Final = ("developer", "open-weight-developer", "deployer")
+"""Roles of those who have targets: their models may be affected."""
 _KEY: Final = shapes.fields(
     pem=shapes.signing_key,
     since=shapes.instant,

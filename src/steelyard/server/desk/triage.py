@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.advisory.escape import clean_line, clean_text
+from steelyard.disclosure.case.bodies import PROSE_LIMIT, TITLE_LIMIT
 from steelyard.kernel.errors import NotSatisfied, SteelyardError
 from steelyard.server.desk import reports
 from steelyard.server.node import publishing, saying
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 REPORTER: Final = "reporter"
 """The role in which an organization stands for a reporter who has no node."""
-_TITLE_LIMIT: Final = 200
-_ABSTRACT_LIMIT: Final = 4000
 _MEDIA_TYPES: Final = {
     "text": "text/plain",
     "png": "image/png",
@@ -67,8 +66,8 @@ def open_case(node: Node, connection: Connection, report: Report, title: str, ab
     if row is None or row.case:
         raise NotSatisfied("this report has a case already", hint="look at the list of cases")
     opening = saying.Opening(
-        clean_line(title)[:_TITLE_LIMIT],
-        clean_text(abstract)[:_ABSTRACT_LIMIT],
+        clean_line(title)[:TITLE_LIMIT],
+        clean_text(abstract)[:PROSE_LIMIT],
         node.identity.card.roles,
     )
     case = saying.open_case(node, connection, opening).case

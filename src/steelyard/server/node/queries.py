@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from steelyard.disclosure.case.findings import find, write_update
+from steelyard.disclosure.case.organization import NAMES_MODELS
 from steelyard.disclosure.reproducer.query import (
     Query,
     make_answer,
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 _NONCE_BYTES = 16
 _ENVELOPE = "application/vnd.in-toto+json"
-MAKERS = ("developer", "open-weight-developer", "deployer")
-"""Roles of those whose models may be affected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,8 @@ def ask(node: Node, connection: Connection, case: str, asking: Asking) -> Asked:
     view, now = node.chains.get(connection, case).view, node.now()
     if asking.until <= now:
         raise NotSatisfied("the time to answer is over already", hint="choose a later instant")
-    to = tuple(name for name in asking.to or view.with_role(*MAKERS) if name != node.organization)
+    asked = asking.to or view.with_role(*NAMES_MODELS)
+    to = tuple(name for name in asked if name != node.organization)
     if not to:
         raise NotSatisfied("nobody in the case could be affected", hint="invite developers")
     # As `read_reproducer` decides: JSON begins with a brace.

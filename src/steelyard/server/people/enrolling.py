@@ -29,7 +29,7 @@ FIRST: Final = "admin"
 ENROL: Final = "enrol"
 """Kind of a link that adds a key to an account."""
 _FIRST_ROLES: Final = frozenset({"admin", "coordinator"})
-_NAME_LIMIT: Final = 120
+NAME_LIMIT: Final = 120
 _KEYS_LIMIT: Final = 16
 _ID_BYTES: Final = 16
 _GONE: Final = "this link was used, or has expired"
@@ -231,7 +231,7 @@ def _roles(roles: Iterable[str]) -> frozenset[str]:
 
 
 def _named(name: str) -> str:
-    found = clean_line(name)[:_NAME_LIMIT]
+    found = clean_line(name)[:NAME_LIMIT]
     if not found:
         raise UsageError("an account has a name", hint="the name that colleagues know")
     return found

@@ -26,7 +26,7 @@ from steelyard.server.web import problems
 from steelyard.server.web.guard import FAILURES, Guard, Limits
 from steelyard.server.web.machines import PARCELS_PATH, describe, routes
 from steelyard.server.web.routes import BODY_LIMITS, add_pages
-from steelyard.server.web.settings import base_of
+from steelyard.server.web.settings import SECRET_LIMIT_BYTES, base_of
 from steelyard.server.web.warming import warm
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 _PAUSE_S: Final = 5.0
 _RETRY_S: Final = 300.0
 """Until a folder that could not be written is tried again."""
-_PASSWORD_LIMIT_BYTES: Final = 4096
 _BODY_LIMITS: Final = {PARCELS_PATH: PARCEL_LIMIT_BYTES, **BODY_LIMITS}
 
 
@@ -130,6 +129,6 @@ def mail_of(smtp: Smtp) -> Mail | None:
         raise ConfigurationError(message, where="[smtp]")
     password = ""
     if smtp.password_file:
-        data = read_bytes(Path(smtp.password_file), limit_bytes=_PASSWORD_LIMIT_BYTES)
+        data = read_bytes(Path(smtp.password_file), limit_bytes=SECRET_LIMIT_BYTES)
         password = data.decode("utf-8", "replace").strip()
     return Mail(smtp.host, smtp.port, smtp.sender, smtp.user, password, starttls=smtp.starttls)

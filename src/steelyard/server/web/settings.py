@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from steelyard.disclosure.case import Card
 
 FILE: Final = "steelyard.toml"
+SECRET_LIMIT_BYTES: Final = 4096
+"""Of a file that holds a password or a secret alone."""
 _FILE_LIMIT_BYTES: Final = 64 * 1024
 _Part = TypeVar("_Part")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from steelyard.server.people.enrolling import NAME_LIMIT
 from steelyard.server.people.permissions import role_meanings
 from steelyard.server.web import addresses
 from steelyard.server.web.forms import Button, Field, Form, Option
@@ -82,7 +83,7 @@ def present(
         name: What was typed before.
         roles: What was ticked before.
     """
-    fields = (Field("name", "Name", value=name, limit=120), _roles(roles))
+    fields = (Field("name", "Name", value=name, limit=NAME_LIMIT), _roles(roles))
     explains = "Its link, shown once, lets somebody enrol a key for it."
     return AccountsPage(
         title="Accounts",

@@ -7,7 +7,7 @@ fingerprint of a root key by another way than this page.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.organization import look_alike_names
 from steelyard.server.web import addresses
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from steelyard.disclosure.case.organization import Card, SigningKey
+
+DIGITS: Final = 8
+"""Of a fingerprint, as somebody reads them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +166,9 @@ def present_one(
         (
             Field(
                 "digits",
-                "Last 8 digits, as they were read to you",
+                f"Last {DIGITS} digits, as they were read to you",
                 hint="Over the telephone or in person, never from this page or a mail.",
-                limit=8,
+                limit=DIGITS,
             ),
         ),
         (Button("They agree"),),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from steelyard.server.node.legal import FACTS_LIMIT
 from steelyard.server.web.forms import Button, Field, Form
 from steelyard.server.web.pages.sign_in import LinkPage
-
-_LIMIT: Final = 20_000
 
 
 def present(action: str, case: str, text: str) -> LinkPage:
@@ -23,7 +20,7 @@ def present(action: str, case: str, text: str) -> LinkPage:
         "spec/disclosure-deadlines.md has them. The first word of attacks, and your own first "
         "fix, are taken from the case."
     )
-    facts = Field("facts", "Facts", "text", text, hint, limit=_LIMIT)
+    facts = Field("facts", "Facts", "text", text, hint, limit=FACTS_LIMIT)
     form = Form("facts", "Facts", action, (facts,), (Button("Keep them"),))
     return LinkPage(f"Facts of {case}", "What starts and ends legal deadlines of this case.", form)
 

@@ -168,7 +168,7 @@ def _row(view: View, me: str, now: datetime) -> CaseRow:
         embargo=EMBARGO[states.em],
         until=moment(view.terms.until, now) if in_force and view.terms else None,
         world=world_words(states.pxa),
-        members=sum(not item.left for item in view.members.values()),
+        members=len(view.present_members()),
         silent=len({t.organization for t in view.targets.values() if t.state == "notified"}),
         ordered=moment(view.ordered, now),
     )

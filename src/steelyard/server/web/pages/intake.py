@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.intake.attachments import ATTACHMENT_LIMIT_BYTES
 from steelyard.kernel.errors import UnknownName
+from steelyard.server.desk.reports import MESSAGE_LIMIT
 from steelyard.server.web import addresses
 from steelyard.server.web.forms import Button, Field, Form, Option
 from steelyard.server.web.moments import Moment, moment
@@ -248,7 +249,7 @@ def present_follow(
         action: Where the form is sent: the private link's path.
         now: The instant of the page.
     """
-    text = Field("text", "Add something", "text", limit=4000)
+    text = Field("text", "Add something", "text", limit=MESSAGE_LIMIT)
     return FollowPage(
         title=f"Report {number}",
         number=number,

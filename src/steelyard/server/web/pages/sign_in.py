@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from steelyard.server.people import tickets
+from steelyard.server.people.enrolling import NAME_LIMIT
 from steelyard.server.web import addresses
 from steelyard.server.web.forms import Button, Field, Form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TICKET_LIMIT: Final = 2000
 _PEM_LIMIT: Final = 2000
 
 
@@ -66,7 +67,7 @@ def present(
     """
     command = f"steelyard disclose node sign-in --key FILE --at {node} --challenge {challenge}"
     fields = (
-        Field("ticket", "What the command prints", value=ticket, limit=TICKET_LIMIT),
+        Field("ticket", "What the command prints", value=ticket, limit=tickets.LIMIT),
         Field("next", "Next", "hidden", next_path, required=False),
     )
     form = Form(
@@ -98,7 +99,7 @@ def present_enrolment(action: str, account: str, name: str = "", key: str = "") 
         name: What was typed before.
         key: What was pasted before.
     """
-    named = () if account else (Field("name", "Your name", value=name, limit=120),)
+    named = () if account else (Field("name", "Your name", value=name, limit=NAME_LIMIT),)
     hint = (
         "The public half of an Ed25519 key, in PEM. Make one with: "
         "steelyard passport keygen me.key; then paste what is in me.key.pub."

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from steelyard.server.desk.reports import STATES
+from steelyard.disclosure.case.bodies import PROSE_LIMIT, TITLE_LIMIT
+from steelyard.server.desk.reports import MESSAGE_LIMIT, STATES
 from steelyard.server.desk.triage import REPORTER
 from steelyard.server.web import addresses
 from steelyard.server.web.forms import Button, Field, Form, Option
@@ -208,9 +209,13 @@ def present_opening(
         addresses.report(report.number, "case"),
         (
             Field(
-                "title", "Title", value=title or report.content.title[:200], hint=hint, limit=200
+                "title",
+                "Title",
+                value=title or report.content.title[:TITLE_LIMIT],
+                hint=hint,
+                limit=TITLE_LIMIT,
             ),
-            Field("abstract", "Abstract", "text", words[:4000], hint, limit=4000),
+            Field("abstract", "Abstract", "text", words[:PROSE_LIMIT], hint, limit=PROSE_LIMIT),
         ),
         (Button("Open the case"),),
         f"Your organization opens it as {role_words(roles)}. The report is sealed as its first "
@@ -298,7 +303,7 @@ def _checked(check: Check) -> tuple[str, str]:
 
 
 def _forms(report: Report, typed: str) -> tuple[Form, ...]:
-    text = Field("text", "Answer", "text", typed, "The reporter reads it.", limit=4000)
+    text = Field("text", "Answer", "text", typed, "The reporter reads it.", limit=MESSAGE_LIMIT)
     here = addresses.report(report.number)
     answer = Form("answer", "Write to the reporter", f"{here}/answer", (text,))
     if report.case:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.exceptions import HTTPException
 
 from steelyard.disclosure.advisory.escape import clean_text
+from steelyard.disclosure.intake.report import LINE_LIMIT
 from steelyard.kernel.errors import SteelyardError
 from steelyard.server.desk import drafts, reports
 from steelyard.server.people import tickets
@@ -44,8 +45,7 @@ _RECEIPT: Final = "receipt"
 _COOKIE_PATH: Final = addresses.REPORT
 _RECEIPT_S: Final = 600
 _DRAFTS_PER_REPORT: Final = 5
-_MODEL: Final = re.compile(r"target-([1-9]|1[0-9]|20)-(?:name|vendor|version|identifiers)")
-_MODEL_LIMIT: Final = 512
+_MODEL: Final = re.compile(r"target-([1-9][0-9]?)-(?:name|vendor|version|identifiers)", re.ASCII)
 _ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _NO_DRAFT: Final = "no report is saved under this code"
 _TICKET: Final = Field(
@@ -310,7 +310,12 @@ def _read(step: str, asked: Asked) -> tuple[dict[str, str], dict[str, str]]:
 def _fields(step: str, asked: Asked) -> list[tuple[str, int, bool]]:
     """Name, limit and need of every field that a step takes."""
     if step == "models":
-        return [(name, _MODEL_LIMIT, False) for name in asked.sent.fields if _MODEL.fullmatch(name)]
+        named = [(name, _MODEL.fullmatch(name)) for name in asked.sent.fields]
+        return [
+            (name, LINE_LIMIT, False)
+            for name, found in named
+            if found is not None and int(found[1]) <= intake.MODELS_LIMIT
+        ]
     if step == "attachments":
         return []
     form = intake.present(step, intake.Saved(), _ANY_TIME).form

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _SEES: Final = "see"
 _KEEPS: Final = "organizations"
-_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class Organizations:
             return self.show_one(asked)
         node, card = self.shell.node, self._one(self._known(), asked).card
         digits = asked.value("digits").replace(" ", "").lower()
-        if len(digits) != _DIGITS or not card.organization.endswith(digits):
+        if len(digits) != directory.DIGITS or not card.organization.endswith(digits):
             hint = "do not trust this card; ask its owner again, by another way"
             return self.show_one(asked, Problem("the digits do not agree", hint))
         node.run(lambda connection: rows.keep(connection, card, node.now(), trusted=True))

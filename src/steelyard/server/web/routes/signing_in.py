@@ -31,6 +31,7 @@ from steelyard.server.web import addresses
 from steelyard.server.web.pages import Problem, sign_in
 from steelyard.server.web.routes import quotas
 from steelyard.server.web.routes.shell import own_path
+from steelyard.server.web.settings import SECRET_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -51,7 +52,6 @@ _REQUEST: Final = "provider"
 _USED: Final = "ticket"
 _REQUEST_FOR: Final = timedelta(minutes=10)
 _TOKEN_BYTES: Final = 32
-_SECRET_LIMIT_BYTES: Final = 4096
 _ASKING: Final = threading.BoundedSemaphore(2)
 _UNKNOWN: Final = "no account here is signed in by this"
 _GONE: Final = "this link was used, or has expired"
@@ -327,4 +327,4 @@ def _name(claims: dict[str, Any]) -> str:
 def _secret(folder: Path, name: str) -> str:
     if not name:
         return ""
-    return read_bytes(folder / name, limit_bytes=_SECRET_LIMIT_BYTES).decode().strip()
+    return read_bytes(folder / name, limit_bytes=SECRET_LIMIT_BYTES).decode().strip()

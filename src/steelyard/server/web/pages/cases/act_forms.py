@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
-from steelyard.disclosure.case.organization import ROLES
+from steelyard.disclosure.case.bodies import PROSE_LIMIT, REASON_LIMIT, VERSION_LIMIT
+from steelyard.disclosure.case.organization import NAMES_MODELS, ROLES
 from steelyard.disclosure.reproducer.query import LEVELS
 from steelyard.disclosure.states import load_tables
 from steelyard.server.web.forms import Field, Option
 from steelyard.server.web.moments import moment
 from steelyard.server.web.pages.cases import refusals
-from steelyard.server.web.pages.cases.head import NAMES_MODELS, short_id
+from steelyard.server.web.pages.cases.head import short_id
 from steelyard.server.web.words import TIERS, isolated, role_words
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ AUDIENCES: Final[Mapping[str, str]] = {
     "chosen": "those that are ticked below",
 }
 """To whom a note goes: values of `audience`."""
-_LONG: Final = 4000
-_REASON: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Asking:
 
     def reason(self, hint: str = "", *, required: bool = False) -> Field:
         """The field `reason`."""
-        return self.text("reason", "Reason", limit=_REASON, hint=hint, required=required)
+        return self.text("reason", "Reason", limit=REASON_LIMIT, hint=hint, required=required)
 
     def choice(
         self,
@@ -128,19 +127,22 @@ def _report(ask: Asking) -> tuple[Field, ...]:
 
 def _fix(ask: Asking) -> tuple[Field, ...]:
     events = _events("VFD", refusals.fixes(ask.view, ask.me))
-    note = ask.text("note", "Note", limit=_REASON, required=False)
+    note = ask.text("note", "Note", limit=REASON_LIMIT, required=False)
     return (ask.choice("event", "How far the fix is", events), note)
 
 
 def _world(ask: Asking) -> tuple[Field, ...]:
     events = _events("PXA", refusals.world_events(ask.view))
-    evidence = ask.text("evidence", "Evidence", limit=_LONG, hint="Where it can be seen.")
+    evidence = ask.text("evidence", "Evidence", limit=PROSE_LIMIT, hint="Where it can be seen.")
     return (ask.choice("event", "What the world knows now", events), evidence)
 
 
 def _propose(ask: Asking) -> tuple[Field, ...]:
     until = ask.instant("until", "Until", timedelta(days=90), "Day and hour in UTC.")
-    return (until, ask.text("text", "Terms", limit=_LONG, hint="Who may be told what meanwhile."))
+    return (
+        until,
+        ask.text("text", "Terms", limit=PROSE_LIMIT, hint="Who may be told what meanwhile."),
+    )
 
 
 def _terms(ask: Asking, found: Sequence[Terms]) -> Field:
@@ -164,7 +166,7 @@ def _target(ask: Asking) -> tuple[Field, ...]:
     sealed = "SHA-256 of a sealed name, if you want to prove later which model this was."
     return (
         Field("handle", "Handle", "line", ask.value("handle"), hint, limit=64),
-        Field("version", "Version or date", "line", ask.value("version"), limit=120),
+        Field("version", "Version or date", "line", ask.value("version"), limit=VERSION_LIMIT),
         Field(
             "guardrail",
             "Guardrail version",
@@ -172,7 +174,7 @@ def _target(ask: Asking) -> tuple[Field, ...]:
             ask.value("guardrail"),
             "",
             required=False,
-            limit=120,
+            limit=VERSION_LIMIT,
         ),
         Field(
             "commitment",
@@ -241,7 +243,7 @@ def _note(ask: Asking) -> tuple[Field, ...]:
         ask.choice("audience", "Who can read it", [*AUDIENCES.items()], default="everybody"),
         ask.parties("to", "Readers, where they are ticked"),
         ask.choice("tier", "Hazard tier", tiers, default="h1"),
-        ask.text("text", "Note", limit=_LONG, hint="Sealed to its readers before it leaves."),
+        ask.text("text", "Note", limit=PROSE_LIMIT, hint="Sealed to its readers before it leaves."),
         Field("about", "About", "hidden", ask.value("about"), required=False),
     )
 
@@ -257,7 +259,10 @@ def _standing(ask: Asking) -> Field:
 
 def _dissent(ask: Asking) -> tuple[Field, ...]:
     hint = "Published beside the advisory, in your words."
-    return (_standing(ask), ask.text("text", "What you disagree with", limit=_LONG, hint=hint))
+    return (
+        _standing(ask),
+        ask.text("text", "What you disagree with", limit=PROSE_LIMIT, hint=hint),
+    )
 
 
 def _ruling(ask: Asking) -> tuple[Field, ...]:
@@ -271,13 +276,13 @@ def _ruling(ask: Asking) -> tuple[Field, ...]:
     return (
         ask.choice("dissent", "Dissent", rows),
         ask.choice("upheld", "Ruling", verdicts),
-        ask.text("text", "Grounds", limit=_LONG),
+        ask.text("text", "Grounds", limit=PROSE_LIMIT),
     )
 
 
 def _publish(ask: Asking) -> tuple[Field, ...]:
     hint = "Where the advisory can be read; one address a line."
-    references = ask.text("references", "References", limit=_LONG, hint=hint, required=False)
+    references = ask.text("references", "References", limit=PROSE_LIMIT, hint=hint, required=False)
     return (_standing(ask), references)
 
 
@@ -285,8 +290,8 @@ def _emergency(ask: Asking) -> tuple[Field, ...]:
     facts = "As few as somebody needs to act. Everybody in the case reads them at once."
     told = "Authorities that you told without consent, one a line; everybody sees that they were."
     return (
-        ask.text("facts", "Facts", limit=_REASON, hint=facts),
-        ask.text("told", "Told", limit=_LONG, hint=told, required=False),
+        ask.text("facts", "Facts", limit=REASON_LIMIT, hint=facts),
+        ask.text("told", "Told", limit=PROSE_LIMIT, hint=told, required=False),
     )
 
 

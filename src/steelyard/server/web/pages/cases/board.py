@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from steelyard.disclosure.case.organization import ROLES
+from steelyard.disclosure.case.organization import NAMES_MODELS, ROLES
 from steelyard.disclosure.states.standing import Participant
 from steelyard.server.web import addresses
 from steelyard.server.web.forms import Option
 from steelyard.server.web.moments import Moment, moment, span_words
 from steelyard.server.web.pages.cases.chips import KINDS, Chip, chip, not_asked
 from steelyard.server.web.pages.cases.head import (
-    NAMES_MODELS,
     CaseHead,
     Party,
     case_head,
@@ -248,7 +247,7 @@ def _row(
 
 def _chips(member: Member, targets: Sequence[Target], now: datetime) -> Iterable[Chip]:
     if not targets:
-        return [not_asked(member.joined, now)] if member.roles & NAMES_MODELS else []
+        return [not_asked(member.joined, now)] if member.roles & set(NAMES_MODELS) else []
     found = [chip(item, now) for item in targets]
     return sorted(found, key=lambda item: (KINDS.index(item.kind), item.handle))
 

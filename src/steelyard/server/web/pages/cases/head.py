@@ -31,8 +31,6 @@ _TABS: Final = (
     ("payloads", "Payloads"),
     ("acts", "Act"),
 )
-NAMES_MODELS: Final = frozenset({"developer", "open-weight-developer", "deployer"})
-"""Roles that have targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ def case_head(
         embargo=EMBARGO[view.states.em],
         embargo_until=moment(terms.until, now) if terms else None,
         world=world_facts(view.states.pxa),
-        members=sum(not item.left for item in view.members.values()),
+        members=len(view.present_members()),
         size=view.size,
         head=view.head,
         opened=moment(view.opened, now),

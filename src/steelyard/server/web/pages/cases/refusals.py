@@ -102,7 +102,7 @@ def sendable(view: View, me: str) -> tuple[str, ...]:
 def _report(view: View, me: str, _now: datetime) -> str:
     if not sendable(view, me):
         return "you can read no payload of this case"
-    others = [name for name, item in view.members.items() if not item.left and name != me]
+    others = set(view.present_members()) - {me}
     return "" if others else "nobody else is in the case: invite somebody first"
 
 
