@@ -31,6 +31,9 @@ _AMBIGUOUS = re.compile(
     r"|\d{4}-\d{1,2}-\d{1,2}.*"
 )
 _REFUSED_TOKENS = (yaml.AliasToken, yaml.AnchorToken, yaml.DirectiveToken, yaml.TagToken)
+# Begins every token of those; a text without it need not be read for them, half the work.
+# A directive begins a line, as PyYAML counts lines.
+_MAY_BE_REFUSED = re.compile("[*&!]|(?<![^\r\n\x85\u2028\u2029\ufeff])%")
 _LARGEST_EXACT_INTEGER = 2**53 - 1
 _LONGEST_INTEGER = len(str(-_LARGEST_EXACT_INTEGER))
 
@@ -59,9 +62,10 @@ def parse_yaml(text: str, *, where: str) -> JsonObject:
 
 
 def _parsed(text: str) -> tuple[yaml.Node | None, Iterable[yaml.Token]]:
-    """Root node and tokens; PyYAML itself is not typed."""
+    """Root node, and the tokens where any may be refused; PyYAML itself is not typed."""
     compose, scan = cast("Any", yaml).compose, cast("Any", yaml).scan
-    return compose(text, Loader=yaml.SafeLoader), scan(text)
+    root = compose(text, Loader=yaml.SafeLoader)
+    return root, scan(text) if _MAY_BE_REFUSED.search(text) else ()
 
 
 def _value(node: yaml.Node, where: str) -> JsonValue:

@@ -46,7 +46,6 @@ def releases() -> list[str]:
     return sorted(entry.name for entry in _data().iterdir() if entry.is_dir())
 
 
-@cache
 def load_release(version: str = CURRENT_RELEASE) -> Release:
     """Load and check a packaged release.
 
@@ -57,6 +56,12 @@ def load_release(version: str = CURRENT_RELEASE) -> Release:
     if version not in releases():
         message = f"no standard release {version!r}; packaged: {', '.join(releases())}"
         raise UnknownName(message, hint="steelyard standard show")
+    return _packaged(version)
+
+
+# Behind `load_release`, so that the release that is meant when none is named is read once.
+@cache
+def _packaged(version: str) -> Release:
     return read_release(_data() / version)
 
 

@@ -52,6 +52,13 @@ def test_refused_documents(name: str) -> None:
     assert caught.value.where == (f"f.yaml:{expect['line']}" if "line" in expect else "f.yaml")
 
 
+@pytest.mark.parametrize("before", ["", "\ufeff", "# a\n", "# a\r", "# a\x85", "# a\u2028"])
+def test_a_directive_is_refused_after_every_line_break(before: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_yaml(f"{before}%YAML 1.1\n---\na: 1\n", where="f.yaml")
+    assert caught.value.message == "anchors, aliases, tags and directives are not allowed"
+
+
 texts = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]))
 numbers = st.integers(-(2**53) + 1, 2**53 - 1) | st.decimals(-9, 9, places=4).map(float)
 values = st.recursive(

@@ -32,6 +32,10 @@ def test_every_packaged_release_loads() -> None:
         assert loaded.version == loaded.framework.version == version
 
 
+def test_the_release_meant_when_none_is_named_is_read_once() -> None:
+    assert load_release() is load_release(CURRENT_RELEASE)
+
+
 @pytest.mark.parametrize("version", ["1999.1", "", "../2026.1", "2026.1/protocols"])
 def test_an_unknown_release_is_named_with_those_packaged(version: str) -> None:
     with pytest.raises(UnknownName) as caught:
