@@ -5,11 +5,8 @@ Decides every path of the node's pages in one place, and quotes what goes into o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote, urlencode
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 HOME: Final = "/"
 CASES: Final = "/cases"
@@ -40,11 +37,6 @@ def with_query(path: str, **values: str) -> str:
     """A path with the values that are not empty as its query."""
     kept = {name: value for name, value in values.items() if value}
     return f"{path}?{urlencode(kept)}" if kept else path
-
-
-def with_values(path: str, values: Mapping[str, str]) -> str:
-    """As `with_query`, from a mapping."""
-    return with_query(path, **values)
 
 
 def case(case_id: str, tab: str = "") -> str:

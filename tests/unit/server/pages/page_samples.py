@@ -195,7 +195,7 @@ def _intake() -> dict[str, Shown]:
     link = "https://node.example/report/follow/k3y"
     said = [intake.Message(now, is_own=False, text=HOSTILE)]
     follow = intake.present_follow("R-8", now - DAY, "In scope.", said, "/report/follow/k3y", now)
-    receipt = intake.present_receipt("R-8", "ab" * 32, now, link, now + 3 * DAY, now)
+    receipt = intake.present_receipt("R-8", "ab" * 32, now, link, now)
     steps = {
         step: intake.present(step, saved, now, errors, HOSTILE, more_models=True)
         for step in intake.STEPS

@@ -112,7 +112,6 @@ class ReceiptPage:
     digest: str
     received: Moment
     follow: str
-    answer_by: Moment | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +211,6 @@ def present_receipt(
     digest: str,
     received: datetime,
     follow: str,
-    answer_by: datetime | None,
     now: datetime,
 ) -> ReceiptPage:
     """The receipt for `receipt.html`.
@@ -222,13 +220,9 @@ def present_receipt(
         digest: SHA-256 of the report as it was stored.
         received: When.
         follow: The private link, whole; shown once.
-        answer_by: By when the reporter hears whether it is in scope; None for no promise.
         now: The instant of the page.
     """
-    promised = moment(answer_by, now) if answer_by else None
-    return ReceiptPage(
-        "Your report was taken", number, digest, moment(received, now), follow, promised
-    )
+    return ReceiptPage("Your report was taken", number, digest, moment(received, now), follow)
 
 
 def present_follow(

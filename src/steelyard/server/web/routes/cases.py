@@ -113,7 +113,7 @@ class Cases:
     def embargo(self, asked: Asked) -> Response:
         """Its clock, its terms, who consents."""
         with self._read(asked) as case:
-            page = embargo.present(case.view, *self._reader(), warnings=case.warnings)
+            page = embargo.present(case.view, *self._reader(), case.warnings)
             page = replace(page, forms=_own_forms(page.forms, asked))
             return self.shell.html("embargo", page, asked)
 

@@ -142,7 +142,6 @@ class Intake:
             report.digest,
             report.received,
             f"{self.shell.base(asked)}{addresses.follow(follow)}",
-            None,
             node.now(),
         )
         return self.shell.html("receipt", page, asked)

@@ -34,15 +34,10 @@ def take(node: Node, name: str, rate: Rate) -> None:
     Raises:
         HTTPException: 429, with the seconds until the next may come.
     """
-    wait_s = spare(node, name, rate)
+    wait_s = node.run(lambda connection: buckets.take(connection, name, rate, node.now()))
     if wait_s:
         detail = f"too many for now; the next can come in {_span(wait_s)}"
         raise refusal(HTTPStatus.TOO_MANY_REQUESTS, detail, {"retry-after": str(wait_s)})
-
-
-def spare(node: Node, name: str, rate: Rate) -> int:
-    """Count one attempt if there is room; otherwise the seconds until there is."""
-    return node.run(lambda connection: buckets.take(connection, name, rate, node.now()))
 
 
 def of_address(node: Node, kind: str, client: str) -> str:

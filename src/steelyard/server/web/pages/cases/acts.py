@@ -117,8 +117,8 @@ class ActPage:
     back: str
 
 
-def present_all(view: View, me: str, now: datetime, warnings: Sequence[str] = ()) -> ActsPage:
-    """Every act of a case for `acts.html`; arguments as for `board.present`."""
+def present_all(view: View, me: str, now: datetime) -> ActsPage:
+    """Every act of a case for `acts.html`; arguments as for `present_one`."""
     groups = tuple(
         (
             title,
@@ -134,7 +134,7 @@ def present_all(view: View, me: str, now: datetime, warnings: Sequence[str] = ()
         )
         for title, kinds in GROUPS
     )
-    return ActsPage(f"{view.title}: act", case_head(view, me, now, "acts", warnings), groups)
+    return ActsPage(f"{view.title}: act", case_head(view, me, now, "acts"), groups)
 
 
 def present_one(

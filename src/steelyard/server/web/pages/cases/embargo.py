@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from steelyard.disclosure.states import load_tables
 from steelyard.disclosure.states.standing import IN_FORCE
-from steelyard.server.web.moments import ZONES, Moment, elsewhere, moment
+from steelyard.server.web.moments import Moment, elsewhere, moment
 from steelyard.server.web.pages.cases.acts import forms
 from steelyard.server.web.pages.cases.head import CaseHead, Party, case_head, naming
 from steelyard.server.web.words import CONSENT, EMBARGO, role_words
@@ -85,20 +85,13 @@ _ACTS = ("accept", "propose", "decline", "reject", "terminate")
 _ORDER = ("signatory", "invited", "declined", "lapsed", "no_embargo")
 
 
-def present(
-    view: View,
-    me: str,
-    now: datetime,
-    zones: Sequence[str] = ZONES,
-    warnings: Sequence[str] = (),
-) -> EmbargoPage:
+def present(view: View, me: str, now: datetime, warnings: Sequence[str] = ()) -> EmbargoPage:
     """The embargo of a case for `embargo.html`.
 
     Args:
         view: Where the case stands.
         me: Id of the reader's organization, a member.
         now: The instant of the page.
-        zones: Names of zones in which the end is shown as well.
         warnings: What the node found wrong with the case.
     """
     states, party = view.states, naming(view)
@@ -109,7 +102,7 @@ def present(
         head=case_head(view, me, now, "embargo", warnings),
         words=EMBARGO[states.em],
         meaning=load_tables().machine("EM").state(states.em).meaning,
-        clock=_clock(view, terms, now, zones) if terms else None,
+        clock=_clock(view, terms, now) if terms else None,
         terms=_shown(party, terms, now) if terms else None,
         table=_shown(party, view.table, now) if view.table else None,
         ends_by=(
@@ -123,14 +116,14 @@ def present(
     )
 
 
-def _clock(view: View, terms: Terms, now: datetime, zones: Sequence[str]) -> Clock:
+def _clock(view: View, terms: Terms, now: datetime) -> Clock:
     whole = (terms.until - view.opened).total_seconds()
     passed = (now - view.opened).total_seconds()
     return Clock(
         until=moment(terms.until, now),
         elapsed=min(1.0, max(0.0, passed / whole)) if whole > 0 else 1.0,
         is_over=terms.until <= now,
-        places=elsewhere(terms.until, zones),
+        places=elsewhere(terms.until),
     )
 
 
