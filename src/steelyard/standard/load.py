@@ -47,21 +47,21 @@ def releases() -> list[str]:
 
 
 def load_release(version: str = CURRENT_RELEASE) -> Release:
-    """Load and check a packaged release.
+    """Load and check a packaged release, once a process.
 
     Raises:
         UnknownName: no such release.
         ConfigurationError: a file breaks its schema, or files contradict each other.
     """
-    if version not in releases():
-        message = f"no standard release {version!r}; packaged: {', '.join(releases())}"
-        raise UnknownName(message, hint="steelyard standard show")
     return _packaged(version)
 
 
-# Behind `load_release`, so that the release that is meant when none is named is read once.
+# Behind `load_release`, where the release that is meant when none is named has its name.
 @cache
 def _packaged(version: str) -> Release:
+    if version not in releases():
+        message = f"no standard release {version!r}; packaged: {', '.join(releases())}"
+        raise UnknownName(message, hint="steelyard standard show")
     return read_release(_data() / version)
 
 
