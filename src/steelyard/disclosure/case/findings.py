@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
 
 UPDATE_SCHEMA: Final = "steelyard/affectedness-update/1"
+NOTE_LIMIT: Final = 2000
 UPDATES: Final = ("mitigate", "verify", "fail_verification", "accept_risk")
 _UPDATE: Final[Mapping[str, shapes.Check]] = {
     "schema": shapes.choice(UPDATE_SCHEMA),
     "event": shapes.choice(*UPDATES),
-    "note": shapes.text(2000, empty=True, lines=True),
+    "note": shapes.text(NOTE_LIMIT, empty=True, lines=True),
     "evidence": shapes.nullable(shapes.digest),
 }
 _SEEN: Final = ("notify", "acknowledge", "run", "new_version")

@@ -143,7 +143,7 @@ def test_a_vendor_sees_its_own_targets_and_counts_alone() -> None:
     assert {row.party.name for row in page.rows} == {NAMES[1]}
     assert (page.sees_all, page.totals, page.problems) == (False, (), ())
     assert page.queries[0].counted == 15
-    assert [item.id for item in page.forms] == ["target", "progress"]
+    assert [item.id for item in page.forms] == ["target", "progress", "status"]
 
 
 def test_a_coordinator_sees_verdicts_as_far_as_they_were_told() -> None:

@@ -13,7 +13,7 @@ from .visits import Site, report
 
 ANALYST = {
     "see", "findings", "read-h1", "triage", "act-judge", "act-fix", "act-note", "act-target",
-    "act-progress", "act-draft",
+    "act-progress", "act-status", "act-draft",
 }  # fmt: skip
 ACTS = {f"act-{kind}" for kind in KINDS}
 ALLOWED = {

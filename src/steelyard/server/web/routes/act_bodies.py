@@ -148,6 +148,11 @@ def _target(doing: Doing) -> None:
     doing.say("target", {**body, "commitment": doing.text("commitment") or None})
 
 
+def _status(doing: Doing) -> None:
+    step = queries.Update(doing.text("target"), doing.text("event"), doing.text("note"))
+    queries.update(doing.node, doing.connection, doing.case, step)
+
+
 def _query(filled: Filled) -> _Act:
     upload = filled.upload("reproducer")
     reproducer = read_reproducer(upload.data, where=upload.name)
@@ -275,6 +280,7 @@ _READ: Final[Mapping[str, Callable[[Filled], _Act]]] = {
 _OWN: Final[Mapping[str, _Act]] = {
     "propose": _propose,
     "target": _target,
+    "status": _status,
     "note": _note,
     "report": _report,
     "ruling": _ruling,

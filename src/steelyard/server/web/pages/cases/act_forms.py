@@ -11,6 +11,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.bodies import PROSE_LIMIT, REASON_LIMIT, VERSION_LIMIT
+from steelyard.disclosure.case.findings import NOTE_LIMIT, UPDATES
 from steelyard.disclosure.case.organization import NAMES_MODELS, ROLES
 from steelyard.disclosure.reproducer.query import LEVELS
 from steelyard.disclosure.states import load_tables
@@ -195,6 +196,16 @@ def _progress(ask: Asking) -> tuple[Field, ...]:
     return (targets, ask.choice("event", "Step", steps))
 
 
+def _status(ask: Asking) -> tuple[Field, ...]:
+    handles = [(name, name) for name in refusals.answered_targets(ask.view, ask.me)]
+    note = ask.text("note", "Note", limit=NOTE_LIMIT, hint="For the coordinators.", required=False)
+    return (
+        ask.choice("target", "Target", handles, "choice"),
+        ask.choice("event", "Step", _events("AM", UPDATES)),
+        note,
+    )
+
+
 def _query(ask: Asking) -> tuple[Field, ...]:
     most = LEVELS.index(ask.view.policy.level) + 1
     words = {"verdict": "verdict only", "band": "verdict and banded rate", "counts": "counts"}
@@ -343,6 +354,7 @@ FIELDS: Final[Mapping[str, Callable[[Asking], tuple[Field, ...]]]] = {
     "terminate": lambda ask: (ask.reason("Needed before its time."),),
     "target": _target,
     "progress": _progress,
+    "status": _status,
     "query": _query,
     "invite": _invite,
     "note": _note,

@@ -58,6 +58,8 @@ _ACTS: Final[Mapping[str, _Act]] = {
     "target": _Act("Name a target", "Name this target",
                    "A new version of a target makes earlier answers about it void."),
     "progress": _Act("Tell how far a target is", "Tell it"),
+    "status": _Act("Tell a sealed step of a target", "Seal and send",
+                   "Coordinators alone read it; everybody sees that something was told."),
     "query": _Act("Ask who is affected", "Ask them", "Asking tells them that there is a flaw."),
     "invite": _Act("Invite an organization", "Invite it",
                    "It sees the whole case from now on, and everybody sees that it was invited."),
@@ -81,7 +83,7 @@ _ACTS: Final[Mapping[str, _Act]] = {
 GROUPS: Final = (
     ("Report", ("report", "judge", "fix", "world", "note")),
     ("Embargo", ("propose", "accept", "decline", "reject", "terminate")),
-    ("Models", ("target", "progress", "query", "hazard")),
+    ("Models", ("target", "progress", "status", "query", "hazard")),
     ("Advisory", ("draft", "approve", "dissent", "ruling", "publish")),
     ("Participants", ("invite", "transfer", "leave")),
     ("Emergency", ("emergency",)),

@@ -24,7 +24,7 @@ from steelyard.server.web.pages.cases.head import (
 from steelyard.server.web.words import AFFECTED, isolated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from steelyard.disclosure.case.findings import Findings, Found
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from steelyard.disclosure.reproducer.query import Answer
     from steelyard.server.web.forms import Form
 
+_CASE: Final = "steelyard disclose case"
+_SHORT: Final = 16
 _VERDICTS: Final = ("affected", "not_affected", "undetermined")
 
 
@@ -92,6 +94,7 @@ class AffectednessPage:
         totals: Targets by state, words and number; only where the reader sees all.
         problems: Sealed answers that are not believed, and why.
         unopened: How many sealed objects could not be opened.
+        commands: What no page does, and the command that does it.
     """
 
     title: str
@@ -104,6 +107,7 @@ class AffectednessPage:
     unopened: int
     least: int
     legend: tuple[tuple[str, str], ...]
+    commands: tuple[tuple[str, str], ...]
     forms: tuple[Form, ...]
 
 
@@ -141,8 +145,36 @@ def present(
         legend=tuple(
             (AFFECTED[item.id], item.meaning) for item in load_tables().machine("AM").states
         ),
-        forms=forms(view, me, ("query", "target", "progress"), now),
+        commands=(*_answers(view, me, queries, now), *_counts(view, queries, sees_all=sees_all)),
+        forms=forms(view, me, ("query", "target", "progress", "status"), now),
     )
+
+
+def _answers(
+    view: View, me: str, queries: Sequence[Query], now: datetime
+) -> Iterator[tuple[str, str]]:
+    """How each target of the reader answers what it was asked: from a run, which no page takes."""
+    own = sorted(item.handle for item in view.targets.values() if item.organization == me)
+    for number, query in enumerate(queries, 1):
+        if me not in query.asked or query.until <= now:
+            continue
+        for handle in own:
+            if (query.digest, f"{me}/{handle}") not in view.answered:
+                target = handle or "TARGET"
+                command = f"{_CASE} answer {view.case[:_SHORT]} {target} RUN"
+                yield (
+                    f"Answer query {number} for {handle or 'a target that you have named'}",
+                    f"{command} --query {query.digest[:_SHORT]}",
+                )
+
+
+def _counts(view: View, queries: Sequence[Query], *, sees_all: bool) -> Iterator[tuple[str, str]]:
+    for number, query in enumerate(queries, 1):
+        if sees_all:
+            yield (
+                f"Tell everybody how many answered query {number}, and what",
+                f"{_CASE} counts {view.case[:_SHORT]} --query {query.digest[:_SHORT]}",
+            )
 
 
 def _order(view: View, item: Target) -> tuple[str, str, str]:

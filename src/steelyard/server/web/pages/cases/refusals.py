@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from steelyard.disclosure.case.acts.affected import ANSWERED
 from steelyard.disclosure.case.acts.publication import withheld_by
 from steelyard.disclosure.case.permissions import load_kinds, require_permission
 from steelyard.disclosure.states import allowed_events, load_tables
@@ -155,6 +156,16 @@ def _progress(view: View, me: str, _now: datetime) -> str:
     return "" if named else "your organization has named no target"
 
 
+def answered_targets(view: View, me: str) -> tuple[str, ...]:
+    """Handles of an organization's targets whose latest answer stands."""
+    own = (item for item in view.targets.values() if item.organization == me)
+    return tuple(sorted(item.handle for item in own if item.state == ANSWERED))
+
+
+def _status(view: View, me: str, _now: datetime) -> str:
+    return "" if answered_targets(view, me) else "no target of your organization has answered"
+
+
 def _approve(view: View, me: str, _now: datetime) -> str:
     if me in view.publication.approved:
         return "your organization agrees with the draft that stands"
@@ -210,6 +221,7 @@ _CHECKS: Final[Mapping[str, Callable[[View, str, datetime], str]]] = {
     "decline": _decline,
     "terminate": _terminate,
     "progress": _progress,
+    "status": _status,
     "draft": _draft,
     "approve": _approve,
     "dissent": _needs_draft,
