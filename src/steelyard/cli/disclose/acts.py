@@ -266,7 +266,7 @@ def _say_object(node: Path, case: str, kind: str, sealed: _Sealed) -> None:
         with here.database.reading() as connection:
             name = case_named(connection, case)
             view = here.chains.get(connection, name).view
-            everybody = [key for key, item in view.members.items() if not item.left]
+            everybody = [*view.present_members()]
             named = [organization_named(connection, text) for text in sealed.to] or everybody
         others = tuple(key for key in named if key != here.organization)
         material = saying.Material(plaintext, sealed.media_type, sealed.tier, others)

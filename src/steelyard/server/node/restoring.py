@@ -31,11 +31,7 @@ def begin(node: Node, connection: Connection) -> int:
         if row.host != node.organization:
             continue
         chain = node.chains.get(connection, row.id)
-        others = [
-            name
-            for name, member in chain.view.members.items()
-            if name != node.organization and not member.left
-        ]
+        others = [name for name in chain.view.present_members() if name != node.organization]
         followers.forget(connection, row.id)
         followers.add(connection, row.id, others)
         # Who cannot be asked now is waited for all the same, and says daily what it holds.

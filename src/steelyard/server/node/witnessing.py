@@ -86,7 +86,7 @@ def hold_against(node: Node, connection: Connection, chain: Chain, before: int) 
 
 def is_backed(chain: Chain, note: bytes) -> bool:
     """Whether host and cosigners of a note are more than half of those in the case."""
-    present = [name for name, item in chain.view.members.items() if not item.left]
+    present = chain.view.present_members()
     signers = 0
     for name in present:
         try:
@@ -138,11 +138,8 @@ def _joined(connection: Connection, chain: Chain, shown: CaseCheckpoint) -> Case
 
 def tell(node: Node, connection: Connection, chain: Chain, shown: CaseCheckpoint) -> None:
     """Send a cosigned checkpoint to the host and to a few others, drawn by lot."""
-    others = [
-        name
-        for name, member in chain.view.members.items()
-        if name not in {node.organization, shown.host} and not member.left
-    ]
+    known = {node.organization, shown.host}
+    others = [name for name in chain.view.present_members() if name not in known]
     chosen = {shown.host}
     for _ in range(min(_GOSSIP, len(others))):
         chosen.add(others[int.from_bytes(node.random(_DRAW_BYTES), "big") % len(others)])

@@ -55,6 +55,6 @@ def _is_quorum(view: View, agreed: frozenset[str]) -> bool:
     reporters = set(view.with_role("reporter")) - {view.host}
     voters = set(view.states.signatories()) - {view.host}
     if not voters:
-        voters = {name for name, item in view.members.items() if not item.left} - {view.host}
+        voters = set(view.present_members()) - {view.host}
     heard = not reporters or bool(reporters & agreed)
     return heard and 2 * len(voters & agreed) > len(voters)

@@ -331,9 +331,9 @@ def _transfer(ask: Asking) -> tuple[Field, ...]:
     view = ask.view
     to, size, head = next(iter(view.moving), ("", view.size, view.head))
     members = [
-        (key, f"{item.card.name} ({short_id(key)})")
-        for key, item in view.members.items()
-        if not item.left and key != view.host
+        (key, f"{view.named(key)} ({short_id(key)})")
+        for key in view.present_members()
+        if key != view.host
     ]
     return (
         ask.choice("to", "New host", members, "choice", to),
