@@ -20,6 +20,7 @@ from steelyard.kernel import (
     digest_json,
     keyed_digest,
     parse_json_object,
+    read_base64,
     sha256_hex,
 )
 from steelyard.kernel.errors import BrokenSeal, MalformedEvidence
@@ -194,20 +195,13 @@ def _read_wrap(entry: object) -> Wrap:
         } if kind in _WRAPPED_BYTES:
             _require(check_organization, organization)
             _require(check_sha256, key_id)
-            wrapped = _decode(text)
+            wrapped = read_base64(text, "a wrapped key", where=_WHERE)
             if len(wrapped) == _WRAPPED_BYTES[kind]:
                 return Wrap(organization, kind, key_id, wrapped)
         case _:
             pass
     message = "a recipient has organization, kind, id and the data key wrapped for that kind"
     raise MalformedEvidence(message, where=_WHERE)
-
-
-def _decode(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise MalformedEvidence("a wrapped key is not base64", where=_WHERE) from error
 
 
 def _require(check: Any, value: str) -> None:  # noqa: ANN401 - either check of the kernel's shape

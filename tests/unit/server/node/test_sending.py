@@ -131,6 +131,24 @@ def test_many_that_do_not_answer_leave_room_for_others(tmp_path: Path, node: Nod
     asyncio.run(go())
 
 
+def test_an_attempt_that_was_cut_off_is_made_again_by_the_next_sender(
+    tmp_path: Path, node: Node
+) -> None:
+    async def go() -> None:
+        async with peers(tmp_path, node, 1, slow=True) as [peer]:
+            asked: list[int] = []
+
+            async def act() -> None:
+                asked.append(await peer.asked.get())
+
+            peer.letter(node, 0)
+            await sending(node, act)
+            await sending(node, act)
+            assert asked[0] == asked[1]
+
+    asyncio.run(go())
+
+
 def test_what_is_under_way_is_not_sent_again(tmp_path: Path, node: Node) -> None:
     async def go() -> None:
         async with (
