@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Table, func, select
 from tests.unit.server.web.machines.served import Served
 
-from steelyard.server.storage import cases
+from steelyard.server.node import timers
+from steelyard.server.storage import cases, notices
+from steelyard.server.storage.notices import Notice
+from steelyard.server.storage.tables import CHECKPOINTS, INBOX
 
 
 @pytest.fixture
@@ -46,3 +51,25 @@ def test_nodes_agree_by_post(served: Served) -> None:
     heads = {served.federation.head(name, served.case) for name in ("host", "lab")}
     assert len(heads) == 1
     assert served.ask("POST", "/inbox", served.parcel(), by="lab").status_code == 202
+
+
+def test_what_is_old_is_forgotten_and_what_is_due_is_found(served: Served) -> None:
+    for _ in range(3):
+        assert served.ask("POST", "/events", served.event()).status_code == 201
+        served.federation.settle()
+    assert served.ask("POST", "/inbox", served.parcel(), by="lab").status_code == 202
+    notice = Notice("matter", "mailto:desk@host.example", "something is due")
+    served.host.run(lambda c: [notices.add(c, notice, served.host.now()) for _ in range(2)])
+    served.host.limits = replace(served.host.limits, checkpoints=1)
+    before = count(served, CHECKPOINTS)
+    served.federation.clock.forward(days=100)
+    served.federation.run("host", timers.tick)
+    assert count(served, INBOX) == 0
+    assert 0 < count(served, CHECKPOINTS) < before
+    with served.host.database.reading() as connection:
+        assert notices.due(connection, served.host.now(), 4) == (notice,)
+
+
+def count(served: Served, table: Table) -> int:
+    with served.host.database.reading() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
