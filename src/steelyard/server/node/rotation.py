@@ -51,7 +51,8 @@ def rotate(
 ) -> int:
     """Make new keys in a node's folder and speak with them, in one change; see `rotate_keys`.
 
-    Nobody else can write meanwhile, so that nothing is signed with a key that has ended.
+    Of one SQLite file nobody else is a writer meanwhile: nothing is signed with a key that has
+    ended. Beside another database, a server may do so until its next change begins.
 
     Returns:
         How many cases are told.
