@@ -6,7 +6,9 @@ import csv
 import math
 import random
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -42,8 +44,29 @@ def furnished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(certified_score, "new_seed", lambda: "0123456789abcdef" * 2)
     for name, value in home(tmp_path).items():
         monkeypatch.setenv(name, value)
+    for name, data in _bank_and_keys().items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "ask.py").write_text(SCORES)
+    (tmp_path / "failing.py").write_text(FAILING)
+    return tmp_path
+
+
+@cache
+def _bank_and_keys() -> dict[str, bytes]:
+    """Files by name: a calibrated bank, the scores that it is made of, and a key pair."""
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        _write_scores(folder / "others.csv")
+        origin = ["--source", "a test", "--licence", "CC0-1.0"]
+        bank = str(folder / "bank.json")
+        assert run(["risk", "calibrate", str(folder / "others.csv"), *origin, "--out", bank]) == 0
+        assert run(["passport", "keygen", str(folder / "key.pem")]) == 0
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def _write_scores(path: Path) -> None:
     draw = random.Random(4)  # noqa: S311 - data for a test
-    with (tmp_path / "others.csv").open("w", newline="") as file:
+    with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["model", "item", "score"])
         for model in range(12):
@@ -51,13 +74,6 @@ def furnished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             for item in range(ITEMS):
                 solved = draw.random() < 1.0 / (1.0 + math.exp(2.0 - ability - item / 20))
                 table.writerow([f"other-{model}", f"q{item:03d}", int(solved)])
-    origin = ["--source", "a test", "--licence", "CC0-1.0"]
-    bank = str(tmp_path / "bank.json")
-    assert run(["risk", "calibrate", str(tmp_path / "others.csv"), *origin, "--out", bank]) == 0
-    assert run(["passport", "keygen", str(tmp_path / "key.pem")]) == 0
-    (tmp_path / "ask.py").write_text(SCORES)
-    (tmp_path / "failing.py").write_text(FAILING)
-    return tmp_path
 
 
 def certify(place: Path, *more: str, out: str = "score", ask: str = "ask.py") -> int:
