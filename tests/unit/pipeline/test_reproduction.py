@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,18 @@ def test_a_resumed_sequential_run_shows_no_fewer_variants(tmp_path: Path) -> Non
     assert read_reproduction(tmp_path).to_json() == again.to_json()
 
 
-@pytest.fixture
-def judged_run(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def kept_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("judged")
     with judge_stub(gullible=True) as judge:
-        ran(judged(), "steelyard/keeper?p=0.4", tmp_path, judge)
+        ran(judged(), "steelyard/keeper?p=0.4", folder, judge)
+    return folder
+
+
+@pytest.fixture
+def judged_run(kept_run: Path, tmp_path: Path) -> Path:
+    """A copy of the judged run, free to be changed."""
+    shutil.copytree(kept_run, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
