@@ -56,7 +56,7 @@ def _rates(indicator: Indicator, epochs: int, random: np.random.Generator) -> li
                 rows.append(
                     record(
                         indicator, arm, item=f"i{item}", template=f"t{labels[item]}", epoch=epoch,
-                        elicitation=str(random.choice(steps)), score=float(behaved),
+                        elicitation=steps[random.integers(len(steps))], score=float(behaved),
                         outcome="behaviour" if behaved else "no_behaviour",
                     )
                 )  # fmt: skip
