@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import fields, is_dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
@@ -64,10 +64,11 @@ def briefings(protocol: Protocol, index: int, key: bytes | None = None) -> dict[
     }
 
 
+@cache
 def played(
     protocol: Protocol, index: int, arm: str, *, behave: bool
 ) -> tuple[Session, Observation]:
-    """A session that the organism played to its end, and what it showed."""
+    """A session that the organism played to its end, and what it showed; played once."""
 
     def answer(messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
         del tools
