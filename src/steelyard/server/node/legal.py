@@ -7,7 +7,7 @@ answered is kept, so that no restart and no clock set back un-misses a deadline.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +37,15 @@ _MEMBER_STATE: Final = "eu-member-state"
 _BRUSSELS: Final = "Europe/Brussels"
 
 
+@dataclass(frozen=True, slots=True)
+class Entering:
+    """Facts of a case that were read, and may be kept."""
+
+    case: str
+    text: str
+    facts: Facts
+
+
 def board(node: Node, connection: Connection, case: str) -> Board:
     """The deadlines of a case, held to what was answered before.
 
@@ -60,26 +69,34 @@ def followed(node: Node, connection: Connection, case: str) -> Board | None:
     if not rows.find(connection, case).facts:
         return None
     found, record = _settled(node, connection, case)
-    rows.keep_record(connection, case, canonical_json(record.to_json()).decode())
+    rows.keep_record(connection, case, _written(record))
     return found
 
 
-def enter(node: Node, connection: Connection, case: str, text: str) -> None:
-    """Keep facts of a case.
+def read_entered(case: str, text: str) -> Entering:
+    """Read facts of a case, before the writer is asked to keep them.
 
     Raises:
-        UnknownName: no such case here.
         NotSatisfied: facts of another case, or too long.
         ConfigurationError: no facts that the rules know.
     """
-    node.chains.get(connection, case)
     if len(text) > FACTS_LIMIT:
         raise NotSatisfied(f"facts have at most {FACTS_LIMIT:,} characters")
     found = read_facts(text, load_rules(), where="facts")
     if found.subject != subject(case):
         raise NotSatisfied(f"these are facts of {found.subject}", hint=f"subject: {subject(case)}")
-    rows.keep(connection, case, FactsRow(text, rows.find(connection, case).record))
-    followed(node, connection, case)
+    return Entering(case, text, found)
+
+
+def enter(node: Node, connection: Connection, entering: Entering) -> None:
+    """Keep facts of a case.
+
+    Raises:
+        UnknownName: no such case here.
+    """
+    case, kept = entering.case, rows.find(connection, entering.case)
+    _, record = _settle(node, connection, case, entering.facts, kept.record)
+    rows.keep(connection, case, FactsRow(entering.text, _written(record)))
 
 
 def entered(connection: Connection, case: str) -> str:
@@ -96,15 +113,25 @@ def subject(case: str) -> str:
 
 
 def _settled(node: Node, connection: Connection, case: str) -> tuple[Board, Record]:
-    kept, book = rows.find(connection, case), load_rules()
-    facts = read_facts(kept.facts, book, where="facts") if kept.facts else _nothing(case)
+    kept = rows.find(connection, case)
+    facts = read_facts(kept.facts, load_rules(), where="facts") if kept.facts else _nothing(case)
+    return _settle(node, connection, case, facts, kept.record)
+
+
+def _settle(
+    node: Node, connection: Connection, case: str, facts: Facts, answered: str
+) -> tuple[Board, Record]:
     events = _said(node.chains.get(connection, case), node.organization)
     for name, at in facts.events.items():
         events[name] = min(at, events.get(name, at))
-    record = read_record(kept.record.encode(), where="record") if kept.record else None
+    record = read_record(answered.encode(), where="record") if answered else None
     zones = MappingProxyType({**_zones(), **facts.zones})
     told = replace(facts, events=MappingProxyType(events), zones=zones)
-    return settle(book, told, node.now(), record)
+    return settle(load_rules(), told, node.now(), record)
+
+
+def _written(record: Record) -> str:
+    return canonical_json(record.to_json()).decode()
 
 
 def _nothing(case: str) -> Facts:

@@ -178,7 +178,7 @@ def test_a_deadline_that_somebody_entered_is_told_and_its_case_is_looked_after(
     event = f'  - {{event: severe-incident-aware, at: "{format_instant(begun)}"}}\n'
     facts = federation.run("lab-a", lambda _, c: legal.entered(c, case)) + event
     facts = facts.replace("conditions: {}", "conditions: {eu-product-manufacturer: true}")
-    federation.run("lab-a", lambda n, c: legal.enter(n, c, case, facts))
+    federation.run("lab-a", lambda n, c: legal.enter(n, c, legal.read_entered(case, facts)))
     for _ in range(2):
         federation.run("lab-a", timers.tick)
     addresses, written = zip(*texts(federation), strict=True)

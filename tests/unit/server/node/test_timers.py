@@ -156,7 +156,8 @@ def test_deadlines_run_from_what_the_case_says_and_survive_everything(
         return {} if found is None else {item.rule.id: item.status for item in found.deadlines}
 
     assert board() == {}
-    five.run("lab-a", lambda n, c: legal.enter(n, c, case, facts_of(case)))
+    entering = legal.read_entered(case, facts_of(case))
+    five.run("lab-a", lambda n, c: legal.enter(n, c, entering))
     assert board()["cra-14-2-a"] == "waiting"
     five.say("lab-a", case, "world", event="A", evidence="seen in the wild")
     five.settle()

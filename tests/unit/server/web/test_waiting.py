@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from steelyard.server.desk import drafts, reports, reproducers
-from steelyard.server.node import About, checking, create_identity
+from steelyard.server.node import About, checking, create_identity, legal
 from steelyard.server.web.routes import act_bodies
 
 from .others import join, open_case
@@ -24,6 +24,7 @@ READERS: tuple[tuple[ModuleType, str], ...] = (
     (reproducers, "read_reproducer"),
     (act_bodies, "read_reproducer"),
     (act_bodies, "open_card"),
+    (legal, "read_facts"),
     (checking, "read_advisory"),
     (checking, "export_formats"),
     (checking, "lint_files"),
@@ -68,6 +69,11 @@ def test_what_is_sent_is_read_before_the_writer_is_asked(
     stranger = create_identity(tmp_path / "stranger", About("Late Lab", ("developer",)), START)
     act(ana, case, "invite", organization="", roles=["developer"],
         files={"card": ("card.json", stranger.card.envelope)})  # fmt: skip
+    facts = f"/cases/{case}/facts"
+    ana.get(facts)
+    event = '  - {event: severe-incident-aware, at: "2026-11-01T09:00:00Z"}'
+    ana.send(facts, facts=f"{ana.form(facts).fields['facts'][0]}{event}\n")
+    assert "The facts are kept." in ana.html
     act(ana, case, "draft", files={"advisory_file": ("a.yaml", ADVISORY.encode())})
     assert "The advisory is public" in act(ana, case, "publish")
     assert set(read) == {f"{module.__name__}.{name}" for module, name in READERS}

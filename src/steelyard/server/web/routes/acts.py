@@ -121,7 +121,8 @@ class Acts:
         with node.database.reading() as connection:
             self._view(connection, asked)
         try:
-            node.run(lambda connection: legal.enter(node, connection, case, text))
+            entering = legal.read_entered(case, text)
+            node.run(lambda connection: legal.enter(node, connection, entering))
         except SteelyardError as error:
             return self.show_facts(asked, Problem(str(error), error.hint))
         return self.shell.done(addresses.case(case, "deadlines"), "facts")
