@@ -62,7 +62,7 @@ def _packaged(version: str) -> Release:
     if version not in releases():
         message = f"no standard release {version!r}; packaged: {', '.join(releases())}"
         raise UnknownName(message, hint="steelyard standard show")
-    return read_release(_data() / version)
+    return _read(_data() / version, is_ours=True)
 
 
 def read_release(folder: Traversable) -> Release:
@@ -71,18 +71,25 @@ def read_release(folder: Traversable) -> Release:
     Raises:
         ConfigurationError: a file is absent, breaks its schema, or contradicts another.
     """
-    framework = read_file(folder / "framework.yaml", "standard-framework")
+    return _read(folder, is_ours=False)
+
+
+def _read(folder: Traversable, *, is_ours: bool) -> Release:
+    def read(entry: Traversable, schema: str) -> JsonObject:
+        return _read_file(entry, schema, is_ours=is_ours)
+
+    framework = read(folder / "framework.yaml", "standard-framework")
     protocols = folder / "protocols"
     entries = sorted(protocols.iterdir(), key=lambda e: e.name) if protocols.is_dir() else []
     content: JsonObject = {
         "version": framework["version"],
         "framework": framework,
-        "policy": read_file(folder / "policy.yaml", "gate-policy"),
-        "crosswalk": read_file(folder / "crosswalk.yaml", "standard-crosswalk"),
-        "elicitation": read_file(folder / "elicitation.yaml", "standard-elicitation"),
-        "proficiency": read_file(folder / "proficiency.yaml", "standard-proficiency"),
+        "policy": read(folder / "policy.yaml", "gate-policy"),
+        "crosswalk": read(folder / "crosswalk.yaml", "standard-crosswalk"),
+        "elicitation": read(folder / "elicitation.yaml", "standard-elicitation"),
+        "proficiency": read(folder / "proficiency.yaml", "standard-proficiency"),
         "protocols": {
-            entry.name.removesuffix(".yaml"): read_file(entry, "standard-protocol")
+            entry.name.removesuffix(".yaml"): read(entry, "standard-protocol")
             for entry in entries
             if entry.name.endswith(".yaml")
         },
@@ -133,6 +140,10 @@ def read_file(entry: Traversable, schema: str) -> JsonObject:
     Raises:
         ConfigurationError: it cannot be read, or breaks the schema.
     """
+    return _read_file(entry, schema, is_ours=False)
+
+
+def _read_file(entry: Traversable, schema: str, *, is_ours: bool) -> JsonObject:
     where = str(entry)
     try:
         text = entry.read_text("utf-8")
@@ -141,7 +152,7 @@ def read_file(entry: Traversable, schema: str) -> JsonObject:
         names = "framework.yaml, policy.yaml, crosswalk.yaml, elicitation.yaml, proficiency.yaml"
         hint = f"a release is {names} and protocols/*.yaml"
         raise ConfigurationError(message, where=where, hint=hint) from error
-    value = parse_yaml(text, where=where)
+    value = parse_yaml(text, where=where, is_ours=is_ours)
     check_schema(value, schema, where=where)
     return value
 

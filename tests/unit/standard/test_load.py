@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from steelyard.standard import (
     Release,
     check_schema,
     load_release,
+    read_release,
     release_from_content,
     releases,
 )
@@ -30,6 +32,12 @@ def test_every_packaged_release_loads() -> None:
     for version in releases():
         loaded = load_release(version)
         assert loaded.version == loaded.framework.version == version
+
+
+def test_a_packaged_release_says_the_same_to_the_strictest_reader(repository: Path) -> None:
+    for version in releases():
+        folder = repository / "src" / "steelyard" / "standard" / "data" / version
+        assert read_release(folder) == load_release(version)
 
 
 def test_the_release_meant_when_none_is_named_is_read_once() -> None:
