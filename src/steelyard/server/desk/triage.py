@@ -13,7 +13,8 @@ from steelyard.disclosure.advisory.escape import clean_line, clean_text
 from steelyard.disclosure.case.bodies import PROSE_LIMIT, TITLE_LIMIT
 from steelyard.kernel.errors import NotSatisfied, SteelyardError
 from steelyard.server.desk import reports
-from steelyard.server.node import publishing, saying
+from steelyard.server.node import publishing, saying, sealing
+from steelyard.server.node.sealing import Content
 from steelyard.server.storage import reports as rows
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from steelyard.disclosure.case import View
-    from steelyard.kernel import JsonObject
     from steelyard.server.desk.reports import Report
     from steelyard.server.node import Node
+    from steelyard.server.node.sealing import Sealed
 
 REPORTER: Final = "reporter"
 """The role in which an organization stands for a reporter who has no node."""
@@ -34,6 +35,20 @@ _MEDIA_TYPES: Final = {
     "jpeg": "image/jpeg",
     "zip": "application/zip",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A case that may be opened for a report.
+
+    Attributes:
+        number: Of the report.
+        sealed: The report, then its attachments.
+    """
+
+    number: str
+    opening: saying.Opening
+    sealed: tuple[Sealed, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +67,30 @@ class Shown:
     draft: str
 
 
-def open_case(node: Node, connection: Connection, report: Report, title: str, abstract: str) -> str:
+def prepare_case(
+    node: Node, connection: Connection, report: Report, title: str, abstract: str
+) -> Prepared:
+    """Seal a report and its attachments, before the writer is asked to open a case for it.
+
+    Raises:
+        UnknownName: an attachment is not here.
+        NotSatisfied, BrokenSeal: an attachment does not open.
+    """
+    opening = saying.Opening(
+        clean_line(title)[:TITLE_LIMIT],
+        clean_text(abstract)[:PROSE_LIMIT],
+        node.identity.card.roles,
+    )
+    contents = [Content(report.document, "application/json", report.tier)]
+    for item in report.attachments:
+        data = reports.file_bytes(node, connection, report.number, item.sha256)
+        contents.append(Content(data, _MEDIA_TYPES[item.kind], report.tier))
+    readers = {node.organization: node.identity.card.recipient}
+    sealed = tuple(sealing.seal(node, content, readers) for content in contents)
+    return Prepared(report.number, opening, sealed)
+
+
+def open_case(node: Node, connection: Connection, prepared: Prepared) -> str:
     """Open a case for a report; the report is its first object, its attachments follow.
 
     Returns:
@@ -62,20 +100,14 @@ def open_case(node: Node, connection: Connection, report: Report, title: str, ab
         NotSatisfied: there is a case for it already.
         MalformedEvidence: title or abstract is not allowed in an opening.
     """
-    row = rows.find_report(connection, report.number)
+    row = rows.find_report(connection, prepared.number)
     if row is None or row.case:
         raise NotSatisfied("this report has a case already", hint="look at the list of cases")
-    opening = saying.Opening(
-        clean_line(title)[:TITLE_LIMIT],
-        clean_text(abstract)[:PROSE_LIMIT],
-        node.identity.card.roles,
-    )
-    case = saying.open_case(node, connection, opening).case
-    _put(node, connection, case, report.document, "application/json", report.tier)
-    for item in report.attachments:
-        data = reports.file_bytes(node, connection, report.number, item.sha256)
-        _put(node, connection, case, data, _MEDIA_TYPES[item.kind], report.tier)
-    rows.move_report(connection, report.number, "case", case)
+    case = saying.open_case(node, connection, prepared.opening).case
+    for item in prepared.sealed:
+        sealing.keep(node, connection, case, item)
+        saying.say(node, connection, case, "note", {"object": item.reference, "about": None})
+    rows.move_report(connection, prepared.number, "case", case)
     return case
 
 
@@ -91,15 +123,6 @@ def shown(node: Node, connection: Connection, report: Report) -> Shown | None:
         published=view.publication.published,
         draft=_draft(node, connection, view),
     )
-
-
-def _put(
-    node: Node, connection: Connection, case: str, data: bytes, media_type: str, tier: str
-) -> None:
-    material = saying.Material(data, media_type, tier, ())
-    reference = saying.put_object(node, connection, case, material)
-    body: JsonObject = {"object": reference, "about": None}
-    saying.say(node, connection, case, "note", body)
 
 
 def _draft(node: Node, connection: Connection, view: View) -> str:

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case import Chain, Draft, case_id, sign_event
 from steelyard.disclosure.case.event import FIRST, claimed_event
-from steelyard.disclosure.delivery.sealed_object import object_id, recipients_of, seal_object
+from steelyard.disclosure.delivery.sealed_object import recipients_of
 from steelyard.disclosure.states.tables import load_tables
 from steelyard.kernel import format_instant
 from steelyard.kernel.errors import NotSatisfied, SteelyardError, StorageError, UnknownName
-from steelyard.server.node import ordering
+from steelyard.server.node import ordering, sealing
 from steelyard.server.node.letters import EVENT, OBJECT
 from steelyard.server.node.posting import Letter, offer_to, send_to
 from steelyard.server.storage import cases, objects
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.cases import PendingEvent
-from steelyard.server.storage.objects import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -266,25 +265,15 @@ def put_object(node: Node, connection: Connection, case: str, material: Material
     """
     view = node.chains.get(connection, case).view
     names = tuple(dict.fromkeys((*material.to, node.organization)))
-    sealed = seal_object(
-        material.plaintext,
-        media_type=material.media_type,
-        recipients={name: view.member(name).card.recipient for name in names},
-        random=node.random,
-    )
-    name = object_id(sealed)
-    objects.put(connection, name, Stored(case, "", sealed), node.now())
+    content = sealing.Content(material.plaintext, material.media_type, material.tier)
+    recipients = {name: view.member(name).card.recipient for name in names}
+    sealed = sealing.seal(node, content, recipients)
+    sealing.keep(node, connection, case, sealed)
     for receiver in names:
         if receiver != node.organization:
-            card = view.members[receiver].card
-            send_to(node, connection, card, Letter(OBJECT, case, {"id": name}, (sealed,)))
-    return {
-        "id": name,
-        "media_type": material.media_type,
-        "bytes": len(material.plaintext),
-        "tier": material.tier,
-        "recipients": list(names),
-    }
+            letter = Letter(OBJECT, case, {"id": sealed.id}, (sealed.data,))
+            send_to(node, connection, view.members[receiver].card, letter)
+    return sealed.reference
 
 
 def send_objects(node: Node, connection: Connection, case: str, to: str) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from steelyard.server.desk import drafts, reports, reproducers
-from steelyard.server.node import About, checking, create_identity, legal
+from steelyard.server.desk import drafts, reports, reproducers, vault
+from steelyard.server.node import About, checking, create_identity, legal, sealing
 from steelyard.server.web.routes import act_bodies
 
 from .others import join, open_case
@@ -31,27 +31,41 @@ READERS: tuple[tuple[ModuleType, str], ...] = (
 )
 
 
+Noted = Callable[..., dict[str, set[str]]]
+
+
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
-    """Names of the threads in which each reader was called."""
-    found: dict[str, set[str]] = {}
+def note(monkeypatch: pytest.MonkeyPatch) -> Noted:
+    """Has calls of functions noted: names of the threads in which each is called."""
 
-    def noted(name: str, reader: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-            found.setdefault(name, set()).add(threading.current_thread().name)
-            return reader(*arguments, **named)
+    def watch(*watched: tuple[ModuleType, str]) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
 
-        return call
+        def noted(name: str, reader: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+                found.setdefault(name, set()).add(threading.current_thread().name)
+                return reader(*arguments, **named)
 
-    for module, name in READERS:
-        whole = f"{module.__name__}.{name}"
-        monkeypatch.setattr(module, name, noted(whole, getattr(module, name)))
-    return found
+            return call
+
+        for module, name in watched:
+            whole = f"{module.__name__}.{name}"
+            monkeypatch.setattr(module, name, noted(whole, getattr(module, name)))
+        return found
+
+    return watch
+
+
+def require_beside(found: dict[str, set[str]], *watched: tuple[ModuleType, str]) -> None:
+    """Require that everything watched was called, and nothing of it by the writer."""
+    assert set(found) == {f"{module.__name__}.{name}" for module, name in watched}
+    assert not [name for name, threads in found.items() if "writer" in threads]
 
 
 def test_what_is_sent_is_read_before_the_writer_is_asked(
-    site: Site, tmp_path: Path, reproducer: bytes, read: dict[str, set[str]]
+    site: Site, tmp_path: Path, reproducer: bytes, note: Noted
 ) -> None:
+    read = note(*READERS)
     reporter, ana = begun(site), site.person("coordinator")
     reporter.get("/report/attachments")
     reporter.send("/report/attachments", {"attachment": ("flaw.json", reproducer)}, go="next")
@@ -76,5 +90,19 @@ def test_what_is_sent_is_read_before_the_writer_is_asked(
     assert "The facts are kept." in ana.html
     act(ana, case, "draft", files={"advisory_file": ("a.yaml", ADVISORY.encode())})
     assert "The advisory is public" in act(ana, case, "publish")
-    assert set(read) == {f"{module.__name__}.{name}" for module, name in READERS}
-    assert not [name for name, threads in read.items() if "writer" in threads]
+    require_beside(read, *READERS)
+
+
+def test_a_report_is_sealed_for_its_case_before_the_writer_is_asked(
+    site: Site, reproducer: bytes, note: Noted
+) -> None:
+    reporter, ana = begun(site), site.person("coordinator")
+    reporter.get("/report/attachments")
+    reporter.send("/report/attachments", {"attachment": ("flaw.json", reproducer)}, go="next")
+    send_draft(reporter)
+    path = f"/reports/{number_of(ana)}"
+    ana.get(f"{path}/case")
+    watched = ((vault, "unseal"), (sealing, "seal_object"))
+    made = note(*watched)
+    assert "The case is open." in ana.send(f"{path}/case").text
+    require_beside(made, *watched)

@@ -129,10 +129,11 @@ class Triage:
         if asked.refused:
             return self.show_opening(asked)
         node, title, abstract = self.shell.node, asked.value("title"), asked.value("abstract")
-        with node.database.reading() as connection:
-            report = self._report(connection, asked)
         try:
-            case = node.run(lambda c: desk.open_case(node, c, report, title, abstract))
+            with node.database.reading() as connection:
+                report = self._report(connection, asked)
+                prepared = desk.prepare_case(node, connection, report, title, abstract)
+            case = node.run(lambda c: desk.open_case(node, c, prepared))
         except UnknownName:
             raise
         except SteelyardError as error:
