@@ -3,7 +3,8 @@
 Decides whom the host believes: an event goes to the writer once a key of its author in the case
 is known to have signed it. Handing over between threads costs as much as checking a signature,
 so it is done for all that wait: one thread checks what came while the writer orders what was
-checked, which has nothing left but the rules and the rows.
+checked, which has nothing left but the rules and the rows. A case that is not in memory is read
+beside that, or everybody would wait while a long one is verified.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from steelyard.server.node import ordering
 from steelyard.server.node.ordering import Offered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
     from typing import TypeAlias
 
     from sqlalchemy import Connection
@@ -33,11 +34,19 @@ if TYPE_CHECKING:
     Answer: TypeAlias = asyncio.Future[Admitted]
 
 _BATCH: Final = 256
+_LOADS: Final = 2
+"""Cases that are read at once; other threads are for what comes meanwhile."""
 
 
 class _Arrival(NamedTuple):
     body: bytes
     answer: Answer
+
+
+class _Unknown(NamedTuple):
+    """An event of a case that is not in memory, if it is anywhere."""
+
+    claim: Claim
 
 
 class Arrivals:
@@ -53,7 +62,9 @@ class Arrivals:
         self._quota = quota
         self._waiting: list[_Arrival] = []
         self._checking: asyncio.Task[None] | None = None
-        self._ordering: set[asyncio.Task[None]] = set()
+        self._loading: dict[str, asyncio.Task[Chain]] = {}
+        self._loads = asyncio.Semaphore(_LOADS)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def order(self, body: bytes) -> Admitted:
         """Have an event ordered; it is on disk when this returns.
@@ -85,12 +96,17 @@ class Arrivals:
                 for arrival in batch:
                     _settle(arrival.answer, error)
 
-    def _submit(self, batch: Sequence[_Arrival], claims: Sequence[Claim | Exception]) -> None:
+    def _submit(
+        self, batch: Sequence[_Arrival], claims: Sequence[Claim | _Unknown | Exception]
+    ) -> None:
         offered: list[Offered] = []
         answers: list[Answer] = []
         for arrival, claim in zip(batch, claims, strict=True):
             if isinstance(claim, Exception):
                 _settle(arrival.answer, claim)
+                continue
+            if isinstance(claim, _Unknown):
+                self._begin(self._load(arrival, claim.claim))
                 continue
             try:
                 self._quota.take(claim.event.author)
@@ -100,9 +116,31 @@ class Arrivals:
             offered.append(Offered(claim.event.case, arrival.body, claim))
             answers.append(arrival.answer)
         if offered:
-            task = asyncio.create_task(self._order(offered, answers))
-            self._ordering.add(task)
-            task.add_done_callback(self._ordering.discard)
+            self._begin(self._order(offered, answers))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _load(self, arrival: _Arrival, claim: Claim) -> None:
+        """Check an event once its case is in memory; read once, whoever else waits for it."""
+        case = claim.event.case
+        try:
+            task = self._loading.get(case)
+            if task is None:
+                task = self._loading[case] = asyncio.create_task(self._chain(case))
+                task.add_done_callback(lambda _: self._loading.pop(case))
+            chain = await asyncio.shield(task)
+            await asyncio.to_thread(_require_said, self._node, chain, claim, arrival.body)
+        except Exception as error:  # noqa: BLE001 - its author hears of it
+            _settle(arrival.answer, error)
+        else:
+            self._submit([arrival], [claim])
+
+    async def _chain(self, case: str) -> Chain:
+        async with self._loads:
+            return await asyncio.to_thread(_read, self._node, case)
 
     async def _order(self, offered: Sequence[Offered], answers: Sequence[Answer]) -> None:
         try:
@@ -128,33 +166,34 @@ def _settle(answer: Answer, outcome: Admitted | Exception) -> None:
         answer.set_result(outcome)
 
 
-def _claims(node: Node, bodies: Sequence[bytes]) -> list[Claim | Exception]:
+def _claims(node: Node, bodies: Sequence[bytes]) -> list[Claim | _Unknown | Exception]:
     """What each event says, or why it is not believed."""
-    found: list[Claim | Exception] = []
+    found: list[Claim | _Unknown | Exception] = []
     for body in bodies:
         try:
-            found.append(_believed(node, body))
+            claim = read_claim(body)
+            chain = node.chains.held(claim.event.case)
+            if chain is not None:
+                _require_said(node, chain, claim, body)
+            found.append(_Unknown(claim) if chain is None else claim)
         except Exception as error:  # noqa: BLE001 - of this event alone
             found.append(error)
     return found
 
 
-def _believed(node: Node, body: bytes) -> Claim:
-    """What an event says, if its author signed it.
+def _read(node: Node, case: str) -> Chain:
+    with node.database.reading() as connection:
+        return node.chains.get(connection, case)
+
+
+def _require_said(node: Node, chain: Chain, claim: Claim, body: bytes) -> None:
+    """Refuse an event that its author did not sign, unless it is one that stands.
 
     Raises:
-        MalformedEvidence, BrokenSeal: no event.
-        UnknownName: not of an author of a case that is here.
+        UnknownName: not of an author of the case.
     """
-    claim = read_claim(body)
-    case = claim.event.case
-    chain = node.chains.held(case)
-    if chain is None:
-        with node.database.reading() as connection:
-            chain = node.chains.get(connection, case)
     if not _stands(chain, claim, body):
         _require_author(node, chain, claim)
-    return claim
 
 
 def _require_author(node: Node, chain: Chain, claim: Claim) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
+import pytest
+from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 from tests.unit.server.web.machines.served import Served
 
+from steelyard.disclosure.case import Chain
 from steelyard.kernel.errors import BrokenSeal, StorageError, UnknownName
 from steelyard.server.node.ordering import Admitted
 from steelyard.server.web.machines.arrivals import Arrivals
@@ -56,3 +60,38 @@ def test_whoever_waits_hears_that_nothing_is_kept_any_more(served: Served) -> No
     served.host.writer.close()
     found = together(served, good, good)
     assert [type(item) for item in found] == [StorageError] * 2
+
+
+def test_a_case_that_is_not_in_memory_is_read_once_and_beside_the_others(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long one is verified for seconds: no event of another case waits for that."""
+    warm, host = served.event(), served.host
+    served.case = served.open_case()
+    first = served.event()
+    second = served.event(version="2")
+    host.chains.drop(served.case)
+    reading, may_go_on, asked = threading.Event(), threading.Event(), list[str]()
+    read = host.chains.get
+
+    def slow(connection: Connection, case: str) -> Chain:
+        if case == served.case and not may_go_on.is_set():
+            asked.append(case)
+            reading.set()
+            assert may_go_on.wait(60)
+        return read(connection, case)
+
+    monkeypatch.setattr(host.chains, "get", slow)
+
+    async def order() -> list[Admitted | BaseException]:
+        arrivals = Arrivals(host, Quota(1, 100))
+        cold = [asyncio.create_task(arrivals.order(body)) for body in (first, first, second)]
+        await asyncio.to_thread(reading.wait, 60)
+        assert isinstance(await arrivals.order(warm), Admitted)
+        assert not any(task.done() for task in cold)
+        may_go_on.set()
+        return await asyncio.gather(*cold, return_exceptions=True)
+
+    found = asyncio.run(asyncio.wait_for(order(), 120))
+    assert [type(item) for item in found] == [Admitted, Admitted, BrokenSeal]
+    assert asked == [served.case]
