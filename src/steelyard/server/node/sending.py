@@ -65,16 +65,6 @@ class Sender:
             group.create_task(self._keep_up())
             group.create_task(self._send_on(client, group))
 
-    async def once(self) -> int:
-        """Keep every follower up, then send what is due; how many parcels were tried."""
-        for case in await asyncio.to_thread(self._behind):
-            await asyncio.to_thread(self._pump_one, case)
-        await asyncio.to_thread(self._seeker.seek)
-        async with _client() as client:
-            begun = await self._begin()
-            await asyncio.gather(*(self._send(client, item) for item in begun))
-        return len(begun)
-
     async def _keep_up(self) -> None:
         """Put what followers lack into the outbox, for a tenth of the time at most.
 
