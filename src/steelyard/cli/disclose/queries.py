@@ -119,7 +119,8 @@ def counts(
     with opened(node) as here:
         with here.database.reading() as connection:
             name = case_named(connection, case)
-        show_said(here.run(lambda c: queries.tell_counts(here, c, name, asked)))
+            counted = queries.count_answers(here, connection, name, asked)
+        show_said(here.run(lambda c: queries.tell_counts(here, c, counted)))
 
 
 @app.command()

@@ -81,6 +81,20 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """How many answered what, as far as it may be told.
+
+    Attributes:
+        query: Digest of the query.
+        counts: As an event tells them.
+    """
+
+    case: str
+    query: str
+    counts: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
 class Update:
     """A sealed step of a target; see `disclosure.case.findings.UPDATES`."""
 
@@ -149,20 +163,36 @@ def update(node: Node, connection: Connection, case: str, step: Update) -> Said:
     return saying.say(node, connection, case, "status", body)
 
 
-def tell_counts(node: Node, connection: Connection, case: str, query: str) -> Said:
-    """As the coordinator, tell how many answered what, as far as that may be told.
+def count_answers(node: Node, connection: Connection, case: str, query: str) -> Counted:
+    """Open the answers to a query and count them, before the writer is asked to tell it.
+
+    Args:
+        node: The coordinator's.
+        connection: To read.
+        case: Its id.
+        query: What its digest begins with; empty for the latest one.
 
     Raises:
-        NotSatisfied: too few answers, or this organization is no coordinator.
+        UnknownName: no such case or query here.
+        NotSatisfied: too few answers.
     """
     chain = node.chains.get(connection, case)
     standing = query_named(chain.view, query)
     found = find(chain, saying.readable(node, connection, chain.view))
-    told = found.counts(standing.digest).to_json()
-    if not told["answers"]:
+    counts = found.counts(standing.digest).to_json()
+    if not counts["answers"]:
         raise NotSatisfied("fewer than three answers are no counts", where=case[:16])
-    body: JsonObject = {"query": standing.digest, **told}
-    return saying.say(node, connection, case, "counts", body)
+    return Counted(case, standing.digest, counts)
+
+
+def tell_counts(node: Node, connection: Connection, counted: Counted) -> Said:
+    """As the coordinator, tell how many answered what; those after the count are told later.
+
+    Raises:
+        NotSatisfied: this organization is no coordinator, or the case's rules forbid it.
+    """
+    body: JsonObject = {"query": counted.query, **counted.counts}
+    return saying.say(node, connection, counted.case, "counts", body)
 
 
 def query_named(view: View, text: str) -> StandingQuery:

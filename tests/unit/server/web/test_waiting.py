@@ -9,13 +9,17 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from steelyard.cli.main import app
+from steelyard.disclosure.reproducer.verdict import Verdict
+from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.desk import drafts, reports, reproducers, vault
-from steelyard.server.node import About, checking, create_identity, legal, sealing
+from steelyard.server.node import About, checking, create_identity, legal, queries, saying, sealing
 from steelyard.server.web.routes import act_bodies
 
-from .others import join, open_case
-from .test_acting import ADVISORY, act
+from .others import answer, join, open_case, say
+from .test_acting import ADVISORY, act, view_of
 from .visits import START, Site, begun, number_of, send_draft
 
 READERS: tuple[tuple[ModuleType, str], ...] = (
@@ -106,3 +110,24 @@ def test_a_report_is_sealed_for_its_case_before_the_writer_is_asked(
     made = note(*watched)
     assert "The case is open." in ana.send(f"{path}/case").text
     require_beside(made, *watched)
+
+
+def test_answers_are_opened_and_counted_before_the_writer_is_asked_to_tell_it(
+    site: Site, tmp_path: Path, reproducer: bytes, note: Noted
+) -> None:
+    labs = [join(site, tmp_path / name, name, "developer") for name in ("one", "two", "three")]
+    ana, case = site.person("coordinator"), open_case(site, *labs)
+    act(ana, case, "query", level="verdict", until="2026-11-20T10:00", to=[lab.id for lab in labs],
+        files={"reproducer": ("flaw.json", reproducer)})  # fmt: skip
+    watched = ((saying, "readable"), (queries, "find"))
+    counted, command = note(*watched), ["disclose", "case", "counts", case[:16], "--node"]
+    command.append(str(site.settings.folder))
+    for number, lab in enumerate(labs):
+        early = CliRunner().invoke(app, command)
+        assert isinstance(early.exception, NotSatisfied), number
+        say(site, lab, case, "target", handle="m1", version="1", commitment=None, guardrail="")
+        answer(site, lab, case, Verdict.AFFECTED)
+    assert CliRunner().invoke(app, command).exit_code == 0
+    require_beside(counted, *watched)
+    [told] = view_of(site, case).counts.values()
+    assert (told["answers"], told["by_verdict"]["affected"]) == (3, 3)
