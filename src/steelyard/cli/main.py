@@ -11,8 +11,9 @@ import os
 import sys
 import tomllib
 import traceback
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast, runtime_checkable
 
 import typer
 
@@ -26,6 +27,9 @@ from steelyard.cli.plan import plan
 from steelyard.cli.serve import serve
 from steelyard.cli.verify import gate, verify
 from steelyard.kernel.errors import ConfigurationError, SteelyardError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _INTERNAL = 5
 _INTERRUPTED = 130
@@ -99,7 +103,7 @@ def run(arguments: list[str]) -> int:
     stderr and a status here, and nowhere else.
     """
     try:
-        status = app(args=arguments, prog_name="steelyard", standalone_mode=False)
+        status = _command()(args=arguments, prog_name="steelyard", standalone_mode=False)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -110,6 +114,12 @@ def run(arguments: list[str]) -> int:
             say(f"hint: {hint}")
         return exit_status
     return status if isinstance(status, int) else 0
+
+
+@cache
+def _command() -> Callable[..., object]:
+    """The whole tree of commands, which takes longer to make than most commands to run."""
+    return typer.main.get_command(app)
 
 
 def _explained(error: BaseException) -> tuple[str, str, int]:
