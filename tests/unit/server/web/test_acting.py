@@ -247,12 +247,11 @@ def test_sealed_words_are_opened_for_their_tier(
         assert "sealed words" not in person.get(f"/cases/{case}{tab}").text
 
 
-def test_a_case_that_is_not_here_looks_as_one_that_is_not_shown(site: Site, ana: Browser) -> None:
-    for path in ("", "/timeline", "/acts", "/acts/note", "/deadlines.ics", "/payloads/x", "/facts"):
-        assert ana.get(f"/cases/{'0' * 64}{path}").status_code == 404
+@pytest.mark.parametrize("kind", ["answer", "nothing"])
+def test_there_is_no_act_but_those_that_a_form_does(site: Site, ana: Browser, kind: str) -> None:
     case = open_case(site)
-    assert ana.get(f"/cases/{case}/acts/answer").status_code == 404
-    assert ana.get(f"/cases/{case}/acts/nothing").status_code == 404
+    assert ana.get(f"/cases/{case}/acts/note").status_code == 200
+    assert ana.get(f"/cases/{case}/acts/{kind}").status_code == 404
 
 
 def test_a_private_calendar_is_read_without_a_session_until_it_is_void(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from steelyard.disclosure.delivery.sealed_object import object_id, seal_object
+from steelyard.server.node import Node, saying
 from steelyard.server.storage import advisories, objects
 from steelyard.server.storage.advisories import AdvisoryRow
 from steelyard.server.storage.objects import Stored
@@ -15,6 +16,11 @@ from steelyard.server.storage.objects import Stored
 from .others import Other, join, open_case, say
 from .test_acting import ADVISORY, act, view_of
 from .visits import Browser, Site, text_of
+
+CASE_PATHS = (
+    "", "/timeline", "/embargo", "/affectedness", "/deadlines", "/deadlines.ics", "/publication",
+    "/payloads", "/payloads/x", "/acts", "/acts/note", "/facts",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -78,3 +84,30 @@ def test_an_answer_that_does_not_open_stays_sealed_beside_those_that_do(
     path = f"/cases/{case}/affectedness"
     assert ana.get(path).status_code == 200
     assert "sealed answer, not opened" in text_of(ana.html)
+
+
+def test_a_case_that_is_not_here_looks_as_one_that_is_not_shown(
+    site: Site, ana: Browser, lab: Other
+) -> None:
+    elsewhere = Node(lab.identity, site.node.database, site.clock)
+    opening = saying.Opening("a title of others", "x", ("developer",))
+    hidden = elsewhere.run(lambda c: saying.open_case(elsewhere, c, opening)).case
+    elsewhere.writer.close()
+    absent = "0" * 64
+    ana.get("/organizations")
+    token = ana.form("/sign-out").fields["csrf_token"][0]
+
+    def seen(case: str, path: str, sent: dict[str, str] | None = None) -> tuple[int, str]:
+        address = f"/cases/{case}{path}"
+        if sent is None:
+            found = ana.client.get(address)
+        else:
+            found = ana.client.post(address, data={"csrf_token": token, **sent})
+        return found.status_code, found.text.replace(case, "CASE")
+
+    for path in CASE_PATHS:
+        assert seen(hidden, path) == seen(absent, path), path
+        assert seen(hidden, path)[0] == 404, path
+    for path, sent in (("/acts/leave", {"reason": ""}), ("/facts", {"facts": "kept words"})):
+        assert seen(hidden, path, sent) == seen(absent, path, sent), path
+        assert seen(hidden, path, sent)[0] == 404, path
