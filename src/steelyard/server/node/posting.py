@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 from steelyard.disclosure.delivery.outbox import Outgoing, admit
 from steelyard.disclosure.delivery.parcel import Parcel, encrypt_parcel, sign_parcel
 from steelyard.disclosure.delivery.sending_policy import load_policy
+from steelyard.kernel import canonical_json
 from steelyard.kernel.errors import NotSatisfied
-from steelyard.server.node.letters import FETCH, HEAD
+from steelyard.server.node.letters import FETCH, HEAD, REFUSED
 from steelyard.server.storage import post
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from steelyard.server.node.node import Node
 
 _LATEST_COUNTS: Final = frozenset({FETCH, HEAD})
+_SAID_ONCE: Final = frozenset({REFUSED})
+"""What follows from nothing else that is stored: it is kept until it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ def send_to(node: Node, connection: Connection, card: Card, letter: Letter) -> N
     if waits.size_bytes + len(data) > node.limits.outbox_bytes:
         message = f"{waits.size_bytes:,} bytes wait for {to[:20]}, the most that may"
         raise NotSatisfied(message, hint="export them to a file, or remove it from the case")
-    post.add(connection, post.Sending(outgoing, letter.kind, letter.case, data))
+    body = canonical_json(letter.body).decode() if letter.kind in _SAID_ONCE else ""
+    post.add(connection, post.Sending(outgoing, letter.kind, letter.case, data, body))
 
 
 def offer_to(node: Node, connection: Connection, card: Card, letter: Letter) -> bool:

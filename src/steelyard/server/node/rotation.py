@@ -9,10 +9,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.event import claimed_event
+from steelyard.kernel import parse_json_object
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.node import faults, heads, ownership, saying
 from steelyard.server.node.identity import rotate_keys
 from steelyard.server.node.letters import FAULT, HEAD, OBJECT, VOTE
+from steelyard.server.node.posting import Letter, send_to
 from steelyard.server.storage import cases, followers, post
 from steelyard.server.storage import organizations as cards
 
@@ -25,25 +27,29 @@ if TYPE_CHECKING:
     from steelyard.disclosure.case import Card, Chain
     from steelyard.server.node.identity import Identity
     from steelyard.server.node.node import Node
+    from steelyard.server.storage.post import Head
 
 _CARD: Final = "card"
 
 
-def announce_card(node: Node, connection: Connection) -> int:
-    """Say the card of this organization in each case that knows an older one; how many."""
-    told = 0
-    for case in cases.case_ids(connection):
-        member = node.chains.get(connection, case).view.members.get(node.organization)
-        if member is None or member.left or member.card.sequence >= node.identity.card.sequence:
-            continue
-        if any(claimed_event(row.event).kind == _CARD for row in cases.pending(connection, case)):
-            continue
-        try:
-            saying.say(node, connection, case, _CARD, {"card": node.identity.card.to_json()})
-        except NotSatisfied:
-            continue  # events of its own wait to be signed anew
-        told += 1
-    return told
+def is_untold(node: Node, connection: Connection, chain: Chain) -> bool:
+    """Whether a case knows an older card of this organization, and no newer is on its way to it."""
+    member = chain.view.members.get(node.organization)
+    if member is None or member.left or member.card.sequence >= node.identity.card.sequence:
+        return False
+    pending = cases.pending(connection, chain.case)
+    return not any(claimed_event(row.event).kind == _CARD for row in pending)
+
+
+def announce_card(node: Node, connection: Connection, chain: Chain) -> int:
+    """Say the card of this organization in a case that knows an older one; 1 if it was said."""
+    if not is_untold(node, connection, chain):
+        return 0
+    try:
+        saying.say(node, connection, chain.case, _CARD, {"card": node.identity.card.to_json()})
+    except NotSatisfied:
+        return 0  # events of its own wait to be signed anew
+    return 1
 
 
 def rotate(
@@ -71,40 +77,47 @@ def take_identity(node: Node, connection: Connection, identity: Identity) -> int
     node.identity = identity
     cards.keep(connection, identity.card, node.now(), trusted=True)
     if _revoked(identity.card) <= before:
-        return announce_card(node, connection)
-    letters = sorted(
-        {(row.case, row.destination, row.kind) for row in post.waiting_heads(connection)}
-    )
+        return _announce_everywhere(node, connection)
+    letters = dict.fromkeys(post.waiting_heads(connection))
     post.drop_waiting(connection)
     waiting = {case: cases.pending(connection, case) for case in cases.case_ids(connection)}
     for case in waiting:
         cases.drop_pending(connection, case)
         followers.send_again(connection, case)
-    told = announce_card(node, connection)
+    told = _announce_everywhere(node, connection)
     for case, events in waiting.items():
         others = [item for item in events if claimed_event(item.event).kind != _CARD]
         saying.say_in_turn(node, connection, case, others)
-    for case, destination, kind in letters:
-        chain = node.chains.find(connection, case)
+    for letter in letters:
+        chain = node.chains.find(connection, letter.case)
         if chain is None:
             continue  # asked for, and not here yet
         with suppress(NotSatisfied):  # it has left, or nothing is to be said any more
-            _write_again(node, connection, chain, destination, kind)
+            _write_again(node, connection, chain, letter)
     return told
 
 
-def _write_again(
-    node: Node, connection: Connection, chain: Chain, destination: str, kind: str
-) -> None:
+def _announce_everywhere(node: Node, connection: Connection) -> int:
+    return sum(
+        announce_card(node, connection, node.chains.get(connection, case))
+        for case in cases.case_ids(connection)
+    )
+
+
+def _write_again(node: Node, connection: Connection, chain: Chain, letter: Head) -> None:
     """Say once more what a letter said that was taken back; the rest follows by itself."""
-    if kind == OBJECT:
-        saying.send_objects(node, connection, chain.case, destination)
-    elif kind == FAULT:
-        faults.show_again(node, connection, chain, destination)
-    elif kind == VOTE:
-        ownership.vote(node, connection, chain.case, destination)
-    elif kind == HEAD and destination == chain.view.host:
+    to = letter.destination
+    if letter.kind == OBJECT:
+        saying.send_objects(node, connection, chain.case, to)
+    elif letter.kind == FAULT:
+        faults.show_again(node, connection, chain, to)
+    elif letter.kind == VOTE:
+        ownership.vote(node, connection, chain.case, to)
+    elif letter.kind == HEAD and to == chain.view.host:
         heads.say_what_is_held(node, connection, chain)
+    elif letter.body:
+        said = Letter(letter.kind, chain.case, parse_json_object(letter.body.encode()))
+        send_to(node, connection, chain.view.member(to).card, said)
 
 
 def _revoked(card: Card) -> set[str]:

@@ -40,13 +40,14 @@ _LATEST: Final = "beat"
 
 def tick(node: Node, connection: Connection) -> int:
     """Do what is due; how many things were done."""
-    done = rotation.announce_card(node, connection)
+    done = 0
     objects.drop_strays(connection, node.now() - timedelta(days=STRAY_DAYS))
     is_daily, is_soon = (_is_due(node, connection, each) for each in (BEAT, SOON))
     if is_daily:
         forgetting.forget_parcels(connection, node.now() - inbox.REMEMBERED)
     for case in cases.case_ids(connection):
         try:
+            done += rotation.announce_card(node, connection, node.chains.get(connection, case))
             done += _look_after(node, connection, case, is_daily=is_daily, is_soon=is_soon)
         except StorageError:
             raise

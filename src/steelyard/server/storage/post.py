@@ -20,20 +20,25 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row
 
-# What lists tell of a parcel: all but its bytes.
-_TOLD: Final = tuple(column for column in OUTBOX.c if column.name != "parcel")
+# What lists tell of a parcel: all but what is in it.
+_TOLD: Final = tuple(column for column in OUTBOX.c if column.name not in {"parcel", "body"})
 _LISTED: Final = 2000
 _IN_MEMORY = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A parcel on its way, with what is sent."""
+    """A parcel on its way, with what is sent.
+
+    Attributes:
+        body: What it says, as JSON, where nothing else that is stored says it; else empty.
+    """
 
     outgoing: Outgoing
     kind: str
     case: str
     parcel: bytes
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ def add(connection: Connection, sending: Sending) -> None:
         "kind": sending.kind,
         "case_id": sending.case,
         "parcel": sending.parcel,
+        "body": sending.body,
         "created": seconds(item.created),
         **_state(item),
     }
@@ -116,18 +122,19 @@ def supersede(connection: Connection, destination: str, kind: str, case: str) ->
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a parcel that waits is, without what is in it."""
+    """What a parcel that waits is, without what is sent; `body` as of `Sending`."""
 
     destination: str
     kind: str
     case: str
+    body: str
 
 
 def waiting_heads(connection: Connection) -> tuple[Head, ...]:
-    """Everything that waits, without what is in it."""
-    query = select(OUTBOX.c.destination, OUTBOX.c.kind, OUTBOX.c.case_id)
-    rows = connection.execute(query.where(OUTBOX.c.state == "waiting"))
-    return tuple(Head(row.destination, row.kind, row.case_id) for row in rows)
+    """Everything that waits, the oldest first, without what is sent."""
+    row = OUTBOX.c
+    query = select(row.destination, row.kind, row.case_id, row.body).where(row.state == "waiting")
+    return tuple(Head(*found) for found in connection.execute(query.order_by(row.number)))
 
 
 def drop_waiting(connection: Connection) -> None:
@@ -176,7 +183,7 @@ def waiting_for(connection: Connection, destination: str) -> Iterator[Sending]:
     while rows := connection.execute(query.where(OUTBOX.c.number > last)).all():
         for row in rows:
             last = row.number
-            yield Sending(_outgoing(row), row.kind, row.case_id, row.parcel)
+            yield Sending(_outgoing(row), row.kind, row.case_id, row.parcel, row.body)
 
 
 def save(connection: Connection, item: Outgoing, destination: Destination, error: str) -> None:

@@ -154,6 +154,7 @@ OUTBOX: Final = Table(
     Column("attempts", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("body", Text, nullable=False, server_default=""),
     Index("ix_outbox_due", "state", "next_at"),
     Index("ix_outbox_destination", "destination", "state"),
 )

@@ -112,6 +112,20 @@ def test_proof_against_a_host_that_waits_is_shown_under_the_new_key(
     assert five.faults("lab-b") == [("coord", "fork")]
 
 
+def test_a_refusal_that_waits_is_said_under_the_new_key(five: Federation, case: str) -> None:
+    for number in range(5):
+        five.say("lab-a", case, "emergency", facts=f"{number}", told=[])
+    for item in five.outgoing("lab-a"):
+        assert five.hand_over(item)
+    five.drop("lab-a")
+    rotate(five, "coord", revoke=True)
+    five.settle()
+    with five["lab-a"].database.reading() as connection:
+        [refused] = cases.pending(connection, case)
+    assert "emergenc" in refused.refused
+    assert five.forget_refused("lab-a", case) == 1
+
+
 def test_an_event_that_was_refused_stays_so(five: Federation, case: str) -> None:
     for number in range(5):
         five.say("lab-a", case, "emergency", facts=f"{number}", told=[])
