@@ -176,7 +176,7 @@ def test_a_name_that_means_nothing(assess: Assess, out: Path, model: str, messag
 
 
 def test_nothing_listens(assess: Assess) -> None:
-    said = assess("http://127.0.0.1:9/v1#m")
+    said = assess("http://127.0.0.1:9/v1#m", "--call-retries", "0")
     assert said.status == 3
     assert "error: http://127.0.0.1:9/v1#m cannot be called (" in said.err
     assert said.err.endswith(CHECK_HINT)
@@ -286,7 +286,8 @@ def test_a_busy_endpoint_is_asked_again_until_it_answers(assess: Assess, out: Pa
 def test_an_endpoint_that_dies_stops_the_run_and_a_resumed_run_loses_nothing(
     assess: Assess, out: Path
 ) -> None:
-    many = ("--samples", "25", "--connections", "2", "--call-retries", "0")
+    # Each failing call is tried thrice, over a second; several fail meanwhile.
+    many = ("--samples", "25", "--connections", "6", "--call-retries", "0")
     target = "organism?p=0.5&seed=x"
     journal = out / "evidence" / "journal.jsonl"
     with subprocess.Popen(
