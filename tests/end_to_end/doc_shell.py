@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,7 @@ def check_options(text: str) -> None:
         words.pop(0)
     if words[:1] != ["steelyard"]:
         return
-    command: ParsedCommand = typer.main.get_command(app)
+    command = _whole_command()
     arguments = words[1:]
     while hasattr(command, "commands"):
         assert arguments, f"{text}: names no command"
@@ -169,12 +170,17 @@ def check_options(text: str) -> None:
 
 def public_commands() -> Iterator[tuple[str, ParsedCommand]]:
     """Every command of the command line, by what a user types."""
-    waiting: list[tuple[str, ParsedCommand]] = [("steelyard", typer.main.get_command(app))]
+    waiting: list[tuple[str, ParsedCommand]] = [("steelyard", _whole_command())]
     while waiting:
         name, command = waiting.pop(0)
         yield name, command
         inner = getattr(command, "commands", {})
         waiting += [(f"{name} {key}", each) for key, each in inner.items()]
+
+
+@cache
+def _whole_command() -> ParsedCommand:
+    return typer.main.get_command(app)
 
 
 def _free_port() -> str:
