@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from steelyard.attest.recipients import Identity
 from steelyard.kernel import write_atomically
-from steelyard.kernel.errors import NotSatisfied, SteelyardError, StorageError, UsageError
+from steelyard.kernel.errors import Expired, NotSatisfied, SteelyardError, StorageError, UsageError
 from steelyard.kernel.files import require_absent
 from steelyard.weights.access_log import TEXT_LIMIT, AccessLog, Event, read_log
 from steelyard.weights.held_answer import HeldAnswer, held_answer
@@ -158,7 +158,9 @@ def answer_recorded(answer: Answer, out: Path, record: Record) -> None:
     event = _event(answer.name, answer.header, answer.who, detail)
     if answer.name == RELEASED:
         with held_answer(out, request.digest) as held:
-            if not _is_recorded(held, request, record.log):
+            if _is_recorded(held, request, record.log):
+                _require_in_time(held, answer, event, record)
+            else:
                 _hold(held, answer, event, record)
             held.give()
         return
@@ -176,6 +178,17 @@ def _hold(held: HeldAnswer, answer: Answer, event: Event, record: Record) -> Non
     try:
         _recorded(event, record, decide, answer.request, lambda digest: {_ANSWER: digest})
     except (NotSatisfied, StorageError):
+        held.drop()
+        raise
+
+
+def _require_in_time(held: HeldAnswer, answer: Answer, event: Event, record: Record) -> None:
+    """Refuse to give what waits once its request is over; it waits no longer then."""
+    try:
+        answer.request.require_current(record.now)
+    except Expired as error:
+        with closing(AccessLog(record.log)) as log:
+            _append_refusal(log, event, error, record)
         held.drop()
         raise
 
@@ -211,13 +224,17 @@ def _recorded(
                 _require_unused(record.log, once, event.name)
             result = decide()
         except SteelyardError as error:
-            why = {**event.detail, "act": event.name, "reason": str(error)[:_REASON_LIMIT]}
-            log.append(replace(event, name=REFUSED, detail=why), record.now)
+            _append_refusal(log, event, error, record)
             raise
         head = log.append(replace(event, detail={**event.detail, **more(result)}), record.now)
         if once is not None:
             _require_unused(record.log, once, event.name, before=head.entries - 1)
     return result
+
+
+def _append_refusal(log: AccessLog, event: Event, error: SteelyardError, record: Record) -> None:
+    why = {**event.detail, "act": event.name, "reason": str(error)[:_REASON_LIMIT]}
+    log.append(replace(event, name=REFUSED, detail=why), record.now)
 
 
 def _event(name: str, header: SealedHeader, who: str, detail: dict[str, str]) -> Event:

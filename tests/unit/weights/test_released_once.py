@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from steelyard.kernel import sha256_hex
-from steelyard.kernel.errors import NotSatisfied, StorageError
+from steelyard.kernel.errors import Expired, NotSatisfied, StorageError
 from steelyard.weights.access_log import AccessLog, read_log
 from steelyard.weights.held_answer import HeldAnswer
 from steelyard.weights.recorded_opening import Record, answer_recorded
@@ -134,6 +135,28 @@ def test_a_half_that_waits_is_given_only_where_the_first_record_names_it(
     with pytest.raises(NotSatisfied, match="released the weights before, entry 0 of the log"):
         answer_recorded(released(header, request, both), held.out, record)
     assert not list((tmp_path / "two").iterdir())
+
+
+def test_a_half_that_waits_is_not_given_once_its_request_is_over(
+    sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header, request = asked(sealed)
+    both = [approved(header, request, number) for number in (0, 1)]
+    answer, half = released(header, request, both), tmp_path / "o" / "half"
+
+    def stop(_held: HeldAnswer) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HeldAnswer, "give", stop)
+        with pytest.raises(KeyboardInterrupt):
+            answer_recorded(answer, half, Record(tmp_path / "log", NOW))
+    assert len(list((tmp_path / "o").iterdir())) == 1
+    late = Record(tmp_path / "log", request.expires + timedelta(seconds=1))
+    with pytest.raises(Expired):
+        answer_recorded(answer, half, late)
+    assert not list((tmp_path / "o").iterdir())
+    assert [event.name for event in events(tmp_path / "log")] == ["released", "refused"]
 
 
 def test_a_name_taken_meanwhile_costs_no_release(
