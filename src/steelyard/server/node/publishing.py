@@ -6,6 +6,7 @@ Whether a draft may leave at all is for `checking`, which is asked before anythi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from steelyard.disclosure.advisory.export import ExportedFile, json_bytes
@@ -126,7 +127,7 @@ def draft_that_stands(view: View) -> str:
 
 def published(node: Node, connection: Connection) -> tuple[AdvisoryRow, ...]:
     """Every advisory that this node has published and that is public in its case, latest first."""
-    return tuple(row for row in rows.kept(connection) if _is_public(node, connection, row))
+    return tuple(item.row for item in _public(node, connection))
 
 
 def is_public(node: Node, connection: Connection, case: str) -> bool:
@@ -140,45 +141,57 @@ def public_tree(node: Node, connection: Connection, site: Site) -> tuple[Exporte
     Beside them lies what participants disagreed with, for each advisory to which somebody did.
     The tree is as old as its latest publication, so that the same cases give the same bytes.
     """
-    found = published(node, connection)
+    found = tuple(_public(node, connection))
     if not found:
         return ()
-    advisories = tuple(read_advisory(row.document, where=row.id) for row in found)
-    ordered = (_ordered(node, connection, row) for row in found)
-    at = max(*(item.changed_at for item in advisories), *filter(None, ordered))
-    return (*publish_tree(advisories, site, at), *_dissents(node, connection, found))
+    advisories = tuple(read_advisory(item.row.document, where=item.row.id) for item in found)
+    changed = (item.changed_at for item in advisories)
+    at = max([*changed, *(item.ordered for item in found)])
+    return (*publish_tree(advisories, site, at), *_dissents(found))
 
 
-def _is_public(node: Node, connection: Connection, row: AdvisoryRow) -> bool:
-    return _ordered(node, connection, row) is not None
+@dataclass(frozen=True, slots=True)
+class _Public:
+    """An advisory that is public.
+
+    Attributes:
+        view: The case that published it, as it was then looked at: it may go on meanwhile.
+        ordered: When it did.
+    """
+
+    row: AdvisoryRow
+    view: View
+    ordered: datetime
 
 
-def _ordered(node: Node, connection: Connection, row: AdvisoryRow) -> datetime | None:
-    """When the case of an advisory published it; None for another draft, or none."""
-    chain = node.chains.find(connection, row.case)
-    if chain is None or chain.view.publication.advisory != sha256_hex(row.document):
-        return None
-    return chain.view.publication.published
+def _public(node: Node, connection: Connection) -> Iterator[_Public]:
+    """What this node has published and its case has, latest first; not where another draft is."""
+    for row in rows.kept(connection):
+        chain = node.chains.find(connection, row.case)
+        if chain is None:
+            continue
+        view = chain.view
+        publication = view.publication
+        if publication.advisory == sha256_hex(row.document) and publication.published is not None:
+            yield _Public(row, view, publication.published)
 
 
-def _dissents(
-    node: Node, connection: Connection, found: tuple[AdvisoryRow, ...]
-) -> Iterator[ExportedFile]:
-    for row in found:
-        view = node.chains.get(connection, row.case).view
+def _dissents(found: tuple[_Public, ...]) -> Iterator[ExportedFile]:
+    for item in found:
+        row, view = item.row, item.view
         if view.publication.dissents:
             said: JsonObject = {
                 "advisory": row.id,
                 "sha256": view.publication.advisory,
                 "dissents": [
                     {
-                        "organization": item.author,
-                        "name": view.named(item.author),
-                        "text": item.text,
-                        "upheld": item.upheld,
-                        "ruling": item.ruling,
+                        "organization": dissent.author,
+                        "name": view.named(dissent.author),
+                        "text": dissent.text,
+                        "upheld": dissent.upheld,
+                        "ruling": dissent.ruling,
                     }
-                    for item in view.publication.dissents
+                    for dissent in view.publication.dissents
                 ],
             }
             yield ExportedFile(f"dissents/{row.id.lower()}.json", json_bytes(said))

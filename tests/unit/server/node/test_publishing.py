@@ -11,17 +11,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from steelyard.disclosure.advisory import ExportedFile, Site
+from steelyard.disclosure.advisory import Advisory, ExportedFile, Site
+from steelyard.disclosure.advisory.reading import read_advisory
 from steelyard.disclosure.delivery.sealed_object import object_id, seal_object
 from steelyard.kernel import format_instant
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.desk.public import PublicFolder
-from steelyard.server.node import Node, publishing, saying
+from steelyard.server.node import Node, publishing, recovering, saying
 from steelyard.server.node.checking import Checked, check
 from steelyard.server.storage import objects
 from steelyard.server.storage.objects import Stored
 
 from .federation import Federation
+from .hostile import Forger
 
 TWO = {"host": ("coordinator",), "lab": ("reporter", "coordinator")}
 BASE = "https://lab.example"
@@ -68,9 +70,9 @@ def draft(two: Federation, by: str, case: str, data: bytes) -> None:
     two.run(by, lambda n, c: publishing.draft(n, c, case, made))
 
 
-def standing(two: Federation, case: str) -> Checked:
-    with two["lab"].database.reading() as connection:
-        return publishing.check_draft(two["lab"], connection, case)
+def standing(two: Federation, case: str, by: str = "lab") -> Checked:
+    with two[by].database.reading() as connection:
+        return publishing.check_draft(two[by], connection, case)
 
 
 def embargo(two: Federation, case: str) -> None:
@@ -83,9 +85,9 @@ def embargo(two: Federation, case: str) -> None:
     two.settle()
 
 
-def publish(two: Federation, case: str) -> None:
-    made = standing(two, case)
-    two.run("lab", lambda n, c: publishing.publish(n, c, case, made))
+def publish(two: Federation, case: str, by: str = "lab") -> None:
+    made = standing(two, case, by)
+    two.run(by, lambda n, c: publishing.publish(n, c, case, made))
 
 
 def public(two: Federation, name: str = "lab") -> list[str]:
@@ -125,6 +127,34 @@ def test_the_tree_is_as_old_as_what_is_in_it(two: Federation) -> None:
     changed = {file.path for file in first if later[file.path] != file.data}
     assert not any("lab-2026-1" in path for path in changed)
     assert ".well-known/csaf/provider-metadata.json" in changed
+
+
+def test_a_case_that_goes_back_meanwhile_leaves_the_tree_as_it_was(
+    federate: Callable[..., Federation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = federate({"host": ("reporter", "coordinator"), "lab": ("coordinator",)})
+    case, host = drafted(two), two["host"]
+    first = Forger(two, "host", case).begin()
+    first.say("emergency", facts="signed before the publication, and lost", told=[])
+    note = first.note()
+    two.clock.forward(minutes=1)
+    publish(two, case, "host")
+    draft_that_stands = two.chain("host", case).view.publication.advisory
+    two.say("lab", case, "dissent", advisory=draft_that_stands, text="It is not so.")
+    two.settle()
+
+    def go_back(data: bytes, where: str) -> Advisory:
+        entries, by = first.entries[-1:], two.id("lab")
+        assert two.run("host", lambda n, c: recovering.recover(n, c, case, by, entries, note))
+        return read_advisory(data, where=where)
+
+    site = Site(BASE, key=host.identity.key)
+    with host.database.reading() as connection:
+        before = publishing.public_tree(host, connection, site)
+        monkeypatch.setattr(publishing, "read_advisory", go_back)
+        assert publishing.public_tree(host, connection, site) == before
+    assert "dissents/lab-2026-1.json" in {file.path for file in before}
+    assert public(two, "host") == []
 
 
 def test_a_publication_that_is_refused_is_never_public(two: Federation) -> None:
