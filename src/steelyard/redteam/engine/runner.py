@@ -127,6 +127,7 @@ def run_wave(task: Task, watch: Watch, log_folder: Path) -> None:
             fail_on_error=True,
             max_samples=model.config.max_connections,
             score_display=False,
+            ctl_server=False,  # nobody steers a run from outside, so none listens
         )
     except OSError as error:
         raise _log_refused(error.strerror or str(error), log_folder) from error
