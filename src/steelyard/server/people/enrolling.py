@@ -1,8 +1,8 @@
 """Accounts: the first one, further ones, their keys, and those that a provider vouches for.
 
-Decides that somebody who manages accounts by a key is always left, as a provider can take a role
-away at any time; that a changed account signs in anew; and that a provider's roles are those of
-the last time it was asked.
+Decides that the last who manages accounts by a key stays, as a provider can take a role away at
+any time, and where nobody does so by a key, the last who manages them at all; that a changed
+account signs in anew; and that a provider's roles are those of the last time it was asked.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def remove_key(connection: Connection, account: str, key: str) -> None:
     known = accounts.keys_by_account(connection).get(account, [])
     if key not in known:
         raise UnknownName("no such key")
-    if len(known) == 1:
+    if len(known) == 1 and account not in accounts.accounts_with_identity(connection):
         _require_another_keeper(connection, account)
     accounts.drop_key(connection, key)
     accounts.drop_sessions(connection, account)
@@ -201,15 +201,16 @@ def _require_another_keeper(connection: Connection, account: str) -> None:
     """Refuse what takes an account from those who manage accounts by a key, where it is the last.
 
     One that a provider vouches for is none of them: its roles are the provider's to take away.
+    Where there are none of them, the last who can sign in and manages accounts stays.
     """
-    keys = accounts.keys_by_account(connection)
+    by_key = accounts.keys_by_account(connection).keys()
     vouched_for = accounts.accounts_with_identity(connection)
-    keepers = {
+    managing = {
         item.id
         for item in accounts.all_accounts(connection)
-        if FIRST in item.roles and not item.disabled and item.id in keys
-    } - vouched_for
-    if keepers == {account}:
+        if FIRST in item.roles and not item.disabled and item.id in by_key | vouched_for
+    }
+    if (managing - vouched_for or managing) == {account}:
         raise NotSatisfied(
             "nobody would be left to manage accounts by a key",
             hint="give another account the role admin, and a key",

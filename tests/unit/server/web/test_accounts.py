@@ -8,7 +8,9 @@ from functools import partial
 import pytest
 
 from steelyard.attest import generate_key
+from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.people import enrolling
+from steelyard.server.storage import accounts
 from steelyard.server.web import app
 from steelyard.server.web.guard import Limits
 
@@ -70,6 +72,34 @@ def test_the_last_who_manages_accounts_by_a_key_stays(site: Site, other: str) ->
     ana.get(path)
     assert LEFT in ana.send(f"{path}/remove").text
     assert ana.get("/accounts").status_code == 200
+
+
+def test_the_last_who_manages_accounts_through_a_provider_stays(site: Site) -> None:
+    node, now = site.node, site.clock.at
+
+    def through_a_provider(name: str) -> str:
+        who = enrolling.Vouched("https://id.example", name, name, frozenset({"admin"}))
+        return node.run(lambda c: enrolling.vouched(c, who, node.random, now)).id
+
+    def demote(account: str, *, disabled: bool = False) -> None:
+        node.run(lambda c: enrolling.change(c, account, ["viewer"], disabled=disabled))
+
+    ana, bo = through_a_provider("ana"), through_a_provider("bo")
+    node.run(lambda c: enrolling.add_account(c, "who cannot sign in", ["admin"], node.random, now))
+    demote(bo)
+    for disabled in (False, True):
+        with pytest.raises(NotSatisfied) as refused:
+            demote(ana, disabled=disabled)
+        assert refused.value.message == LEFT
+        assert refused.value.hint == "give another account the role admin, and a key"
+    demote(bo, disabled=True)
+    key = generate_key().public_key
+    node.run(lambda c: enrolling.add_key(c, ana, key.pem.decode(), now))
+    node.run(lambda c: enrolling.remove_key(c, ana, key.key_id))
+    with node.database.reading() as connection:
+        found = accounts.find_account(connection, ana)
+    assert found is not None
+    assert found.roles == {"admin"}
 
 
 def test_who_manages_accounts_may_go_where_another_one_has_a_key(site: Site) -> None:
