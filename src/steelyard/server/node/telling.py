@@ -1,8 +1,8 @@
 """Sending notices: by mail through the organization's own server, or to a webhook.
 
-Decides how often it is tried, that no address waits for another, and that a webhook is called at a
-public address alone, checked after its name was resolved, without redirects. What is told is
-decided by `notices`, how a mail goes by `mailing`.
+Decides how often it is tried, that an attempt is on disk before it is made, that no address waits
+for another, and that a webhook is called at a public address alone, checked after its name was
+resolved, without redirects. What is told is decided by `notices`, how a mail goes by `mailing`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from steelyard.kernel import canonical_json
+from steelyard.kernel.errors import StorageError
 from steelyard.server.node.addresses import AddressDenied, NameUnknown, resolve
 from steelyard.server.node.mailing import send_mail
+from steelyard.server.node.ordering import FAILURES
 from steelyard.server.node.wire import bounded
 from steelyard.server.storage import notices as rows
 
@@ -32,9 +34,9 @@ if TYPE_CHECKING:
 
 MOST_ATTEMPTS: Final = 8
 _EACH: Final = 16
-_EVERY_S: Final = 30.0
 _TIMEOUT_S: Final = 15.0
 _FIRST_DELAY: Final = timedelta(minutes=1)
+_UNENDED: Final = "the attempt did not end"
 _MAILING: Final = ThreadPoolExecutor(1, "mailing")
 """A thread of its own: a mail server that is slow holds its own mail alone."""
 
@@ -53,42 +55,66 @@ class Teller:
     mail: Mail | None = None
     allow_private: bool = False
     bounded: Callable[[], asyncio.Timeout] = bounded
+    every_s: float = 30.0
+    # The latest task of each address.
+    _telling: dict[str, asyncio.Task[None]] = field(
+        default_factory=dict[str, "asyncio.Task[None]"], init=False
+    )
 
     async def run(self) -> None:
         """Send what is due, over and over, until cancelled."""
-        while True:
-            await self.once()
-            await asyncio.sleep(_EVERY_S)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self.begin(group)
+                await asyncio.sleep(self.every_s)
 
-    async def once(self) -> int:
-        """Send what is due now, to every address by itself; how many were tried."""
+    async def begin(self, group: asyncio.TaskGroup) -> None:
+        """Begin to send what is due, in a task for each address that has none under way.
+
+        Raises:
+            StorageError: what is due cannot be read.
+        """
+        # What ends while notices are read may still be in what was read.
+        busy = {address for address, task in self._telling.items() if not task.done()}
         addresses: dict[str, list[Notice]] = {}
         for notice in await asyncio.to_thread(self._due):
-            addresses.setdefault(notice.address, []).append(notice)
-        return sum(await asyncio.gather(*map(self._tell_all, addresses.values())))
+            if notice.address not in busy:
+                addresses.setdefault(notice.address, []).append(notice)
+        for address, notices in addresses.items():
+            self._telling[address] = group.create_task(self._tell_all(notices))
 
     def _due(self) -> tuple[Notice, ...]:
         with self.node.database.reading() as connection:
             return rows.due(connection, self.node.now(), _EACH)
 
-    async def _tell_all(self, notices: Iterable[Notice]) -> int:
-        """Send an address what is due, until one fails: others wait for the end of this."""
-        tried = 0
-        for notice in notices:
-            tried += 1
-            if await self._tell(notice):
-                break
-        return tried
+    async def _tell_all(self, notices: Iterable[Notice]) -> None:
+        """Send an address what is due, until one fails: others wait for a later round."""
+        try:
+            for notice in notices:
+                if await self._tell(notice):
+                    return
+        except StorageError as error:
+            # What is under way to other addresses goes on.
+            FAILURES.error("an attempt to send a notice is not kept: %s", error)
 
     async def _tell(self, notice: Notice) -> str:
-        """Make an attempt and keep how it ended; why it failed, empty where it did not."""
+        """Make an attempt, once it is on disk; why it failed, empty where it did not.
+
+        Raises:
+            StorageError: it cannot be kept, and was not made; or its end cannot be kept.
+        """
+        await self._keep(notice, _UNENDED)
         failure = await self._attempt(notice)
+        await self._keep(notice, failure)
+        return failure
+
+    async def _keep(self, notice: Notice, failure: str) -> None:
+        """Keep an attempt, and when the next one is due if it failed."""
         now, tried = self.node.now(), notice.attempts + 1
         state = "waiting" if failure and tried < MOST_ATTEMPTS else "dead" if failure else "sent"
         later = now + _FIRST_DELAY * 2.0**notice.attempts
         saved = self.node.change(lambda c: rows.save(c, notice, state, failure, later))
         await asyncio.wrap_future(saved)
-        return failure
 
     async def _attempt(self, notice: Notice) -> str:
         """Why it could not be told; empty where it was."""
