@@ -24,6 +24,7 @@ from steelyard.server.node.sending import Sender
 from steelyard.server.node.telling import Teller
 from steelyard.server.web import problems
 from steelyard.server.web.guard import FAILURES, Guard, Limits
+from steelyard.server.web.holdings import Holdings
 from steelyard.server.web.machines import PARCELS_PATH, describe, routes
 from steelyard.server.web.routes import BODY_LIMITS, add_pages
 from steelyard.server.web.settings import SECRET_LIMIT_BYTES, base_of
@@ -44,7 +45,7 @@ _BODY_LIMITS: Final = {PARCELS_PATH: PARCEL_LIMIT_BYTES, **BODY_LIMITS}
 def make_app(node: Node, settings: Settings) -> FastAPI:
     """The application of a node.
 
-    `app.state` has `node`, `settings`, `public`, `sender` and `teller`.
+    `app.state` has `node`, `holdings`, `settings`, `public`, `sender` and `teller`.
     """
     app = FastAPI(
         title="Steelyard disclosure node",
@@ -56,6 +57,7 @@ def make_app(node: Node, settings: Settings) -> FastAPI:
         lifespan=_beside,
     )
     app.state.node = node
+    app.state.holdings = Holdings(node)
     app.state.settings = settings
     base = base_of(settings, node.identity.card)
     app.state.public = PublicFolder(node, settings.public_folder, base)
@@ -84,7 +86,7 @@ async def _beside(app: FastAPI) -> AsyncGenerator[None]:
         asyncio.create_task(
             _over_and_over("the public folder", lambda: _keep_public(app.state.public), _RETRY_S)
         ),
-        asyncio.create_task(warm(app.state.node)),
+        asyncio.create_task(warm(app.state.holdings)),
     ]
     try:
         yield

@@ -13,6 +13,11 @@ from steelyard.disclosure.states import load_tables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+UNVERIFIED: Final = (
+    "cannot be verified: what is stored of it was changed. Restore the database from a backup, "
+    "as docs/how-to/run-a-node.md says under Keep it safe."
+)
+"""Of a case."""
 REPORT: Final[Mapping[str, str]] = {
     "start": "has no report",
     "received": "received, not judged",

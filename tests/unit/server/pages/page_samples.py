@@ -12,6 +12,7 @@ from tests.unit.disclosure.case.cast import DAY, Player
 from steelyard.disclosure.case.findings import find
 from steelyard.disclosure.delivery.outbox import Destination, Outgoing
 from steelyard.disclosure.intake.attachments import Attachment
+from steelyard.server.storage.cases import CaseRow
 from steelyard.server.web.pages import (
     Context,
     acts,
@@ -100,15 +101,20 @@ def _own() -> dict[str, Shown]:
     rows, known, names = deliveries()
     boards = {view.case: legal()}
     received = [home.Received("R-7", HOSTILE, now - DAY)]
-    held = home.Held([view], boards, rows, received, refused=2)
+    broken = [CaseRow("b" * 64, HOSTILE, hub, 1, "c" * 64, now - DAY, now - DAY)]
+    held = home.Held([view], boards, rows, received, refused=2, unverified=broken)
     cards = [player.card for player in scene.players.values()]
     refused = [outbox.Refused("e" * 64, vendor, now, HOSTILE)]
     one = directory.present_one(scene[FALSE_NAME].card, cards, hub, now)
     return {
         "home": ("home", home.present(held, hub, now), context("/")),
         "home vendor": ("home", home.present(home.Held([view], boards), quiet, now), context("/")),
-        "cases": ("cases", home.present_cases([view], hub, now), context("/cases")),
-        "deadlines": ("deadlines", deadlines.present(boards, now), context("/deadlines")),
+        "cases": ("cases", home.present_cases([view], hub, now, broken), context("/cases")),
+        "deadlines": (
+            "deadlines",
+            deadlines.present(boards, now, unverified=broken),
+            context("/deadlines"),
+        ),
         "outbox": (
             "outbox",
             outbox.present(rows, known, names, now, refused),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from steelyard.server.web import addresses
 from steelyard.server.web.moments import Moment, moment
 from steelyard.server.web.pages.cases.head import CaseHead, case_head
+from steelyard.server.web.words import UNVERIFIED, isolated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from steelyard.disclosure.case.view import View
     from steelyard.disclosure.deadlines.engine import Board, Deadline
+    from steelyard.server.storage.cases import CaseRow
 
 _GROUPS: Final = (
     ("missed", "Missed"),
@@ -119,6 +121,7 @@ def present(
     month: str = "",
     *,
     case: tuple[View, str] | None = None,
+    unverified: Sequence[CaseRow] = (),
 ) -> DeadlinesPage:
     """Deadlines for `deadlines.html`.
 
@@ -128,6 +131,7 @@ def present(
         now: The instant of the page.
         month: The month to show, as `2026-11` from the address; empty for this one.
         case: The view and the reader's organization, for the page of one case.
+        unverified: Cases whose deadlines nobody knows, as their rows were changed.
     """
     rows = [
         (_row(item, board, key, now), item)
@@ -151,7 +155,10 @@ def present(
             for board in boards.values()
             for row in board.set_aside
         ),
-        warnings=tuple(text for board in boards.values() for text in board.warnings),
+        warnings=(
+            *(f"{isolated(row.title)} ({row.id[:12]}) {UNVERIFIED}" for row in unverified),
+            *(text for board in boards.values() for text in board.warnings),
+        ),
         calendar_file=f"{base}.ics",
         rules=", ".join(sorted(books)),
     )

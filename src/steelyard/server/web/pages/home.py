@@ -13,7 +13,14 @@ from steelyard.server.web import addresses
 from steelyard.server.web.moments import Moment, moment
 from steelyard.server.web.pages import agenda
 from steelyard.server.web.pages.cases.head import Party, naming
-from steelyard.server.web.words import EMBARGO, REPORT, count_words, role_words, world_words
+from steelyard.server.web.words import (
+    EMBARGO,
+    REPORT,
+    UNVERIFIED,
+    count_words,
+    role_words,
+    world_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from steelyard.disclosure.case.view import View
     from steelyard.disclosure.deadlines.engine import Board
     from steelyard.disclosure.delivery.outbox import Outgoing
+    from steelyard.server.storage.cases import CaseRow as StoredCase
     from steelyard.server.web.pages.agenda import Item
 
 
@@ -68,6 +76,16 @@ class CaseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UnverifiedRow:
+    """A case in the list that does not verify."""
+
+    title: str
+    address: str
+    short: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
 class HomePage:
     """Template `home`.
 
@@ -79,6 +97,7 @@ class HomePage:
     day: str
     groups: tuple[Group, ...]
     cases: tuple[CaseRow, ...]
+    unverified: tuple[UnverifiedRow, ...]
     attention: int
 
 
@@ -88,6 +107,7 @@ class CasesPage:
 
     title: str
     cases: tuple[CaseRow, ...]
+    unverified: tuple[UnverifiedRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +120,7 @@ class Held:
         outgoing: Parcels that wait or are dead; delivered ones do not matter.
         reports: Reports that wait for an answer.
         refused: How many parcels of others were refused since somebody looked.
+        unverified: Cases whose rows were changed.
     """
 
     views: Sequence[View]
@@ -107,6 +128,7 @@ class Held:
     outgoing: Sequence[Outgoing] = ()
     reports: Sequence[Received] = ()
     refused: int = 0
+    unverified: Sequence[StoredCase] = ()
 
 
 def present(held: Held, me: str, now: datetime) -> HomePage:
@@ -133,18 +155,27 @@ def present(held: Held, me: str, now: datetime) -> HomePage:
         ("Delivery", "delivery", _delivery(held), "Everything was delivered, or is on its way."),
     )  # fmt: skip
     groups = tuple(Group(title, key, agenda.in_order(items), no) for title, key, items, no in rows)
+    broken = tuple(
+        agenda.Item("Restore it from a backup: it cannot be verified", row.title, row.address)
+        for row in _unverified_rows(held.unverified)
+    )
+    if broken:
+        groups = (Group("Changed in the database", "unverified", broken, ""), *groups)
     return HomePage(
         title="Today",
         day=f"{now:%A %d %B %Y}",
         groups=groups,
         cases=case_rows(views, me, now),
+        unverified=_unverified_rows(held.unverified),
         attention=sum(len(group.items) for group in groups),
     )
 
 
-def present_cases(views: Sequence[View], me: str, now: datetime) -> CasesPage:
+def present_cases(
+    views: Sequence[View], me: str, now: datetime, unverified: Sequence[StoredCase] = ()
+) -> CasesPage:
     """All cases for `cases.html`, the last to move first."""
-    return CasesPage("Cases", case_rows(views, me, now))
+    return CasesPage("Cases", case_rows(views, me, now), _unverified_rows(unverified))
 
 
 def case_rows(views: Sequence[View], me: str, now: datetime) -> tuple[CaseRow, ...]:
@@ -171,6 +202,12 @@ def _row(view: View, me: str, now: datetime) -> CaseRow:
         members=len(view.present_members()),
         silent=len({t.organization for t in view.targets.values() if t.state == "notified"}),
         ordered=moment(view.ordered, now),
+    )
+
+
+def _unverified_rows(found: Sequence[StoredCase]) -> tuple[UnverifiedRow, ...]:
+    return tuple(
+        UnverifiedRow(row.title, addresses.case(row.id), row.id[:12], UNVERIFIED) for row in found
     )
 
 

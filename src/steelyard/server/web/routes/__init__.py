@@ -37,8 +37,9 @@ BODY_LIMITS: Final = {
 
 
 def add_pages(app: FastAPI) -> None:
-    """Add the pages to an application whose state has `node`, `settings` and `public`."""
-    shell = Shell(app.state.node, app.state.settings, app.state.public)
+    """Add the pages to an application whose state has all that they are made of."""
+    state = app.state
+    shell = Shell(state.node, state.settings, state.public, state.holdings)
     app.state.problem_page = shell.problem
     for kind in (
         Public,

@@ -148,7 +148,7 @@ class Acts:
         people.require(asked.visitor.roles, f"act-{kind}")
 
     def _view(self, connection: Connection, asked: Asked) -> View:
-        view = self.shell.node.chains.get(connection, asked.parts["case"]).view
+        view = self.shell.holdings.chain(connection, asked.parts["case"]).view
         require_found(self.shell.node.organization in view.members)
         return view
 

@@ -16,7 +16,7 @@ from steelyard.kernel.errors import SteelyardError
 from steelyard.server import people
 from steelyard.server.desk import reports
 from steelyard.server.node import legal
-from steelyard.server.storage import cases, post
+from steelyard.server.storage import post
 from steelyard.server.storage import reports as report_rows
 from steelyard.server.web.guard import FAILURES
 from steelyard.server.web.pages import home
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from steelyard.server.node import Node
+    from steelyard.server.web.holdings import Holdings
     from steelyard.server.web.pages.home import HomePage
 
 _COUNTED_FOR: Final = timedelta(minutes=1)
@@ -41,6 +42,7 @@ class Attention:
     """What needs attention at a node, by whether a reader handles reports."""
 
     node: Node
+    holdings: Holdings
     _counts: dict[bool, tuple[datetime, int]] = field(
         default_factory=dict[bool, "tuple[datetime, int]"]
     )
@@ -71,7 +73,7 @@ class Attention:
     def _counted(self, before: tuple[datetime, int] | None, *, handles: bool) -> int:
         try:
             with self.node.database.reading() as connection:
-                if all(self.node.chains.held(name) for name in cases.case_ids(connection)):
+                if self.holdings.are_read(connection):
                     return self._present(connection, handles=handles).attention
         except SteelyardError as error:
             FAILURES.error("what needs attention cannot be counted", exc_info=error)
@@ -79,10 +81,11 @@ class Attention:
 
     def _present(self, connection: Connection, *, handles: bool) -> HomePage:
         node = self.node
-        views = [node.chains.get(connection, name).view for name in cases.case_ids(connection)]
+        listed = self.holdings.list(connection)
         held = home.Held(
-            views=views,
-            boards=legal.boards(node, connection, views),
+            views=listed.views,
+            boards=legal.boards(node, connection, listed.views),
+            unverified=listed.unverified,
             outgoing=post.listed(connection, ("dead",)),
             reports=self._received(connection) if handles else [],
             refused=len(post.refused_letters(connection)),

@@ -90,8 +90,8 @@ class Cases:
         """All cases."""
         node = self.shell.node
         with node.database.reading() as connection:
-            views = self._views(connection)
-        page = home.present_cases(views, node.organization, node.now())
+            found = self.shell.holdings.list(connection)
+        page = home.present_cases(found.views, node.organization, node.now(), found.unverified)
         return self.shell.html("cases", page, asked)
 
     def board(self, asked: Asked) -> Response:
@@ -169,16 +169,12 @@ class Cases:
     def _read(self, asked: Asked) -> Generator[_Read]:
         node = self.shell.node
         with node.database.reading() as connection:
-            chain = node.chains.get(connection, asked.parts["case"])
+            chain = self.shell.holdings.chain(connection, asked.parts["case"])
             require_found(node.organization in chain.view.members)
             yield _Read(connection, chain, tuple(_warnings(connection, chain.view)))
 
     def _reader(self) -> tuple[str, datetime]:
         return self.shell.node.organization, self.shell.node.now()
-
-    def _views(self, connection: Connection) -> list[View]:
-        node = self.shell.node
-        return [node.chains.get(connection, name).view for name in rows.case_ids(connection)]
 
     def _draft(self, case: _Read, asked: Asked) -> str:
         name = case.view.publication.object

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from steelyard.disclosure.deadlines import Board
     from steelyard.server.web.routes.asked import Asked
     from steelyard.server.web.routes.shell import Shell
 
@@ -59,12 +58,12 @@ class Deadlines:
         """Deadlines of all cases."""
         node = self.shell.node
         with node.database.reading() as connection:
-            names, found = self._boards(connection)
-        named = {
-            case: replace(board, subject=names[case]) if case in names else board
-            for case, board in found.items()
-        }
-        page = deadlines.present(named, node.now(), asked.query.get("month", ""))
+            listed = self.shell.holdings.list(connection)
+            found = legal.boards(node, connection, listed.views)
+        names = {view.case: view.title for view in listed.views}
+        named = {case: replace(board, subject=names[case]) for case, board in found.items()}
+        month, unverified = asked.query.get("month", ""), listed.unverified
+        page = deadlines.present(named, node.now(), month, unverified=unverified)
         return self.shell.html("deadlines", page, asked)
 
     def file(self, asked: Asked) -> Response:
@@ -76,7 +75,7 @@ class Deadlines:
         """The calendar of one case, to be saved."""
         node, case = self.shell.node, asked.parts["case"]
         with node.database.reading() as connection:
-            view = node.chains.get(connection, case).view
+            view = self.shell.holdings.chain(connection, case).view
             require_found(node.organization in view.members)
             data = calendar_file(legal.board(node, connection, case))
         return download(data, f"deadlines-{case[:12]}.ics", _ICS)
@@ -113,9 +112,19 @@ class Deadlines:
         return download(self._calendar(), "deadlines.ics", _ICS)
 
     def _calendar(self) -> bytes:
-        """The events of all cases in one calendar."""
-        with self.shell.node.database.reading() as connection:
-            names, found = self._boards(connection)
+        """The events of all cases in one calendar; it cannot say that those of one are missing.
+
+        Raises:
+            HTTPException: 500, where a case does not verify.
+        """
+        node = self.shell.node
+        with node.database.reading() as connection:
+            views = [
+                self.shell.holdings.chain(connection, name).view
+                for name in rows.case_ids(connection)
+            ]
+            found = legal.boards(node, connection, views)
+        names = {view.case: view.title for view in views}
         parts = [
             calendar_file(replace(board, subject=f"{names[case]} ({case[:12]})"))
             for case, board in found.items()
@@ -125,9 +134,3 @@ class Deadlines:
         head = parts[0].partition(_FIRST_EVENT)[0].removesuffix(_END)
         events = [part.removeprefix(head).removesuffix(_END) for part in parts]
         return head + b"".join(events) + _END
-
-    def _boards(self, connection: Connection) -> tuple[dict[str, str], dict[str, Board]]:
-        node = self.shell.node
-        views = [node.chains.get(connection, name).view for name in rows.case_ids(connection)]
-        names = {view.case: view.title for view in views}
-        return names, legal.boards(node, connection, views)

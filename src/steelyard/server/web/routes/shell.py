@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from steelyard.server.desk.public import PublicFolder
     from steelyard.server.node import Node
+    from steelyard.server.web.holdings import Holdings
     from steelyard.server.web.problems import Problem as Refused
     from steelyard.server.web.settings import Settings
 
@@ -69,17 +70,19 @@ class Shell:
 
     Attributes:
         public: Of the files for machines.
+        holdings: The cases.
         attention: What waits for whom.
     """
 
     node: Node
     settings: Settings
     public: PublicFolder
+    holdings: Holdings
     attention: Attention = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin to count what waits."""
-        self.attention = Attention(self.node)
+        self.attention = Attention(self.node, self.holdings)
 
     def page(self, path: str, show: Handler, permission: str = "") -> Route:
         """A page; without a permission it is public."""
