@@ -15,7 +15,7 @@ from steelyard.disclosure.case.acts.embargo import answer_until
 from steelyard.disclosure.states.standing import IN_FORCE
 from steelyard.kernel import format_instant
 from steelyard.server.node import legal
-from steelyard.server.storage import cases
+from steelyard.server.storage import cases, facts
 from steelyard.server.storage import notices as rows
 from steelyard.server.storage.notices import Notice
 
@@ -58,8 +58,26 @@ def write(node: Node, connection: Connection, chain: Chain) -> int:
     return new
 
 
+def may_be_due(node: Node, connection: Connection, chain: Chain) -> bool:
+    """Whether `write` may find something new; deadlines are answered, and kept, where it writes."""
+    if facts.find(connection, chain.case).facts:
+        return True
+    contacts = node.identity.card.contacts
+    return any(
+        not rows.is_kept(connection, matter.id, address)
+        for matter in _said(node, connection, chain)
+        for address in _addresses(contacts, matter.duty)
+    )
+
+
 def matters(node: Node, connection: Connection, chain: Chain) -> Iterator[Matter]:
     """What of a case is worth a notice now."""
+    yield from _said(node, connection, chain)
+    yield from _deadlines(node, connection, chain)
+
+
+def _said(node: Node, connection: Connection, chain: Chain) -> Iterator[Matter]:
+    """What follows from what was said in a case."""
     view, now, case = chain.view, node.now(), chain.case[:16]
     own = view.states.participant(node.organization)
     for item in view.emergencies:
@@ -86,7 +104,6 @@ def matters(node: Node, connection: Connection, chain: Chain) -> Iterator[Matter
     for fault in cases.faults(connection, chain.case):
         text = f"The host of case {case} signed what cannot both be true. Read the case."
         yield Matter(f"{chain.case}:fault:{fault.culprit[-16:]}:{fault.kind}", "general", text)
-    yield from _deadlines(node, connection, chain)
 
 
 def _deadlines(node: Node, connection: Connection, chain: Chain) -> Iterator[Matter]:

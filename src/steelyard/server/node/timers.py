@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.acts.embargo import answer_until
 from steelyard.kernel.errors import CannotVerify, NotSatisfied, SteelyardError, StorageError
-from steelyard.server.node import heads, inbox, notices, rotation, saying
+from steelyard.server.node import heads, inbox, notices, restoring, rotation, saying
 from steelyard.server.node.ordering import FAILURES
 from steelyard.server.storage import cases, forgetting, objects
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.cases import instant, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
     from steelyard.disclosure.case import Chain
     from steelyard.server.node.node import Node
+
+    Change = Callable[[Node, Connection, Chain], int]
 
 BEAT: Final = timedelta(hours=24)
 """How often participants say what they hold, if nothing is amiss."""
@@ -38,49 +42,87 @@ EVERY_S: Final = 600.0
 _LATEST: Final = "beat"
 
 
-def tick(node: Node, connection: Connection) -> int:
-    """Do what is due; how many things were done."""
-    done = 0
-    objects.drop_strays(connection, node.now() - timedelta(days=STRAY_DAYS))
-    is_daily, is_soon = (_is_due(node, connection, each) for each in (BEAT, SOON))
-    if is_daily:
-        forgetting.forget_parcels(connection, node.now() - inbox.REMEMBERED)
-    for case in cases.case_ids(connection):
-        try:
-            done += rotation.announce_card(node, connection, node.chains.get(connection, case))
-            done += _look_after(node, connection, case, is_daily=is_daily, is_soon=is_soon)
-        except StorageError:
-            raise
-        except SteelyardError as error:
-            # One case that cannot be read must not keep the others from being looked after.
-            FAILURES.error("case %s is not looked after: %s", case[:16], error)
-    return done
+def tick(node: Node) -> Iterator[int]:
+    """Do what is due, a case at a time; how many things were done in each.
+
+    What is due is found beside the thread that writes, and each thing is a change of its own:
+    what others bring is ordered in between.
+    """
+    begun = node.now()
+    with node.database.reading() as connection:
+        due = frozenset(each for each in (BEAT, SOON) if _is_due(connection, each, begun))
+        names = cases.case_ids(connection)
+    node.run(lambda connection: _forget(connection, begun, is_daily=BEAT in due))
+    for case in names:
+        yield _look_after(node, case, due)
+    # Now alone: what was cut off before is due again.
+    node.run(lambda connection: _keep_times(connection, due, begun))
 
 
 async def run(node: Node) -> None:
     """Look after every case until cancelled."""
     while True:
-        await asyncio.wrap_future(node.change(lambda connection: tick(node, connection)))
+        done = tick(node)
+        while await asyncio.to_thread(next, done, None) is not None:
+            pass
         await asyncio.sleep(EVERY_S)
 
 
-def _look_after(
-    node: Node, connection: Connection, case: str, *, is_daily: bool, is_soon: bool
-) -> int:
+def _forget(connection: Connection, now: datetime, *, is_daily: bool) -> None:
+    objects.drop_strays(connection, now - timedelta(days=STRAY_DAYS))
+    if is_daily:
+        forgetting.forget_parcels(connection, now - inbox.REMEMBERED)
+
+
+def _look_after(node: Node, case: str, due: Collection[timedelta]) -> int:
+    """Do what is due in a case; one that cannot be read must not keep the others from it."""
+    done = 0
+    try:
+        with node.database.reading() as connection:
+            changes = tuple(_changes(node, connection, case, due))
+        for change in changes:
+            done += node.run(partial(_make, node, case, change))
+    except StorageError:
+        raise
+    except SteelyardError as error:
+        FAILURES.error("case %s is not looked after: %s", case[:16], error)
+    return done
+
+
+def _make(node: Node, case: str, change: Change, connection: Connection) -> int:
+    return change(node, connection, node.chains.get(connection, case))
+
+
+def _changes(
+    node: Node, connection: Connection, case: str, due: Collection[timedelta]
+) -> Iterator[Change]:
+    """What there is to do in a case; each looks again, as others write meanwhile."""
     chain = node.chains.get(connection, case)
     member = chain.view.members.get(node.organization)
     if member is None or member.left:
-        return 0
-    done = lapse_invitations(node, connection, chain)
-    if is_daily:
-        latest = node.limits.checkpoints
-        forgetting.forget_checkpoints(connection, case, latest=latest, stretch=STRETCH)
-    if chain.view.host != node.organization and (
-        is_daily or (is_soon and _is_amiss(connection, chain))
-    ):
-        heads.say_what_is_held(node, connection, chain)
-        done += 1
-    return done + notices.write(node, connection, chain)
+        return
+    is_host = chain.view.host == node.organization
+    if rotation.is_untold(node, connection, chain):
+        yield rotation.announce_card
+    if is_host and not restoring.waits(node, connection, case) and any(silent(node, chain)):
+        yield lapse_invitations
+    if BEAT in due:
+        yield _forget_checkpoints
+    if not is_host and (BEAT in due or (SOON in due and _is_amiss(connection, chain))):
+        yield _say_what_is_held
+    if notices.may_be_due(node, connection, chain):
+        yield notices.write
+
+
+def _forget_checkpoints(node: Node, connection: Connection, chain: Chain) -> int:
+    latest = node.limits.checkpoints
+    forgetting.forget_checkpoints(connection, chain.case, latest=latest, stretch=STRETCH)
+    return 0
+
+
+def _say_what_is_held(node: Node, connection: Connection, chain: Chain) -> int:
+    heads.say_what_is_held(node, connection, chain)
+    return 1
 
 
 def silent(node: Node, chain: Chain) -> Iterator[str]:
@@ -114,11 +156,16 @@ def _is_amiss(connection: Connection, chain: Chain) -> bool:
     return chain.view.host in culprits
 
 
-def _is_due(node: Node, connection: Connection, each: timedelta) -> bool:
+def _is_due(connection: Connection, each: timedelta, now: datetime) -> bool:
     """Whether so much time has passed since the last time; a clock set back makes it due."""
-    name = f"{_LATEST}:{int(each.total_seconds())}"
-    before, now = cards.setting(connection, name), node.now()
-    if before is not None and instant(int(before)) <= now < instant(int(before)) + each:
-        return False
-    cards.set_setting(connection, name, str(seconds(now)))
-    return True
+    before = cards.setting(connection, _name_of(each))
+    return before is None or not instant(int(before)) <= now < instant(int(before)) + each
+
+
+def _keep_times(connection: Connection, due: Iterable[timedelta], at: datetime) -> None:
+    for each in due:
+        cards.set_setting(connection, _name_of(each), str(seconds(at)))
+
+
+def _name_of(each: timedelta) -> str:
+    return f"{_LATEST}:{int(each.total_seconds())}"

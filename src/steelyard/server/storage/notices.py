@@ -34,10 +34,7 @@ class Notice:
 
 def add(connection: Connection, notice: Notice, at: datetime) -> bool:
     """Keep a notice, if none of its matter was kept for its address; whether it is new."""
-    known = select(func.count()).where(
-        NOTICES.c.matter == notice.matter, NOTICES.c.address == notice.address
-    )
-    if connection.execute(known).scalar_one():
+    if is_kept(connection, notice.matter, notice.address):
         return False
     row = {
         "matter": notice.matter,
@@ -51,6 +48,12 @@ def add(connection: Connection, notice: Notice, at: datetime) -> bool:
     }
     connection.execute(insert(NOTICES), row)
     return True
+
+
+def is_kept(connection: Connection, matter: str, address: str) -> bool:
+    """Whether a notice of a matter was kept for an address."""
+    known = select(func.count()).where(NOTICES.c.matter == matter, NOTICES.c.address == address)
+    return connection.execute(known).scalar_one() > 0
 
 
 def count_since(connection: Connection, address: str, since: datetime) -> int:

@@ -58,11 +58,11 @@ def sent(five: Federation, case: str) -> Carried:
 def test_a_parcel_is_known_again_until_it_is_no_longer_taken(five: Federation, case: str) -> None:
     item = sent(five, case)
     five.clock.forward(days=inbox.RECENT.days)
-    five.run("coord", timers.tick)
+    sum(timers.tick(five["coord"]))
     assert five.hand_over(item)
     assert five.post.outcomes[-1].result == "known"
     five.clock.forward(days=3)
-    five.run("coord", timers.tick)
+    sum(timers.tick(five["coord"]))
     assert item.parcel_id not in remembered(five, "coord")
     assert not five.hand_over(item)
     assert item.parcel_id not in remembered(five, "coord")
@@ -89,9 +89,9 @@ def test_old_checkpoints_go_but_for_some_and_for_those_that_prove(
     before = sizes(five, "lab-a", case)
     assert before == [2, *range(3, 7), 6, *range(7, 17)]
     five.clock.forward(days=2)
-    five.run("lab-a", timers.tick)
+    sum(timers.tick(five["lab-a"]))
     assert sizes(five, "lab-a", case) == [2, 4, 6, 8, 12, 14, 15, 16]
-    five.run("lab-a", timers.tick)
+    sum(timers.tick(five["lab-a"]))
     assert len(sizes(five, "lab-a", case)) == 8
     five.settle()
     assert five.heads(case, "coord", "lab-a") == {five.head("coord", case)}

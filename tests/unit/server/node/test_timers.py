@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import threading
+from concurrent.futures import Future
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from steelyard.kernel import format_instant
-from steelyard.server.node import legal, timers
+from steelyard.server.node import legal, restoring, timers
+from steelyard.server.node.identity import load_root, rotate_keys
 from steelyard.server.storage import notices as rows
 
 from .federation import Federation
@@ -36,7 +40,7 @@ def case(five: Federation) -> str:
 
 
 def tick(five: Federation, name: str) -> int:
-    return five.run(name, timers.tick)
+    return sum(timers.tick(five[name]))
 
 
 def embargo(five: Federation, case: str, days: int = 60) -> str:
@@ -83,6 +87,56 @@ def test_a_clock_set_back_and_forth_lapses_nothing_early_or_twice(
     five.clock.forward(days=-6)
     tick(five, "coord")
     assert consent(five, case, "lab-b", at="coord") == "lapsed"
+
+
+def test_what_others_bring_is_ordered_between_any_two_cases(five: Federation) -> None:
+    five.clock.forward(days=1)
+    cases, node = [five.open("coord", *MEMBERS[1:], rsvp_days=7) for _ in range(12)], five["coord"]
+    five.settle()
+    for case in cases:
+        embargo(five, case)
+    five.clock.forward(days=8)
+    folder = five.folder / "coord"
+    node.identity = rotate_keys(folder, load_root(folder), node.now(), revoke=False)
+    brought: list[Future[tuple[int, int]]] = []
+
+    def look(connection: Connection) -> tuple[int, int]:
+        """In how many cases a new card stands, and a lapse."""
+        views = [node.chains.get(connection, case).view for case in cases]
+        states = [view.states.participant(five.id("lab-b")).pec for view in views]
+        told = [view.members[node.organization].card.sequence == 2 for view in views]
+        return sum(told), states.count("lapsed")
+
+    def clock() -> datetime:
+        """Has something brought while each change is made."""
+        if threading.current_thread().name == "writer":
+            brought.append(node.change(look))
+        return five.clock.at
+
+    node.now = clock
+    assert sum(timers.tick(node)) == 2 * len(cases)
+    seen = {item.result() for item in brought}
+    assert seen >= {(count, count) for count in range(1, len(cases))}
+
+
+def test_what_is_done_daily_is_done_again_where_it_was_cut_off(five: Federation, case: str) -> None:
+    next(timers.tick(five["lab-a"]))
+    five.drop("lab-a")
+    assert tick(five, "lab-a") == 1
+    assert tick(five, "lab-a") == 0
+    assert case
+
+
+def test_a_case_that_waits_after_a_restore_keeps_no_other_from_being_looked_after(
+    five: Federation, case: str
+) -> None:
+    embargo(five, case)
+    others = [five.open("lab-a", "coord") for _ in range(8)]
+    five.settle()
+    five.run("coord", restoring.begin)
+    five.clock.forward(days=8)
+    assert tick(five, "coord") == len(others)
+    assert consent(five, case, "lab-b", at="coord") == "invited"
 
 
 def test_a_reporter_publishes_after_a_silent_vendor_when_the_embargo_is_over(
