@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from steelyard.server.web.bodies import Held, Sender, network_of
 from steelyard.server.web.pages import HEADERS
 from steelyard.server.web.problems import problem_of, refusal, respond
 
@@ -47,6 +48,8 @@ class Limits:
         paths: Limits by the beginning of a path, the longest counts.
         waiting_bytes: Of all bodies that are being read at once.
         strangers_bytes: The part of it for bodies of senders that nobody has vouched for.
+        sender_bytes: The part of it for one sender; half of what strangers have, as that much is
+            the largest body, a parcel.
         idle_s: How long the next part of a body may take.
         body_s: How long a whole body may take.
         send_s: How long the other side may take to read a large part of an answer.
@@ -58,6 +61,7 @@ class Limits:
     paths: Mapping[str, int] = field(default_factory=dict[str, int])
     waiting_bytes: int = 64 << 20
     strangers_bytes: int = 32 << 20
+    sender_bytes: int = 16 << 20
     idle_s: float = 10.0
     body_s: float = 60.0
     send_s: float = 60.0
@@ -93,8 +97,7 @@ class Guard:
         self._is_secure = is_secure
         self._behind_proxy = behind_proxy
         self._headers = [*_SECURITY, *((_HSTS,) if is_secure else ())]
-        self._waiting = 0
-        self._of_strangers = 0
+        self._held = Held(limits.waiting_bytes, limits.strangers_bytes, limits.sender_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, whatever comes."""
@@ -102,7 +105,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         self._correct(scope)
-        body = scope[_SENDER] = _Body(self, receive, scope)
+        body = scope[_SENDER] = _Body(self._limits, self._held, receive, scope)
         answer = _Answer(send, self._headers, self._limits.send_s, body)
         begun = time.perf_counter()
         try:
@@ -113,7 +116,9 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - the boundary: nothing is told of what fails inside
             await self._fail(error, scope, receive, answer)
         finally:
-            self._let_go(body)
+            self._held.drop(body.sender, body.taken)
+            # Each would keep the other alive until the interpreter looks for cycles.
+            del scope[_SENDER]
             if ACCESS.isEnabledFor(logging.INFO):
                 _log(scope, answer.status, body.taken, begun)
         if answer.is_open:
@@ -140,65 +145,40 @@ class Guard:
             address = values[-1].decode("latin-1").rpartition(",")[2].strip()
             scope["client"] = (address[:64], 0)
 
-    def limit(self, path: str) -> int:
-        """The most bytes of a body that is sent to a path."""
-        return self._limits.of(path)
-
-    def count(self, size: int, *, is_vouched: bool) -> None:
-        """Count bytes that are held until their request is answered.
-
-        Raises:
-            HTTPException: too many are held already.
-        """
-        self._waiting += size
-        self._of_strangers += 0 if is_vouched else size
-        crowded = not is_vouched and self._of_strangers > self._limits.strangers_bytes
-        if crowded or self._waiting > self._limits.waiting_bytes:
-            detail = "too much is being received already"
-            headers = {"retry-after": "5", **_CLOSE}
-            raise refusal(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers)
-
-    def _let_go(self, body: _Body) -> None:
-        self._waiting -= body.taken
-        self._of_strangers -= 0 if body.is_vouched else body.taken
-
-    @property
-    def times(self) -> tuple[float, float]:
-        """Seconds that the next part, and the whole, of a body may take."""
-        return self._limits.idle_s, self._limits.body_s
-
 
 class _Body:
     """A body as it comes in.
 
     Attributes:
         taken: Bytes that came before the answer.
-        is_vouched: Whether a route knows who sends it.
+        sender: Whom it is counted for.
     """
 
     __slots__ = (
         "_announced",
         "_done",
-        "_guard",
+        "_held",
         "_late",
-        "_limit",
+        "_limits",
+        "_most",
         "_receive",
         "_scope",
         "_until",
-        "is_vouched",
+        "sender",
         "taken",
     )
 
-    def __init__(self, guard: Guard, receive: Receive, scope: Scope) -> None:
-        self._guard = guard
+    def __init__(self, limits: Limits, held: Held, receive: Receive, scope: Scope) -> None:
+        self._limits = limits
+        self._held = held
         self._receive = receive
         self._scope = scope
         self._until = 0.0
-        self._limit = 0
+        self._most = limits.of(scope["path"])
         self._announced = False
         self._done = False
         self._late = False
-        self.is_vouched = False
+        self.sender = Sender(network_of((scope.get("client") or ("",))[0]))
         self.taken = 0
 
     @property
@@ -212,8 +192,8 @@ class _Body:
             if name == b"content-length":
                 size = int(value)
                 self._announced = size > 0
-                if size > self._most():
-                    raise _too_large(self._limit)
+                if size > self._most:
+                    raise _too_large(self._most)
             elif name == b"transfer-encoding":
                 self._announced = True
 
@@ -228,9 +208,9 @@ class _Body:
         message = await self._in_time()
         size = self._note(message)
         self.taken += size
-        self._guard.count(size, is_vouched=self.is_vouched)
-        if self.taken > self._most():
-            raise _too_large(self._limit)
+        self._held.add(self.sender, size)
+        if self.taken > self._most:
+            raise _too_large(self._most)
         return message
 
     async def throw_rest_away(self, most_bytes: int, seconds: float) -> None:
@@ -247,20 +227,15 @@ class _Body:
 
     async def _in_time(self) -> Message:
         loop = asyncio.get_running_loop()
-        idle_s, body_s = self._guard.times
-        self._until = self._until or loop.time() + body_s
+        self._until = self._until or loop.time() + self._limits.body_s
         try:
-            async with asyncio.timeout_at(min(self._until, loop.time() + idle_s)):
+            async with asyncio.timeout_at(min(self._until, loop.time() + self._limits.idle_s)):
                 return await self._receive()
         except TimeoutError:
             # Whoever is slow is not waited for a second time, for the rest.
             self._late = True
             detail = "the body takes too long"
             raise refusal(HTTPStatus.REQUEST_TIMEOUT, detail, _CLOSE) from None
-
-    def _most(self) -> int:
-        self._limit = self._limit or self._guard.limit(self._scope["path"])
-        return self._limit
 
 
 class _Answer:
@@ -314,12 +289,17 @@ class _Answer:
         message["headers"] = given
 
 
-def vouch(scope: Scope) -> None:
+def vouch(scope: Scope, key: str = "") -> None:
     """Say that who sends a request is known: its body takes no room of strangers.
 
     Called before the body is read.
+
+    Args:
+        scope: Of the request.
+        key: By which it is known; the address counts where there is none.
     """
-    scope[_SENDER].is_vouched = True
+    body: _Body = scope[_SENDER]
+    body.sender = Sender(key or body.sender.name, is_vouched=True)
 
 
 async def read_body(receive: Receive) -> bytes:
