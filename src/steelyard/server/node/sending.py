@@ -61,6 +61,8 @@ class Sender:
 
     async def run(self) -> None:
         """Keep followers up and send, until cancelled."""
+        # A task that is cancelled before its first step has no end of its own.
+        self._under_way.clear()
         async with _client() as client, asyncio.TaskGroup() as group:
             group.create_task(self._keep_up())
             group.create_task(self._send_on(client, group))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from steelyard.disclosure.case import Card
+from steelyard.disclosure.delivery.sending_policy import load_policy
 from steelyard.server.node import About, Node, create_identity
 from steelyard.server.node.letters import FETCH
 from steelyard.server.node.posting import Letter, send_to
@@ -145,6 +148,36 @@ def test_an_attempt_that_was_cut_off_is_made_again_by_the_next_sender(
             await sending(node, act)
             await sending(node, act)
             assert asked[0] == asked[1]
+
+    asyncio.run(go())
+
+
+def test_a_parcel_whose_task_never_ran_is_sent_by_the_same_sender(
+    tmp_path: Path, node: Node
+) -> None:
+    async def go() -> None:
+        async with (
+            asyncio.timeout(LIMIT_S),
+            peers(tmp_path, node, 1, slow=False) as [peer],
+        ):
+            peer.letter(node, 0)
+            sender = Sender(node, allow_private=True, every_s=0.01)
+            first = asyncio.create_task(sender.run())
+
+            def cutting() -> datetime:
+                """Cancel the sender when it begins the attempt, before that has a task."""
+                if threading.current_thread() is threading.main_thread():
+                    first.cancel()
+                return START
+
+            node.now = cutting
+            await asyncio.wait([first])
+            assert peer.asked.empty()
+            node.now = lambda: START + timedelta(seconds=load_policy().lease_s)
+            second = asyncio.create_task(sender.run())
+            await peer.asked.get()
+            second.cancel()
+            await asyncio.wait([second])
 
     asyncio.run(go())
 
