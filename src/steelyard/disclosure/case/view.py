@@ -158,6 +158,7 @@ class Publication:
         advisory: Digest of the draft that stands; empty for none.
         approved: Organizations that agree with it.
         published: When it became public.
+        publisher: Who made it public; empty for nobody.
     """
 
     advisory: str = ""
@@ -165,6 +166,7 @@ class Publication:
     approved: frozenset[str] = frozenset()
     dissents: tuple[Dissent, ...] = ()
     published: datetime | None = None
+    publisher: str = ""
     references: tuple[str, ...] = ()
 
 

@@ -7,18 +7,21 @@ Whether a draft may leave at all is for `checking`, which is asked before anythi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.advisory.export import ExportedFile, json_bytes
 from steelyard.disclosure.advisory.provider import publish as publish_tree
 from steelyard.disclosure.advisory.reading import read_advisory
 from steelyard.disclosure.case.composing import compose_advisory
+from steelyard.disclosure.case.event import claimed_event
 from steelyard.disclosure.case.findings import find
+from steelyard.disclosure.case.permissions import require_permission
 from steelyard.kernel import sha256_hex
 from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.node import saying
 from steelyard.server.node.checking import MEDIA_TYPE, Checked, check, check_again
 from steelyard.server.storage import advisories as rows
+from steelyard.server.storage import cases
 from steelyard.server.storage.advisories import AdvisoryRow
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from steelyard.kernel import JsonObject
     from steelyard.server.node.node import Node
     from steelyard.server.node.saying import Said
+
+_PUBLISH: Final = "publish"
 
 
 def compose(node: Node, connection: Connection, case: str, wording: Wording) -> bytes:
@@ -82,9 +87,10 @@ def publish(
 
     Raises:
         NotSatisfied: another one stands, it repeats a payload, its id is that of another case,
-            or the case's rules forbid it.
+            it is public or on its way to be, or the case's rules forbid it.
     """
     view = node.chains.get(connection, case).view
+    _require_publishable(node, connection, view)
     if draft_that_stands(view) != checked.digest:
         raise NotSatisfied("another draft stands now", hint="read it, then publish")
     check_again(node, connection, view, checked)
@@ -95,9 +101,32 @@ def publish(
             hint="draft it under an id of its own",
         )
     body: JsonObject = {"advisory": checked.digest, "references": list(references)}
-    said = saying.say(node, connection, case, "publish", body)
+    said = saying.say(node, connection, case, _PUBLISH, body)
     rows.keep(connection, AdvisoryRow(checked.id, case, checked.document), node.now())
     return said
+
+
+def _require_publishable(node: Node, connection: Connection, view: View) -> None:
+    """Refuse here what the host would refuse: all that is said after it would wait.
+
+    Raises:
+        NotSatisfied: the roles here do not allow it, or it is public, or on its way to be.
+    """
+    roles, publication = view.member(node.organization).roles, view.publication
+    require_permission(_PUBLISH, roles, is_host=node.organization == view.host)
+    if publication.published is not None:
+        is_own = publication.publisher == node.organization
+        by = "" if is_own else f": {view.named(publication.publisher)} has published it"
+        raise NotSatisfied(f"the advisory is public{by}", where=view.case[:16])
+    waiting = cases.pending(connection, view.case)
+    if any(item.refused not in {"", saying.ANEW} for item in waiting):
+        return  # in words, once it is said
+    if any(claimed_event(item.event).kind == _PUBLISH for item in waiting):
+        raise NotSatisfied(
+            "the publication is on its way to the host of the case",
+            where=view.case[:16],
+            hint="the advisory is public once the host has ordered it",
+        )
 
 
 def drafted(node: Node, connection: Connection, view: View) -> bytes:
@@ -165,14 +194,15 @@ class _Public:
 
 
 def _public(node: Node, connection: Connection) -> Iterator[_Public]:
-    """What this node has published and its case has, latest first; not where another draft is."""
+    """What this node has made public in its case, latest first; not where another draft is."""
     for row in rows.kept(connection):
         chain = node.chains.find(connection, row.case)
         if chain is None:
             continue
         view = chain.view
         publication = view.publication
-        if publication.advisory == sha256_hex(row.document) and publication.published is not None:
+        is_own = publication.publisher == node.organization
+        if is_own and publication.advisory == sha256_hex(row.document) and publication.published:
             yield _Public(row, view, publication.published)
 
 

@@ -19,13 +19,14 @@ from steelyard.kernel.errors import NotSatisfied
 from steelyard.server.desk.public import PublicFolder
 from steelyard.server.node import Node, publishing, recovering, saying
 from steelyard.server.node.checking import Checked, check
-from steelyard.server.storage import objects
+from steelyard.server.storage import advisories, cases, objects
 from steelyard.server.storage.objects import Stored
 
 from .federation import Federation
 from .hostile import Forger
 
 TWO = {"host": ("coordinator",), "lab": ("reporter", "coordinator")}
+BOTH = {**TWO, "host": TWO["lab"]}
 BASE = "https://lab.example"
 ADVISORY = """\
 schema: steelyard/advisory/1
@@ -73,6 +74,12 @@ def draft(two: Federation, by: str, case: str, data: bytes) -> None:
 def standing(two: Federation, case: str, by: str = "lab") -> Checked:
     with two[by].database.reading() as connection:
         return publishing.check_draft(two[by], connection, case)
+
+
+def waiting(two: Federation, case: str, name: str = "lab") -> list[str]:
+    """Why each event that waits was refused."""
+    with two[name].database.reading() as connection:
+        return [item.refused for item in cases.pending(connection, case)]
 
 
 def embargo(two: Federation, case: str) -> None:
@@ -164,11 +171,70 @@ def test_a_publication_that_is_refused_is_never_public(two: Federation) -> None:
     two.settle()
     assert two.chain("host", case).view.publication.published is None
     assert public(two) == []
+    with pytest.raises(NotSatisfied, match="the host refused event"):
+        publish(two, case)
     two.forget_refused("lab", case)
     two.say("lab", case, "approve", advisory=two.chain("lab", case).view.publication.advisory)
     publish(two, case)
     two.settle()
     assert public(two) == ["LAB-2026-1"]
+
+
+def test_a_publication_on_its_way_is_not_said_twice(two: Federation) -> None:
+    case = drafted(two)
+    publish(two, case)
+    with pytest.raises(NotSatisfied) as refused:
+        publish(two, case)
+    assert refused.value.message == "the publication is on its way to the host of the case"
+    assert refused.value.hint == "the advisory is public once the host has ordered it"
+    two.settle()
+    assert (public(two), waiting(two, case)) == (["LAB-2026-1"], [])
+    with pytest.raises(NotSatisfied) as again:
+        publish(two, case)
+    assert again.value.message == "the advisory is public"
+    two.say("lab", case, "emergency", facts="said after it", told=[])
+    two.settle()
+    assert [item.facts for item in two.chain("host", case).view.emergencies] == ["said after it"]
+
+
+def test_who_may_not_publish_is_refused_before_anything_is_kept(
+    federate: Callable[..., Federation],
+) -> None:
+    two = federate({**BOTH, "lab": ("developer",)})
+    case = drafted(two)
+    with pytest.raises(NotSatisfied, match="'publish' is for coordinator, reporter; the author is"):
+        publish(two, case)
+    assert waiting(two, case) == []
+    publish(two, case, by="host")
+    two.settle()
+    assert (public(two, "host"), public(two)) == (["LAB-2026-1"], [])
+    with two["lab"].database.reading() as connection:
+        assert advisories.kept(connection) == ()
+
+
+def test_what_another_has_published_is_not_published_again(
+    federate: Callable[..., Federation],
+) -> None:
+    two = federate(BOTH)
+    case = drafted(two)
+    publish(two, case, by="host")
+    two.settle()
+    with pytest.raises(NotSatisfied) as refused:
+        publish(two, case)
+    assert refused.value.message == "the advisory is public: host has published it"
+    assert (public(two), waiting(two, case)) == ([], [])
+
+
+def test_who_comes_second_has_published_nothing(federate: Callable[..., Federation]) -> None:
+    two = federate(BOTH)
+    case = drafted(two)
+    publish(two, case)
+    publish(two, case, by="host")
+    two.settle()
+    [reason] = waiting(two, case)
+    assert "the advisory is public" in reason
+    assert two.chain("lab", case).view.publication.publisher == two.id("host")
+    assert (public(two, "host"), public(two)) == (["LAB-2026-1"], [])
 
 
 def test_an_id_of_another_case_is_refused(two: Federation) -> None:

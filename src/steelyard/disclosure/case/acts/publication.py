@@ -90,7 +90,10 @@ def publish(step: Step) -> None:
         step.move("PXA", "P")
     step.set(
         publication=replace(
-            step.view.publication, published=step.at, references=tuple(step.body["references"])
+            step.view.publication,
+            published=step.at,
+            publisher=step.author,
+            references=tuple(step.body["references"]),
         )
     )
 
