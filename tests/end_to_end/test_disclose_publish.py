@@ -74,6 +74,25 @@ def test_the_same_cases_give_the_same_files(desk: Desk) -> None:
     assert "the advisory is public" in desk.error("case", "publish", case, *NODE, status=1)
 
 
+def test_references_stay_as_they_were_published(desk: Desk) -> None:
+    case = drafted(desk, "ALDER-1")
+    first, second, third = (
+        ("--reference", f"https://alder.example/{number}") for number in (1, 2, 3)
+    )
+    command = ("case", "publish", case, "--out", "site", "--base-url", BASE, *NODE)
+    desk(*command, *first, *second)
+    Path("site").rename("before")
+    error = desk.error(*command, *first, *third, status=2)
+    assert (
+        "--reference: the advisory is public, and was published with "
+        "https://alder.example/1, https://alder.example/2\n"
+    ) in error
+    assert "hint: leave --reference out" in error
+    assert not Path("site").exists()
+    desk(*command, *second, *first)
+    assert tree("site") == tree("before")
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [

@@ -20,6 +20,7 @@ from steelyard.cli.disclose.here import (
 from steelyard.cli.output import say, write
 
 if TYPE_CHECKING:
+    from steelyard.disclosure.case.view import Publication
     from steelyard.server.node.queries import Asked
 
 Level = Annotated[str, typer.Option(help="What is told: verdict, band or counts.")]
@@ -220,10 +221,12 @@ def publish(
         with here.database.reading() as connection:
             name = case_named(connection, case)
             is_public = publishing.is_public(here, connection, name)
+            standing = here.chains.get(connection, name).view.publication
+        links = tuple(reference or ())
         if is_public and out is not None:
+            _require_published_with(standing, links)
             say("it is public: the files alone are written anew")
         else:
-            links = tuple(reference or ())
             with here.database.reading() as connection:
                 checked = publishing.check_draft(here, connection, name)
             show_said(here.run(lambda c: publishing.publish(here, c, name, checked, links)))
@@ -235,6 +238,20 @@ def publish(
             write_tree(out, files)
             if not is_public:
                 say("it has no files yet: its host has not ordered it; publish with --out then")
+
+
+def _require_published_with(standing: Publication, links: tuple[str, ...]) -> None:
+    """Refuse references that an advisory was not published with.
+
+    Raises:
+        UsageError: with those that it was.
+    """
+    from steelyard.kernel.errors import UsageError
+
+    if links and set(links) != set(standing.references):
+        found = ", ".join(standing.references) or "none"
+        message = f"--reference: the advisory is public, and was published with {found}"
+        raise UsageError(message, hint="leave --reference out")
 
 
 def _about_draft(node: Path, case: str, kind: str, rest: dict[str, str]) -> None:
