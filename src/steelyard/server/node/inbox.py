@@ -19,6 +19,7 @@ from steelyard.disclosure.delivery.sealed_object import object_id, recipients_of
 from steelyard.kernel import format_instant
 from steelyard.kernel.errors import (
     BrokenSeal,
+    CannotVerify,
     NotSatisfied,
     SteelyardError,
     StorageError,
@@ -206,10 +207,12 @@ def _object(node: Node, connection: Connection, parcel: Parcel, body: dict[str, 
         if known is not None and node.organization not in known.recipients:
             raise NotSatisfied("the case does not name this organization as its reader")
     before = objects.find(connection, name)
-    if before is not None:
-        _require_wider(node, connection, case, before, sealed)
-    else:
+    if before is None:
         limits.require_room_for_object(node.limits, connection, case, parcel.sender, len(sealed))
+    else:
+        _require_wider(node, connection, case, before, sealed)
+    # A reader could hand on a copy that it spoilt: refused, it is asked of somebody else.
+    node.identity.open(sealed)
     objects.put(connection, name, Stored(case, parcel.sender, sealed), node.now())
 
 
@@ -218,12 +221,15 @@ def _require_wider(
 ) -> None:
     """Refuse a copy that would take an object from its case, or from somebody who can read it.
 
+    A copy that does not open here gives way to any other.
+
     Raises:
         NotSatisfied: it would.
-        BrokenSeal: who wrote its list of readers could not open it.
     """
     if before.case != case and cases.stands(connection, before.case) is not None:
         raise NotSatisfied("this object belongs to another case", where=OBJECT)
+    if sealed == before.sealed or not _opens(node, before.sealed):
+        return
     kinds, copied = (
         {name: kind for name, _, kind in recipients_of(data)} for data in (before.sealed, sealed)
     )
@@ -231,8 +237,14 @@ def _require_wider(
         raise NotSatisfied("this copy has lost a reader", where=OBJECT)
     if any(kind == HYBRID and copied[name] != HYBRID for name, kind in kinds.items()):
         raise NotSatisfied("this copy has a weaker key for a reader", where=OBJECT)
-    if sealed != before.sealed and node.organization in copied:
+
+
+def _opens(node: Node, sealed: bytes) -> bool:
+    try:
         node.identity.open(sealed)
+    except (NotSatisfied, CannotVerify):
+        return False
+    return True
 
 
 def _refused(node: Node, connection: Connection, parcel: Parcel, body: dict[str, Any]) -> None:

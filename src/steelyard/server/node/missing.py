@@ -1,8 +1,9 @@
 """Objects that this organization may read and has not got, as after a restore: asked for again.
 
 Decides whom to ask, and how often: the author and the other readers in turn, one question for an
-object every few minutes. Cases are looked at a few at a time, beside the thread that writes, and
-not again before they go on. Who asks is given what the case names it as a reader of, no more.
+object every few minutes, and ever more seldom once all were asked, as it may open for nobody. Cases
+are looked at a few at a time, beside the thread that writes, and not again before they go on. Who
+asks is given what the case names it as a reader of, no more.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ CASES: Final = 16
 _EVERY: Final = timedelta(seconds=10)
 _GRACE: Final = timedelta(seconds=20)
 _AGAIN: Final = timedelta(minutes=10)
+_DOUBLINGS: Final = 7
 _MOST: Final = 32
 
 
@@ -88,15 +90,13 @@ class Seeker:
         due, is_whole = self._due(connection, view)
         if is_whole:
             self._whole[case] = head
-        for payload in due:
-            holder = self._holder(view, payload)
-            if holder:
-                yield view.members[holder].card, Letter(ASK, case, {"ids": [payload.id]})
+        for holder, name in due:
+            yield view.members[holder].card, Letter(ASK, case, {"ids": [name]})
 
-    def _due(self, connection: Connection, view: View) -> tuple[list[Payload], bool]:
-        """Objects to ask for now, and whether none is missing."""
+    def _due(self, connection: Connection, view: View) -> tuple[list[tuple[str, str]], bool]:
+        """Whom to ask for which objects now, and whether none is missing."""
         here, now = objects.stored_ids(connection, view.case), self.node.now()
-        due: list[Payload] = []
+        due: list[tuple[str, str]] = []
         is_whole = True
         for name, payload in view.payloads.items():
             if name in here or self.node.organization not in payload.recipients:
@@ -105,21 +105,22 @@ class Seeker:
             is_whole = False
             # An object that travels beside its event is given time to arrive.
             tries, at = self._asked.setdefault(name, (0, now + _GRACE))
-            if now >= at and len(due) < _MOST:
-                self._asked[name] = (tries + 1, now + _AGAIN)
-                due.append(payload)
+            holders = self._holders(view, payload)
+            if holders and now >= at and len(due) < _MOST:
+                rounds, place = divmod(tries, len(holders))
+                self._asked[name] = (tries + 1, now + _AGAIN * 2 ** min(rounds, _DOUBLINGS))
+                due.append((holders[place], name))
         return due, is_whole
 
-    def _holder(self, view: View, payload: Payload) -> str:
-        """Whom to ask this time; empty for nobody."""
-        names = [
+    def _holders(self, view: View, payload: Payload) -> list[str]:
+        """Who may have an object, in the order in which they are asked."""
+        return [
             name
             for name in dict.fromkeys((payload.author, *payload.recipients))
             if name != self.node.organization
             and name in view.members
             and not view.members[name].left
         ]
-        return names[(self._asked[payload.id][0] - 1) % len(names)] if names else ""
 
 
 def answer(node: Node, connection: Connection, case: str, asker: str, body: dict[str, Any]) -> None:

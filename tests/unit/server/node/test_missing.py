@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import delete
@@ -60,6 +61,18 @@ def test_an_object_that_was_lost_is_asked_for_until_somebody_sends_it(
     five.settle()
     assert is_here(five, name)
     assert seek(five, seeker, minutes=20) == 0
+
+
+def test_an_object_that_nobody_sends_is_asked_for_ever_more_seldom(
+    five: Federation, case: str
+) -> None:
+    note(five, case)
+    seeker, asked = Seeker(five["lab-b"]), list[int]()
+    for minute in range(150):
+        if seek(five, seeker, minutes=1):
+            asked.append(minute)
+            five.drop("lab-b")
+    assert [later - before for before, later in pairwise(asked)] == [10, 10, 20, 20, 40, 40]
 
 
 def test_a_case_that_lacks_nothing_is_read_again_only_when_it_goes_on(
