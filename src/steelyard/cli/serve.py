@@ -81,10 +81,10 @@ def serve(
     settings = read_settings(folder, flags)
     if init:
         _make(folder, settings, name or "", tuple(role or ()), contact or "")
-    node = open_node(folder, settings.database)
+    node = open_node(folder, settings.database, restored=restored)
     try:
         if restored:
-            _ask(node)
+            _say_what_waits(node)
 
         def ready(port: int) -> None:
             if init or admin_link:
@@ -122,8 +122,9 @@ def _admin_link(node: Node, settings: Settings) -> str:
     return new_link(node, base_of(settings, node.identity.card), FIRST, "", _LINK_FOR)
 
 
-def _ask(node: Node) -> None:
+def _say_what_waits(node: Node) -> None:
     from steelyard.server.node import restoring
 
-    asked = node.run(lambda connection: restoring.begin(node, connection))
-    say(f"asked {asked} participants what they hold; their cases wait for their answers")
+    with node.database.reading() as connection:
+        count = len(restoring.waiting(node, connection))
+    say(f"{count} cases wait until their participants have said what they hold")

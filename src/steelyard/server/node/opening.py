@@ -1,7 +1,8 @@
 """A node from its folder, with the keys that lie there whenever something is done.
 
 Decides that keys which a command has made are spoken with from the next change on, by a server
-that runs as well, and that a rotation which was cut off is told when the node is opened next.
+that runs as well, that a rotation which was cut off is told when the node is opened next, and that
+a host whose database came back from a backup asks before it tells its own cases anything.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from steelyard.kernel.errors import SteelyardError
-from steelyard.server.node import rotation
+from steelyard.server.node import restoring, rotation
 from steelyard.server.node.identity import card_path, load_identity_of
 from steelyard.server.node.node import Node
 from steelyard.server.node.ordering import FAILURES
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
     from steelyard.server.node.identity import Identity
 
 
-def open_node(folder: Path, url: str = "") -> Node:
+def open_node(folder: Path, url: str = "", *, restored: bool = False) -> Node:
     """The node of a folder.
 
     Args:
         folder: Holds keys and card, and the database unless `url` names another.
         url: Of the database; empty for one SQLite file in the folder.
+        restored: Whether the database came back from a backup just now.
 
     Raises:
         ConfigurationError: no node is here, or a database that cannot be used.
@@ -39,14 +41,16 @@ def open_node(folder: Path, url: str = "") -> Node:
     identity = load_identity_of(folder)
     database = open_database(url or f"sqlite:///{folder / 'steelyard.db'}")
     with database.reading() as connection:
-        restored = cards.restored_since(connection)
-    node = Node(identity, database, restored=restored, newer=watch.newer)
-    node.run(lambda connection: _begin(node, connection))
+        since = cards.restored_since(connection)
+    node = Node(identity, database, restored=since, newer=watch.newer)
+    node.run(lambda connection: _begin(node, connection, restored=restored))
     return node
 
 
-def _begin(node: Node, connection: Connection) -> None:
-    """Keep the node's own card, and tell of it where that was not done."""
+def _begin(node: Node, connection: Connection, *, restored: bool) -> None:
+    """Keep the node's own card, and tell of it where that was not done and may be done now."""
+    if restored:
+        restoring.begin(node, connection)
     known = cards.find(connection, node.organization)
     if known is None:
         cards.keep(connection, node.identity.card, node.now(), trusted=True)

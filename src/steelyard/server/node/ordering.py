@@ -278,10 +278,8 @@ def pump(node: Node, connection: Connection) -> int:
 
 def to_pump(node: Node, connection: Connection) -> tuple[str, ...]:
     """Cases of this node of which a follower lacks something, and may be sent it now."""
-    if node.restored is not None:
-        own = [row.id for row in cases.list_cases(connection) if row.host == node.organization]
-        if not any(restoring.waits(node, connection, case) for case in own):
-            restoring.finish(node, connection)
+    if node.restored is not None and not restoring.waiting(node, connection):
+        restoring.finish(node, connection)
     behind = cases.behind(connection, node.organization)
     return tuple(case for case in behind if _may_speak(node, connection, case))
 

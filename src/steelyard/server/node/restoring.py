@@ -7,10 +7,11 @@ nor signs: a checkpoint of less than it signed before would prove a fault agains
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from steelyard.kernel.errors import StorageError
+from steelyard.kernel.errors import CannotVerify, StorageError
 from steelyard.server.node import heads
 from steelyard.server.storage import cases, followers
 from steelyard.server.storage import organizations as cards
@@ -22,24 +23,39 @@ if TYPE_CHECKING:
     from steelyard.server.node.node import Node
 
 PATIENCE: Final = timedelta(hours=24)
+_FAILURES: Final = logging.getLogger("steelyard.failures")
 
 
-def begin(node: Node, connection: Connection) -> int:
-    """Ask the participants of every case that this node orders; how many were asked."""
-    asked = 0
-    for row in cases.list_cases(connection):
-        if row.host != node.organization:
-            continue
-        chain = node.chains.get(connection, row.id)
-        others = [name for name in chain.view.present_members() if name != node.organization]
-        followers.forget(connection, row.id)
-        followers.add(connection, row.id, others)
-        # Who cannot be asked now is waited for all the same, and says daily what it holds.
-        asked += sum(heads.fetch(node, connection, row.id, name, chain.size) for name in others)
+def begin(node: Node, connection: Connection) -> None:
+    """Wait for the participants of every case that this node orders, and ask them."""
     at = node.now()
     cards.set_setting(connection, cards.RESTORED, str(seconds(at)))
     node.restored = at
-    return asked
+    for case in _own(node, connection):
+        _ask(node, connection, case)
+
+
+def _ask(node: Node, connection: Connection, case: str) -> None:
+    try:
+        chain = node.chains.get(connection, case)
+    except CannotVerify as error:
+        _FAILURES.error("participants of case %s are not asked: %s", case[:16], error)
+        return
+    others = [name for name in chain.view.present_members() if name != node.organization]
+    followers.forget(connection, case)
+    followers.add(connection, case, others)
+    for name in others:
+        # Who cannot be asked now is waited for all the same, and says daily what it holds.
+        heads.fetch(node, connection, case, name, chain.size)
+
+
+def waiting(node: Node, connection: Connection) -> tuple[str, ...]:
+    """Cases of this host that wait for their participants."""
+    return tuple(case for case in _own(node, connection) if waits(node, connection, case))
+
+
+def _own(node: Node, connection: Connection) -> list[str]:
+    return [row.id for row in cases.list_cases(connection) if row.host == node.organization]
 
 
 def waits(node: Node, connection: Connection, case: str) -> bool:

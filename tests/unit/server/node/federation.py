@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, update
 
 from steelyard.disclosure.case import Chain, open_card
 from steelyard.disclosure.delivery.outbox import Destination
@@ -27,7 +27,7 @@ from steelyard.server.node.inbox import Outcome, receive
 from steelyard.server.node.saying import Invitation, Opening
 from steelyard.server.storage import cases, open_database, post
 from steelyard.server.storage import organizations as cards
-from steelyard.server.storage.tables import OUTBOX
+from steelyard.server.storage.tables import ENTRIES, OUTBOX
 
 T = TypeVar("T")
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -86,6 +86,13 @@ class Carried:
     receiver: str
     parcel_id: str
     data: bytes
+
+
+def damage(node: Node, case: str) -> None:
+    """Change the first entry of a case where it is stored."""
+    entry = (ENTRIES.c.case_id == case) & (ENTRIES.c.place == 0)
+    node.run(lambda c: c.execute(update(ENTRIES).where(entry).values(event=b"{}")))
+    node.chains.drop_all()
 
 
 class Federation:

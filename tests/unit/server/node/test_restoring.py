@@ -9,11 +9,13 @@ import pytest
 from steelyard.disclosure.delivery.outbox import Outgoing
 from steelyard.kernel.errors import StorageError
 from steelyard.server.node import restoring
+from steelyard.server.node.identity import load_root
 from steelyard.server.node.letters import ENTRIES, FETCH
+from steelyard.server.node.rotation import announce_card, rotate
 from steelyard.server.storage import organizations as cards
 from steelyard.server.storage import post
 
-from .federation import START, Federation
+from .federation import START, Federation, damage
 
 
 def lose_two(five: Federation) -> tuple[str, str]:
@@ -35,7 +37,8 @@ MODEL = {"commitment": None, "version": "1", "guardrail": ""}
 def test_a_restored_host_orders_nothing_until_it_was_answered(five: Federation) -> None:
     case, head = lose_two(five)
     coord = five["coord"]
-    assert coord.run(lambda c: restoring.begin(coord, c)) == 1
+    coord.run(lambda c: restoring.begin(coord, c))
+    assert coord.run(lambda c: restoring.waiting(coord, c)) == (case,)
     with pytest.raises(StorageError) as refused:
         five.invite("coord", case, "lab-c")
     assert refused.value.hint == "try again; the case goes on once they have answered"
@@ -78,7 +81,7 @@ def test_who_has_no_room_for_a_question_keeps_nobody_from_being_asked(five: Fede
     coord.limits = replace(coord.limits, outbox_bytes=100_000)
     waiting = Outgoing("f" * 64, five.id("lab-b"), START, START)
     coord.run(lambda c: post.add(c, post.Sending(waiting, ENTRIES, case, bytes(100_000))))
-    assert coord.run(lambda c: restoring.begin(coord, c)) == 1
+    coord.run(lambda c: restoring.begin(coord, c))
     assert coord.restored is not None
     with coord.database.reading() as connection:
         asked = {item.destination for item in post.waiting_heads(connection) if item.kind == FETCH}
@@ -92,3 +95,41 @@ def test_waiting_outlives_a_restart(five: Federation) -> None:
     with coord.database.reading() as connection:
         assert cards.restored_since(connection) == coord.restored
         assert restoring.waits(coord, connection, case)
+
+
+@pytest.mark.parametrize("revoke", [False, True])
+def test_new_keys_are_told_in_a_case_that_waits_once_it_was_answered(
+    five: Federation, *, revoke: bool
+) -> None:
+    case, head = lose_two(five)
+    coord, folder = five["coord"], five.folder / "coord"
+    coord.run(lambda c: restoring.begin(coord, c))
+    five.clock.forward(minutes=5)
+    root = load_root(folder)
+    assert coord.run(lambda c: rotate(coord, c, folder, root, revoke=revoke)) == 0
+    with coord.database.reading() as connection:
+        known = cards.find(connection, coord.organization)
+    assert known is not None
+    assert known.card.sequence == 2
+    assert five.run("coord", lambda n, c: announce_card(n, c, n.chains.get(c, case))) == 0
+    five.settle()
+    assert five.head("coord", case) == head
+    five.clock.forward(hours=1)
+    assert five.run("coord", lambda n, c: announce_card(n, c, n.chains.get(c, case))) == 1
+    five.settle()
+    assert five.chain("lab-b", case).view.members[coord.organization].card.sequence == 2
+    assert five.faults("lab-b") == []
+
+
+def test_a_damaged_case_keeps_no_other_from_asking(
+    five: Federation, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged, case = five.open("coord", "lab-b"), five.open("coord", "lab-b")
+    five.settle()
+    coord = five["coord"]
+    damage(coord, damaged)
+    coord.run(lambda c: restoring.begin(coord, c))
+    with coord.database.reading() as connection:
+        assert [item.case for item in post.waiting_heads(connection)] == [case]
+        assert set(restoring.waiting(coord, connection)) == {damaged, case}
+    assert f"participants of case {damaged[:16]} are not asked: " in caplog.text

@@ -13,13 +13,14 @@ from steelyard.kernel import utc_now
 from steelyard.server.node import About, Node, create_identity, open_node, ordering, saying
 from steelyard.server.node.identity import load_root, rotate_keys
 from steelyard.server.node.inbox import receive
-from steelyard.server.node.letters import FAULT, OBJECT
+from steelyard.server.node.letters import FAULT, FETCH, OBJECT
+from steelyard.server.node.rotation import announce_card
 from steelyard.server.node.rotation import rotate as rotate_in
 from steelyard.server.node.saying import Invitation, Material, Opening
-from steelyard.server.storage import cases, post
+from steelyard.server.storage import cases, followers, post
 from steelyard.server.storage import organizations as cards
 
-from .federation import Federation
+from .federation import Federation, damage
 from .hostile import Forger
 
 MEMBERS = ("coord", "lab-a", "lab-b")
@@ -199,6 +200,55 @@ def test_a_rotation_that_was_cut_off_is_told_when_the_node_is_opened(tmp_path: P
     assert view.members[node.organization].card.sequence == 2
     node.close()
     other.close()
+
+
+@pytest.mark.parametrize("revoke", [False, True])
+def test_a_case_that_cannot_be_read_keeps_no_other_from_new_keys(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, revoke: bool
+) -> None:
+    folder = tmp_path / "own"
+    node, other = made(folder, "Own"), made(tmp_path / "other", "Other")
+    cases_here = [opened_with_a_letter(node, other.identity.card) for _ in range(3)]
+    damaged = sorted(cases_here)[1]
+    damage(node, damaged)
+    node.close()
+    rotate_keys(folder, load_root(folder), utc_now(), revoke=revoke)
+    node = open_node(folder)
+    assert f"case {damaged[:16]} is not told of new keys: " in caplog.text
+    assert sequence_told(node, cases_here, besides=damaged) == [2, 2]
+    with node.database.reading() as connection:
+        kept = cards.find(connection, node.organization)
+    assert kept is not None
+    assert kept.card.sequence == 2
+    node.close()
+    other.close()
+
+
+def test_a_host_that_came_back_asks_before_it_tells_of_new_keys(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    node, other = made(folder, "Own"), made(tmp_path / "other", "Other")
+    case = opened_with_a_letter(node, other.identity.card)
+    with node.database.reading() as connection:
+        backup = cases.stands(connection, case)
+    node.close()
+    rotate_keys(folder, load_root(folder), utc_now(), revoke=True)
+    node = open_node(folder, restored=True)
+    with node.database.reading() as connection:
+        assert cases.stands(connection, case) == backup
+        assert FETCH in {item.kind for item in post.waiting_heads(connection)}
+    assert backup is not None
+    node.run(lambda c: followers.hear(c, case, other.organization, backup[0], node.now()))
+    assert node.run(lambda c: announce_card(node, c, node.chains.get(c, case))) == 1
+    assert sequence_told(node, [case]) == [2]
+    node.close()
+    other.close()
+
+
+def sequence_told(node: Node, of: list[str], besides: str = "") -> list[int]:
+    """Which card of a node each of its cases knows."""
+    with node.database.reading() as connection:
+        views = [node.chains.get(connection, case).view for case in of if case != besides]
+    return [view.members[node.organization].card.sequence for view in views]
 
 
 def test_keys_that_cannot_be_read_leave_the_node_with_those_that_it_has(
