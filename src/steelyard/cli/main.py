@@ -29,32 +29,29 @@ from steelyard.cli.verify import gate, verify
 from steelyard.kernel.errors import ConfigurationError, SteelyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _INTERNAL = 5
 _INTERRUPTED = 130
 
-app = typer.Typer(
-    name="steelyard",
-    help="Weigh AI models on one shared balance.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command()(assess)
-app.command()(plan)
-app.command()(classify)
-app.command()(verify)
-app.command()(gate)
-app.command()(demo)
-app.command()(serve)
-app.add_typer(disclose.app, name="disclose")
-app.add_typer(evidence.app, name="evidence")
-app.add_typer(lab.app, name="lab")
-app.add_typer(passport.app, name="passport")
-app.add_typer(risk.app, name="risk")
-app.add_typer(standard.app, name="standard")
-app.add_typer(weights.app, name="weights")
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "assess": assess,
+    "plan": plan,
+    "classify": classify,
+    "verify": verify,
+    "gate": gate,
+    "demo": demo,
+    "serve": serve,
+}
+_GROUPS = {
+    "disclose": disclose.app,
+    "evidence": evidence.app,
+    "lab": lab.app,
+    "passport": passport.app,
+    "risk": risk.app,
+    "standard": standard.app,
+    "weights": weights.app,
+}
 
 
 @runtime_checkable
@@ -75,7 +72,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def configure(
     context: typer.Context,
     config: Annotated[
@@ -91,6 +87,28 @@ def configure(
         context.default_map = _read_config(config, context.command)
 
 
+def _tree(words: Iterable[str]) -> typer.Typer:
+    """The command line with these of its commands and groups."""
+    tree = typer.Typer(
+        name="steelyard",
+        help="Weigh AI models on one shared balance.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    tree.callback()(configure)
+    for word in words:
+        if word in _GROUPS:
+            tree.add_typer(_GROUPS[word], name=word)
+        else:
+            tree.command(word)(_COMMANDS[word])
+    return tree
+
+
+_WORDS = (*_COMMANDS, *_GROUPS)
+app = _tree(_WORDS)
+
+
 def main() -> None:
     """Run the command line and exit."""
     sys.exit(run(sys.argv[1:]))
@@ -103,7 +121,8 @@ def run(arguments: list[str]) -> int:
     stderr and a status here, and nowhere else.
     """
     try:
-        status = _command()(args=arguments, prog_name="steelyard", standalone_mode=False)
+        command = _command(_needed(arguments))
+        status = command(args=arguments, prog_name="steelyard", standalone_mode=False)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -116,10 +135,15 @@ def run(arguments: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
+def _needed(arguments: list[str]) -> tuple[str, ...]:
+    """The first word where it is known: to make all takes longer than most commands run."""
+    first = tuple(arguments[:1])
+    return first if set(first) & set(_WORDS) else _WORDS
+
+
 @cache
-def _command() -> Callable[..., object]:
-    """The whole tree of commands, which takes longer to make than most commands to run."""
-    return typer.main.get_command(app)
+def _command(words: tuple[str, ...]) -> Callable[..., object]:
+    return typer.main.get_command(app if words == _WORDS else _tree(words))
 
 
 def _explained(error: BaseException) -> tuple[str, str, int]:

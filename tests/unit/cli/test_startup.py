@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any, cast
 
 import pytest
+import typer
+
+from steelyard.cli.main import app, run
 
 HEAVY = (
     "inspect_ai", "duckdb", "numpy", "scipy", "jinja2", "jsonschema", "cryptography", "openai",
@@ -33,3 +37,16 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
     loaded = set(done.stderr.rpartition("\n")[2].split(","))
     assert loaded & set(HEAVY) == set()
     assert "steelyard" in loaded
+
+
+@pytest.mark.parametrize("word", sorted(cast("Any", typer.main.get_command(app)).commands))
+def test_a_command_alone_says_what_it_says_among_all(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the tree below the first word is made; an option before it has all made."""
+    assert run([word, "--help"]) == 0
+    alone = capsys.readouterr()
+    whole: Any = typer.main.get_command(app)
+    whole([word, "--help"], prog_name="steelyard", standalone_mode=False)
+    assert capsys.readouterr() == alone
+    assert alone.out.startswith(f"Usage: steelyard {word} ")
