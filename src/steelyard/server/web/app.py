@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 
 from steelyard import __version__
+from steelyard.disclosure.case.event import EVENT_LIMIT_BYTES
 from steelyard.disclosure.delivery.parcel import PARCEL_LIMIT_BYTES
 from steelyard.kernel import read_bytes
 from steelyard.kernel.errors import ConfigurationError
@@ -25,7 +26,7 @@ from steelyard.server.node.telling import Teller
 from steelyard.server.web import problems
 from steelyard.server.web.guard import FAILURES, Guard, Limits
 from steelyard.server.web.holdings import Holdings
-from steelyard.server.web.machines import PARCELS_PATH, describe, routes
+from steelyard.server.web.machines import EVENTS_PATH, PARCELS_PATH, describe, routes
 from steelyard.server.web.routes import BODY_LIMITS, add_pages
 from steelyard.server.web.settings import SECRET_LIMIT_BYTES, base_of
 from steelyard.server.web.warming import warm
@@ -39,7 +40,11 @@ if TYPE_CHECKING:
 _PAUSE_S: Final = 5.0
 _RETRY_S: Final = 300.0
 """Until a folder that could not be written is tried again."""
-_BODY_LIMITS: Final = {PARCELS_PATH: PARCEL_LIMIT_BYTES, **BODY_LIMITS}
+_BODY_LIMITS: Final = {
+    EVENTS_PATH: EVENT_LIMIT_BYTES,
+    PARCELS_PATH: PARCEL_LIMIT_BYTES,
+    **BODY_LIMITS,
+}
 
 
 def make_app(node: Node, settings: Settings) -> FastAPI:

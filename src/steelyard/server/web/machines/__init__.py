@@ -6,6 +6,6 @@ Decides paths and statuses. What an event or a parcel does is decided in `server
 from __future__ import annotations
 
 from steelyard.server.web.machines.description import describe
-from steelyard.server.web.machines.routes import PARCELS_PATH, routes
+from steelyard.server.web.machines.routes import EVENTS_PATH, PARCELS_PATH, routes
 
-__all__ = ["PARCELS_PATH", "describe", "routes"]
+__all__ = ["EVENTS_PATH", "PARCELS_PATH", "describe", "routes"]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from steelyard.server.node import Node
     from steelyard.server.web.settings import Settings
 
+EVENTS_PATH: Final = "/events"
 PARCELS_PATH: Final = "/inbox"
 
 
@@ -43,7 +44,7 @@ def routes(node: Node, settings: Settings) -> list[Route]:
     published = Published(settings.public_folder)
     events = Events(node, _quota(quotas.events_per_minute))
     return [
-        Route("/events", events, methods=["POST"]),
+        Route(EVENTS_PATH, events, methods=["POST"]),
         Route(PARCELS_PATH, parcels.take_parcel, methods=["POST"]),
         Route("/cards", parcels.take_card, methods=["POST"]),
         Route("/card", parcels.own_card, methods=["GET"]),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from pathlib import Path
 
 import pytest
+from tests.unit.server.web.machines.begun import begin, send
 from tests.unit.server.web.machines.served import Served, problem
 
+from steelyard.disclosure.case.event import EVENT_LIMIT_BYTES
 from steelyard.server.storage import cases
 from steelyard.server.web.app import make_app
 from steelyard.server.web.settings import Quotas, Settings
@@ -57,6 +60,25 @@ def test_a_stranger_learns_nothing_of_a_case_that_is_here(served: Served) -> Non
     assert of_a_stranger.content == of_no_case.content
 
 
+def test_no_more_is_read_than_an_event_may_have(served: Served) -> None:
+    whole = served.ask("POST", "/events", b"x" * EVENT_LIMIT_BYTES)
+    assert whole.status_code == 422
+    larger = served.ask("POST", "/events", b"x" * (EVENT_LIMIT_BYTES + 1))
+    assert problem(larger) == (413, "a body here has at most 262144 bytes")
+
+
+def test_anonymous_events_of_one_address_leave_room_for_others(served: Served) -> None:
+    async def go() -> None:
+        part = b"x" * EVENT_LIMIT_BYTES
+        held = [await begin(served.app, part, path="/events") for _ in range(65)]
+        assert [one.status for one in held] == [0] * 64 + [503]
+        event = served.event()
+        assert await send(served.app, event, path="/events", address="192.0.2.8") == 201
+        assert {await one.end() for one in held} == {422, 503}
+
+    asyncio.run(go())
+
+
 def test_a_forged_signature_is_nothing_here(served: Served) -> None:
     event = json.loads(served.event())
     other = json.loads(served.event("host", "leave", reason="x"))
@@ -97,12 +119,12 @@ def test_who_has_left_is_told_again_that_it_has(served: Served) -> None:
     [
         b"",
         b"{}",
-        b"[" * 500_000,
+        b"[" * 250_000,
         b'{"payload":"a","payload":"b"}',
         b'{"payload":NaN}',
         b"\xff\xfe{}",
         b'{"payload":"\\ud800","payloadType":"x","signatures":[]}',
-        b'{"a":' * 200_000,
+        b'{"a":' * 50_000,
     ],
     ids=["empty", "bare", "deep", "twice", "nan", "no-utf8", "surrogate", "deep-objects"],
 )
