@@ -2,13 +2,16 @@
 
 Decides where keys lie (mode 0600 below `keys/`) and how they are rotated: a new card, signed by
 the root key, with the old signing key revoked or ended and the old encryption key kept to read
-what came before. The root key is needed for that alone and may be kept elsewhere.
+what came before. The card is written last and says which keys count, so that a rotation which was
+cut off leaves a node that goes on as it was. The root key is needed for that alone and may be kept
+elsewhere.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from steelyard.attest import PrivateKey, generate_key, load_private_key, save_key
 from steelyard.attest.envelope import read_envelope
@@ -23,7 +26,7 @@ from steelyard.kernel.errors import ConfigurationError, NotSatisfied
 from steelyard.kernel.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
 CARD_LIMIT_BYTES: Final = 256 * 1024
 _KEYS: Final = "keys"
+_KINDS: Final = ("signing", "encryption")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +88,11 @@ def create_identity(folder: Path, about: About, at: datetime) -> Identity:
     """Make the keys and the card of a new organization.
 
     Raises:
-        ConfigurationError: the folder holds keys already.
+        ConfigurationError: a node is in the folder already, or keys of one.
         MalformedEvidence: what is said of the organization is not allowed in a card.
         StorageError: the disk refused.
     """
+    _require_new(folder)
     root, key, identity = generate_key(), generate_key(), generate_identity(hybrid=True)
     since = format_instant(at)
     envelope = sign_card(
@@ -127,12 +134,19 @@ def load_identity_of(folder: Path) -> Identity:
             "no node is here", where=str(folder), hint="steelyard serve --init makes one"
         )
     card = open_card(read_bytes(card_path(folder), limit_bytes=CARD_LIMIT_BYTES))
-    key = load_private_key(_latest(folder, "signing")[-1])
-    named = [item.key.key_id for item in card.keys if not item.revoked]
-    if key.public_key.key_id not in named:
-        raise ConfigurationError("the card does not name the signing key", where=str(folder))
-    identities = [load_identity(path) for path in reversed(_latest(folder, "encryption"))]
-    return Identity(card.organization, key, Receiver.of(card.organization, identities), card)
+    current = {item.key.key_id for item in card.keys if item.until is None and not item.revoked}
+    keys = _readable(folder, "signing", load_private_key)
+    key = next((key for key in keys if key.public_key.key_id in current), None)
+    identities = tuple(_readable(folder, "encryption", load_identity))
+    receiver = Receiver.of(card.organization, identities)
+    if key is None or card.recipient.key_id not in receiver.identities:
+        kind = "signing" if key is None else "encryption"
+        raise ConfigurationError(
+            f"the {kind} key that the card names is not here, or damaged",
+            where=str(folder / _KEYS),
+            hint="put back what a backup has of keys/ and card.json",
+        )
+    return Identity(card.organization, key, receiver, card)
 
 
 def rotate_keys(folder: Path, root: PrivateKey, at: datetime, *, revoke: bool) -> Identity:
@@ -159,7 +173,7 @@ def rotate_keys(folder: Path, root: PrivateKey, at: datetime, *, revoke: bool) -
     fields["recipients"] = [{"pem": identity.recipient.pem.decode(), "retired": False}, *old]
     fields |= {"sequence": before.card.sequence + 1, "made": since}
     envelope = sign_card(cast("JsonObject", fields), root)
-    number = before.card.sequence + 1
+    number = _free_number(folder, before.card.sequence + 1)
     save_key(key, folder / _KEYS / f"signing-{number}.key")
     save_identity(identity, folder / _KEYS / f"encryption-{number}.key")
     write_atomically(card_path(folder), envelope)
@@ -172,8 +186,33 @@ def card_path(folder: Path) -> Path:
 
 
 def load_root(folder: Path) -> PrivateKey:
-    """The root key, where it is kept with the node."""
-    return load_private_key(folder / _KEYS / "root.key")
+    """The root key, where it is kept with the node.
+
+    Raises:
+        ConfigurationError: it is kept elsewhere, or damaged.
+    """
+    path = folder / _KEYS / "root.key"
+    if not path.exists():
+        hint = "say where it is kept: --root FILE"
+        raise ConfigurationError("the root key is not here", where=str(path), hint=hint)
+    return load_private_key(path)
+
+
+def _require_new(folder: Path) -> None:
+    """Refuse a folder that holds a node, or what is left of one."""
+    if card_path(folder).exists():
+        raise ConfigurationError(
+            "a node is here already",
+            where=str(folder),
+            hint=f"steelyard serve {folder} --admin-link prints a link that lets you in",
+        )
+    left = sorted(path.name for path in (folder / _KEYS).glob("*.key*"))
+    if left:
+        raise ConfigurationError(
+            "keys are here without a card",
+            where=str(folder / _KEYS),
+            hint="put card.json back; or, if no node ever came of them, remove " + ", ".join(left),
+        )
 
 
 def _fields(card: Card) -> dict[str, Any]:
@@ -194,10 +233,22 @@ def _key(key: PrivateKey, since: str) -> JsonObject:
     return {"pem": pem, "since": since, "until": None, "revoked": False}
 
 
-def _latest(folder: Path, kind: str) -> Sequence[Path]:
-    """Key files of a kind, the latest last."""
-    found = (folder / _KEYS).glob(f"{kind}-*.key")
-    paths = sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]))
-    if not paths:
-        raise ConfigurationError(f"no {kind} key is here", where=str(folder / _KEYS))
-    return paths
+def _readable(folder: Path, kind: str, load: Callable[[Path], T]) -> Iterator[T]:
+    """Keys of a kind, the latest first; not one that was cut off while it was written."""
+    for _, path in sorted(_numbered(folder, kind), reverse=True):
+        with suppress(ConfigurationError):
+            yield load(path)
+
+
+def _free_number(folder: Path, first: int) -> int:
+    """The first number that no key has, nor what a rotation left that was cut off."""
+    taken = [number for kind in _KINDS for number, _ in _numbered(folder, kind)]
+    return max(first, *(number + 1 for number in taken))
+
+
+def _numbered(folder: Path, kind: str) -> Iterator[tuple[int, Path]]:
+    """Key files of a kind, each after its number."""
+    for path in (folder / _KEYS).glob(f"{kind}-*.key"):
+        number = path.stem.removeprefix(f"{kind}-")
+        if number.isdecimal():
+            yield int(number), path
