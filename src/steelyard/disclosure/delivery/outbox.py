@@ -45,7 +45,7 @@ class Outgoing:
 
     Attributes:
         attempts: How many were finished.
-        next_at: Not to be sent before.
+        next_at: Not to be sent before; of a dead one, when it was given up.
         reason: Why it is dead, or why the last attempt did not deliver it.
     """
 
@@ -155,7 +155,8 @@ def finish(
     if rule.action == "delivered":
         return replace(item, state="delivered", reason=""), _after_answer(destination, rule)
     if rule.action == "dead" or item.attempts >= (rule.most_attempts or math.inf):
-        return replace(item, state="dead", reason=reason), _after_answer(destination, rule)
+        dead = replace(item, state="dead", next_at=attempt.at, reason=reason)
+        return dead, _after_answer(destination, rule)
     failures = destination.failures + 1 if rule.concerns == "destination" else 0
     turns = max(item.attempts, failures)
     next_at = attempt.at + max(_backoff(policy, turns, jitter), _asked(policy, attempt))
@@ -172,7 +173,7 @@ def lapse(policy: Policy, item: Outgoing, at: datetime) -> Outgoing:
         return item
     last = f"; last: {item.reason}" if item.reason else ""
     reason = f"lapsed after {policy.lapse_days} days and {item.attempts} attempts{last}"
-    return replace(item, state="dead", reason=reason)
+    return replace(item, state="dead", next_at=at, reason=reason)
 
 
 def retry_after(text: str, at: datetime) -> timedelta:

@@ -2,7 +2,7 @@
 
 Decides what is worth a notice, to which addresses of one's own card, and what may stand in it:
 mail is read by others on its way, so it names no flaw, no title and no participant. Each matter
-is told an address once, and no address more than so many in a day.
+is told an address once, however long it lasts, and no address more than so many in a day.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from steelyard.disclosure.case.acts.embargo import answer_until
 from steelyard.disclosure.states.standing import IN_FORCE
 from steelyard.kernel import format_instant
 from steelyard.server.node import legal
-from steelyard.server.storage import cases, facts
+from steelyard.server.storage import cases, facts, forgetting
 from steelyard.server.storage import notices as rows
 from steelyard.server.storage.notices import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -36,7 +37,7 @@ class Matter:
     """Something that people must hear of.
 
     Attributes:
-        id: The same for the same matter, however often it is found.
+        id: The same for the same matter, however often it is found; begins with its case.
         duty: Whom of the card's contacts it is for.
         text: Without anything that is not for everybody.
     """
@@ -56,6 +57,32 @@ def write(node: Node, connection: Connection, chain: Chain) -> int:
                 continue
             new += rows.add(connection, Notice(matter.id, address, matter.text), now)
     return new
+
+
+def forget(
+    node: Node, connection: Connection, case: str, told: Iterable[str], before: datetime
+) -> None:
+    """Forget notices of a case of before an instant whose matter is over.
+
+    Of a matter that lasts they stay, as it would be told again otherwise.
+
+    Args:
+        node: Whose people were told.
+        connection: In a transaction.
+        case: Its id, also of one that is not here.
+        told: Ids of matters.
+        before: What was sent or given up later stays.
+    """
+    chain = node.chains.find(connection, case)
+    lasting = set[str]()
+    if chain is not None and node.organization in chain.view.members:
+        lasting = {matter.id for matter in matters(node, connection, chain)}
+    forgetting.forget_notices(connection, (item for item in told if item not in lasting), before)
+
+
+def case_of(matter: str) -> str:
+    """The case that a matter is of, by its id."""
+    return matter.partition(":")[0]
 
 
 def may_be_due(node: Node, connection: Connection, chain: Chain) -> bool:

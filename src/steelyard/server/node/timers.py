@@ -8,8 +8,10 @@ written, what nobody claimed is forgotten. Asked twice, it does nothing twice.
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case.acts.embargo import answer_until
@@ -21,7 +23,7 @@ from steelyard.server.storage import organizations as cards
 from steelyard.server.storage.cases import instant, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -36,6 +38,8 @@ BEAT: Final = timedelta(hours=24)
 SOON: Final = timedelta(minutes=10)
 """How often, where a host showed something else or signed more than came."""
 STRAY_DAYS: Final = 30
+KEPT: Final = timedelta(days=400)
+"""How long parcels that were given up, and notices that are done with, are kept."""
 STRETCH: Final = 64
 """Of so many sizes of a case, one old checkpoint stays."""
 EVERY_S: Final = 600.0
@@ -55,6 +59,8 @@ def tick(node: Node) -> Iterator[int]:
     node.run(lambda connection: _forget(connection, begun, is_daily=BEAT in due))
     for case in names:
         yield _look_after(node, case, due)
+    if BEAT in due:
+        yield from _forget_notices(node, begun - KEPT)
     # Now alone: what was cut off before is due again.
     node.run(lambda connection: _keep_times(connection, due, begun))
 
@@ -72,21 +78,40 @@ def _forget(connection: Connection, now: datetime, *, is_daily: bool) -> None:
     objects.drop_strays(connection, now - timedelta(days=STRAY_DAYS))
     if is_daily:
         forgetting.forget_parcels(connection, now - inbox.REMEMBERED)
+        forgetting.forget_dead_letters(connection, now - KEPT)
+
+
+def _forget_notices(node: Node, before: datetime) -> Iterator[int]:
+    """Forget what people were told long ago, a case at a time."""
+    with node.database.reading() as connection:
+        told = forgetting.matters_told(connection, before)
+    for case, found in groupby(sorted(told), notices.case_of):
+        forget = partial(notices.forget, node, case=case, told=tuple(found), before=before)
+        with _apart(case):
+            node.run(forget)
+        yield 0
 
 
 def _look_after(node: Node, case: str, due: Collection[timedelta]) -> int:
-    """Do what is due in a case; one that cannot be read must not keep the others from it."""
+    """Do what is due in a case."""
     done = 0
-    try:
+    with _apart(case):
         with node.database.reading() as connection:
             changes = tuple(_changes(node, connection, case, due))
         for change in changes:
             done += node.run(partial(_make, node, case, change))
+    return done
+
+
+@contextmanager
+def _apart(case: str) -> Generator[None]:
+    """One case that cannot be read must not keep the others from being looked after."""
+    try:
+        yield
     except StorageError:
         raise
     except SteelyardError as error:
         FAILURES.error("case %s is not looked after: %s", case[:16], error)
-    return done
 
 
 def _make(node: Node, case: str, change: Change, connection: Connection) -> int:

@@ -1,6 +1,6 @@
-"""Rows that nothing needs any more: ids of parcels that cannot come again, old checkpoints.
+"""Rows that nothing needs any more: ids of parcels, parcels given up, notices, old checkpoints.
 
-Decides which checkpoints of a case stay. How long a parcel can come again is for who takes it.
+Decides which checkpoints of a case stay. How long the others stay is for who asks.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, delete, select
 
 from steelyard.server.storage.cases import seconds
-from steelyard.server.storage.tables import CHECKPOINTS, ENTRIES, INBOX
+from steelyard.server.storage.tables import CHECKPOINTS, ENTRIES, INBOX, NOTICES, OUTBOX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -21,6 +22,29 @@ if TYPE_CHECKING:
 def forget_parcels(connection: Connection, before: datetime) -> None:
     """Forget ids of parcels that came before an instant, and what became of them."""
     connection.execute(delete(INBOX).where(INBOX.c.received < seconds(before)))
+
+
+def forget_dead_letters(connection: Connection, before: datetime) -> None:
+    """Forget parcels that were given up before an instant."""
+    row = OUTBOX.c
+    connection.execute(delete(OUTBOX).where(row.state == "dead", row.next_at < seconds(before)))
+
+
+def matters_told(connection: Connection, before: datetime) -> tuple[str, ...]:
+    """Matters of notices that were sent or given up before an instant."""
+    row = NOTICES.c
+    query = select(row.matter).where(row.state != "waiting", row.next_at < seconds(before))
+    return tuple(connection.execute(query.distinct()).scalars())
+
+
+def forget_notices(connection: Connection, matters: Iterable[str], before: datetime) -> None:
+    """Forget those of some matters that were sent or given up before an instant."""
+    doomed = [{"of_matter": matter} for matter in matters]
+    row = NOTICES.c
+    ended = (row.state != "waiting", row.next_at < seconds(before))
+    if doomed:
+        one = row.matter == bindparam("of_matter")
+        connection.execute(delete(NOTICES).where(one, *ended), doomed)
 
 
 def forget_checkpoints(connection: Connection, case: str, *, latest: int, stretch: int) -> int:

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import Table, func, select
 from tests.unit.server.web.machines.served import Served
 
-from steelyard.server.node import timers
-from steelyard.server.storage import cases, notices
+from steelyard.disclosure.delivery.outbox import Destination, Outgoing
+from steelyard.server.node import ordering, timers
+from steelyard.server.storage import cases, notices, post
 from steelyard.server.storage.notices import Notice
-from steelyard.server.storage.tables import CHECKPOINTS, INBOX
+from steelyard.server.storage.tables import CHECKPOINTS, INBOX, OUTBOX
 
 
 @pytest.fixture
@@ -68,6 +69,30 @@ def test_what_is_old_is_forgotten_and_what_is_due_is_found(served: Served) -> No
     assert 0 < count(served, CHECKPOINTS) < before
     with served.host.database.reading() as connection:
         assert notices.due(connection, served.host.now(), 4) == (notice,)
+
+
+def test_what_was_sent_or_given_up_long_ago_is_forgotten(served: Served) -> None:
+    host, at = served.host, served.host.now()
+    sent, waits = (
+        Notice(f"{served.case}:{name}", "mailto:desk@host.example", "due") for name in "ab"
+    )
+    host.run(lambda c: [notices.add(c, notice, at) for notice in (sent, waits)])
+    host.run(lambda c: notices.save(c, sent, "sent", "", at))
+    host.run(lambda c: ordering.pump(host, c))
+    given_up = replace(waiting(served), state="dead", next_at=at)
+    host.run(lambda c: post.save(c, given_up, Destination(given_up.destination), "refused"))
+    served.federation.clock.forward(days=401)
+    sum(timers.tick(host))
+    assert count(served, OUTBOX) == 0
+    with host.database.reading() as connection:
+        assert notices.due(connection, host.now(), 4) == (waits,)
+        assert not notices.is_kept(connection, sent.matter, sent.address)
+
+
+def waiting(served: Served) -> Outgoing:
+    with served.host.database.reading() as connection:
+        [found] = post.waiting_for(connection, served.federation.id("lab"))
+    return found.outgoing
 
 
 def count(served: Served, table: Table) -> int:
