@@ -6,7 +6,6 @@ its id, an organization by its name, its id or the beginning of it, never by a n
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,16 +35,16 @@ DEFAULT_NODE = Path("node")
 def opened(folder: Path) -> Generator[Node]:
     """The node of a folder, closed afterwards.
 
-    Its database is the one that `STEELYARD_DATABASE` names, or else its `steelyard.toml`.
+    Its database is the one that its server would open.
 
     Raises:
         ConfigurationError: the server's packages are absent, or no node is there.
     """
     require_server()
     from steelyard.server.node import open_node
-    from steelyard.server.web.settings import saved_database
+    from steelyard.server.web.settings import database_of
 
-    node = open_node(folder, os.environ.get("STEELYARD_DATABASE") or saved_database(folder))
+    node = open_node(folder, database_of(folder))
     try:
         yield node
     finally:

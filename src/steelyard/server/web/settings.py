@@ -1,12 +1,14 @@
 """How a node is run: where it listens, what it may be asked, whom it tells.
 
 Decides which settings there are and which of them go together; the file `steelyard.toml` in the
-node's folder has them by these names, and flags of `steelyard serve` come before it.
+node's folder has them by these names, and flags of `steelyard serve` come before it. The database
+is also named by a variable, after the flag and before the file, for the server and for commands.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -26,6 +28,7 @@ FILE: Final = "steelyard.toml"
 SECRET_LIMIT_BYTES: Final = 4096
 """Of a file that holds a password or a secret alone."""
 _FILE_LIMIT_BYTES: Final = 64 * 1024
+_DATABASE: Final = "STEELYARD_DATABASE"
 _Part = TypeVar("_Part")
 
 
@@ -161,8 +164,8 @@ def read_settings(folder: Path, flags: Mapping[str, Any]) -> Settings:
     return require_safe(replace(_saved(folder), **said))
 
 
-def saved_database(folder: Path) -> str:
-    """URL of the database that the settings of a node name; empty for none.
+def database_of(folder: Path) -> str:
+    """URL of the database of a node, as its server takes it without a flag; empty for none.
 
     Raises:
         ConfigurationError: unreadable, or a setting that is none, named.
@@ -201,7 +204,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _saved(folder: Path) -> Settings:
-    """What the settings file says, and the defaults for the rest."""
+    """What the settings file says, then the environment, and the defaults for the rest."""
     path = folder / FILE
     given: dict[str, Any] = {}
     if path.exists():
@@ -215,7 +218,8 @@ def _saved(folder: Path) -> Settings:
         "smtp": _part(Smtp(), given.pop("smtp", {}), f"{where} [smtp]"),
         "oidc": _oidc(given.pop("oidc", {}), f"{where} [oidc]"),
     }
-    return replace(_part(Settings(folder), given, where), **tables)
+    settings = replace(_part(Settings(folder), given, where), **tables)
+    return replace(settings, database=os.environ.get(_DATABASE) or settings.database)
 
 
 def _require_url(settings: Settings) -> None:
@@ -234,7 +238,7 @@ def _oidc(given: Any, where: str) -> Oidc:  # noqa: ANN401 - TOML
     roles: Any = table.pop("roles", {}) if isinstance(given, dict) else {}
     made = _part(Oidc(), table, where)
     rows = cast("dict[str, Any]", roles)
-    if not isinstance(roles, dict) or not set(rows.values()) <= set(ROLES):
+    if not isinstance(roles, dict) or not all(value in ROLES for value in rows.values()):
         hint = f'[oidc.roles] with rows as "staff" = "analyst"; known: {", ".join(ROLES)}'
         raise ConfigurationError("roles are no table of roles", where=where, hint=hint)
     if bool(made.issuer) != bool(made.client_id):

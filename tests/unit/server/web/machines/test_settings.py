@@ -12,7 +12,13 @@ from steelyard.kernel import utc_now
 from steelyard.kernel.errors import ConfigurationError, UsageError
 from steelyard.server.node import About, create_identity
 from steelyard.server.web.addresses import LINK, PROVIDER_BACK
-from steelyard.server.web.settings import FILE, base_of, is_loopback, read_settings
+from steelyard.server.web.settings import (
+    FILE,
+    base_of,
+    database_of,
+    is_loopback,
+    read_settings,
+)
 
 ROOT = Path(__file__).parents[5]
 
@@ -36,6 +42,9 @@ def test_flags_come_before_the_file(tmp_path: Path) -> None:
         ("quotas = 1", "expected a table"),
         ("port = ", "no TOML: "),
         ("folder = 'x'", "unknown setting 'folder'"),
+        ('[oidc.roles]\nstaff = ["analyst"]', "roles are no table of roles"),
+        ('[oidc.roles]\nstaff = "boss"', "roles are no table of roles"),
+        ('[oidc]\nroles = ["analyst"]', "roles are no table of roles"),
     ],
 )
 def test_a_setting_that_is_none_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -44,6 +53,18 @@ def test_a_setting_that_is_none_is_named(tmp_path: Path, text: str, message: str
         read_settings(tmp_path, {})
     assert refused.value.message.startswith(message)
     assert refused.value.where.startswith(str(tmp_path / FILE))
+
+
+def test_server_and_commands_take_one_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FILE).write_text('database = "sqlite:///file.db"\n')
+    monkeypatch.delenv("STEELYARD_DATABASE", raising=False)
+    assert read_settings(tmp_path, {}).database == database_of(tmp_path) == "sqlite:///file.db"
+    monkeypatch.setenv("STEELYARD_DATABASE", "sqlite:///other.db")
+    assert read_settings(tmp_path, {}).database == database_of(tmp_path) == "sqlite:///other.db"
+    flags = {"database": "sqlite:///flag.db"}
+    assert read_settings(tmp_path, flags).database == "sqlite:///flag.db"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "10.0.0.1", "node.example"])  # noqa: S104
