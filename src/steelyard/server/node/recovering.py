@@ -153,10 +153,18 @@ def _take_back(
 def _require_first(
     connection: Connection, chain: Chain, common: int, signed: CaseCheckpoint
 ) -> None:
-    """Refuse to go back to a history that this host signed later than the one it holds."""
+    """Refuse to go back to a history unless this host signed it before the one it holds.
+
+    Raises:
+        NotSatisfied: it did not, or that is not certain.
+    """
     notes = cases.notes_between(connection, chain.case, common, None)
-    ours = agreeing(chain, notes_of(chain, chain.view.host, notes))
-    if any(item.signed <= signed.signed for item in ours):
+    ours = list(agreeing(chain, notes_of(chain, chain.view.host, notes)))
+    if not ours:
+        return
+    # Its first note may be forgotten, or signed anew since: it was not signed before its entry.
+    earliest = min(chain.ordered[common].entry.ordered, *(item.signed for item in ours))
+    if earliest <= signed.signed:
         raise NotSatisfied(
             f"another history was signed before this one, after {common} entries",
             where=chain.case[:16],

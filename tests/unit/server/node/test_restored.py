@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from steelyard.disclosure.case.event import claimed_event
 from steelyard.kernel.errors import NotSatisfied
-from steelyard.server.node import recovering, saying
+from steelyard.server.node import ordering, recovering, saying, timers
 from steelyard.server.storage import cases
 
 from .federation import FIVE, Federation
+from .hostile import Forger
 
 MEMBERS = ("coord", "lab-a", "lab-b", "lab-c")
 
@@ -200,3 +202,44 @@ def test_a_restart_between_two_commits_changes_nothing(five: Federation, case: s
     five.settle()
     assert waiting(five, "lab-a", case) == []
     assert len(five.heads(case, *MEMBERS)) == 1
+
+
+def fork(five: Federation, case: str, facts: str) -> Callable[[], bool]:
+    """Another history that the host signs now; what gives it back later."""
+    forged = Forger(five, "coord", case).begin(4)
+    forged.say("emergency", facts=facts, told=[])
+    entries, note, by = forged.entries[4:], forged.note(), five.id("lab-a")
+    return lambda: five.run("coord", lambda n, c: recovering.recover(n, c, case, by, entries, note))
+
+
+def order_and_sign(five: Federation, case: str, number: int) -> None:
+    version = f"v{number}"
+    five.say("lab-a", case, "target", handle="m", commitment=None, version=version, guardrail="")
+    [item] = five.outgoing("lab-a")
+    assert five.hand_over(item)
+    five.drop("lab-a")
+    five.run("coord", lambda n, c: ordering.checkpoint(n, c, n.chains.get(c, case)))
+
+
+def test_a_host_that_forgot_when_it_first_signed_goes_back_to_nothing_later(
+    five: Federation, case: str
+) -> None:
+    """To what it signed before that, it goes back all the same."""
+    go_back_to_first = fork(five, case, "signed before")
+    five.clock.forward(seconds=10)
+    order_and_sign(five, case, 0)
+    five.clock.forward(seconds=10)
+    go_back_to_later = fork(five, case, "signed after")
+    for number in range(five["coord"].limits.checkpoints + 5):
+        five.clock.forward(seconds=10)
+        order_and_sign(five, case, number + 1)
+    sum(timers.tick(five["coord"]))
+    chain = five.chain("coord", case)
+    with five["coord"].database.reading() as connection:
+        assert cases.checkpoint_note(connection, case, 5, chain.head_at(5)) is None
+    with pytest.raises(NotSatisfied, match="another history was signed before this one, after 4"):
+        go_back_to_later()
+    assert five.head("coord", case) == chain.head
+    assert go_back_to_first()
+    said = [item.facts for item in five.chain("coord", case).view.emergencies]
+    assert said == ["signed before"]
