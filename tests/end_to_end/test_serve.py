@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -71,10 +72,13 @@ def start(folder: Path, *arguments: str) -> Running:
     pytest.fail(process.stderr.read())
 
 
+def ended(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [*RUN, str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
 def refused(folder: Path, *arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [*RUN, str(folder), *arguments], capture_output=True, text=True, check=False, timeout=60
-    )
+    done = ended(folder, *arguments)
     return done.returncode, done.stderr
 
 
@@ -192,6 +196,41 @@ def test_a_port_that_is_taken_is_said(node: tuple[Path, Running]) -> None:
     assert said.startswith(
         f"error: 127.0.0.1:{running.port}: cannot listen: Address already in use"
     )
+
+
+def test_a_link_is_made_beside_the_node_that_runs(node: tuple[Path, Running]) -> None:
+    folder, running = node
+    done = ended(folder, "--admin-link", "--port", str(running.port))
+    assert done.returncode == 0
+    assert done.stderr == "it works once, within 24 hours\n"
+    link = done.stdout.removeprefix("admin link: https://node.example").rstrip()
+    connection = http.client.HTTPConnection("127.0.0.1", running.port)
+    connection.request("GET", link, headers={"Host": "node.example"})
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_a_first_start_that_could_not_listen_is_gone_on_with(tmp_path: Path) -> None:
+    folder = tmp_path / "node"
+    init = ("--init", "--name", "Lab", "--role", "developer")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, said = refused(folder, *init, "--port", port)
+        assert status == 2
+        assert "cannot listen: Address already in use" in said
+    status, said = refused(folder, *init, "--port", "0")
+    assert status == 2
+    assert said.splitlines() == [
+        f"error: {folder}: a node is here already",
+        f"hint: steelyard serve {folder} --admin-link prints a link that lets you in",
+    ]
+    done = ended(folder, "--admin-link", "--port", "8767")
+    assert done.stdout.startswith("admin link: http://127.0.0.1:8767/link/")
+    status, said = refused(folder, "--admin-link", "--port", "0")
+    assert status == 2
+    assert said == ("error: a link needs the port that the node listens on\nhint: --port PORT\n")
+    again = start(folder)
+    assert again.stop() == 0
 
 
 def test_a_certificate_that_is_none_is_named(node: tuple[Path, Running]) -> None:

@@ -32,7 +32,10 @@ def serve(
     ] = None,
     database: Annotated[
         str | None,
-        typer.Option(help="URL of the database.", show_default="one SQLite file in the folder"),
+        typer.Option(
+            help="URL of the database; STEELYARD_DATABASE names it too.",
+            show_default="one SQLite file in the folder",
+        ),
     ] = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
@@ -53,7 +56,12 @@ def serve(
         typer.Option("--allow-private", help="Send to private networks and by plain HTTP too."),
     ] = None,
     admin_link: Annotated[
-        bool, typer.Option("--admin-link", help="Print a new link that lets an administrator in.")
+        bool,
+        typer.Option(
+            "--admin-link",
+            help="Print a new link that lets an administrator in, and serve nothing: "
+            "the server takes it that runs, or is started next.",
+        ),
     ] = False,
     restored: Annotated[
         bool,
@@ -85,11 +93,13 @@ def serve(
     try:
         if restored:
             _say_what_waits(node)
+        if admin_link:
+            _print_link(node, settings)
+            return
 
         def ready(port: int) -> None:
-            if init or admin_link:
-                write(f"admin link: {_admin_link(node, replace(settings, port=port))}")
-                say(f"it works once, within {_LINK_FOR // timedelta(hours=1)} hours")
+            if init:
+                _print_link(node, replace(settings, port=port))
             write(f"serving {node.organization} on port {port}")
 
         run(node, settings, ready)
@@ -115,11 +125,21 @@ def _make(
     say("keep keys/root.key elsewhere: it is needed to rotate keys alone")
 
 
-def _admin_link(node: Node, settings: Settings) -> str:
+def _print_link(node: Node, settings: Settings) -> None:
+    """Print a link that lets an administrator in.
+
+    Raises:
+        UsageError: nobody knows yet where the node will be reached.
+    """
+    from steelyard.kernel.errors import UsageError
     from steelyard.server.people.enrolling import FIRST
     from steelyard.server.web.settings import base_of
 
-    return new_link(node, base_of(settings, node.identity.card), FIRST, "", _LINK_FOR)
+    if not (settings.url or node.identity.card.endpoint or settings.port):
+        raise UsageError("a link needs the port that the node listens on", hint="--port PORT")
+    base = base_of(settings, node.identity.card)
+    write(f"admin link: {new_link(node, base, FIRST, '', _LINK_FOR)}")
+    say(f"it works once, within {_LINK_FOR // timedelta(hours=1)} hours")
 
 
 def _say_what_waits(node: Node) -> None:

@@ -45,8 +45,10 @@ def init(
     """Make the keys, the card and the database of a new node."""
     require_server()
     from steelyard.kernel import utc_now
-    from steelyard.server.node import About, create_identity
+    from steelyard.server.node import About, create_identity, open_node
+    from steelyard.server.web.settings import database_of
 
+    database = database_of(node)
     about = About(
         name=name,
         roles=tuple(role),
@@ -55,10 +57,10 @@ def init(
         families=tuple(family or ()),
     )
     identity = create_identity(node, about, utc_now())
-    with opened(node):
-        write(identity.organization)
+    write(identity.organization)
     say(f"give others your card: {node / 'card.json'}")
     say(f"keep the root key elsewhere: {node / 'keys' / 'root.key'}")
+    open_node(node, database).close()
 
 
 @app.command()
@@ -141,8 +143,8 @@ def rotate(
     from steelyard.server.node import rotation
     from steelyard.server.node.identity import load_root
 
-    key = load_private_key(root) if root else load_root(node)
     with opened(node) as here:
+        key = load_private_key(root) if root else load_root(node)
         count = here.run(
             lambda connection: rotation.rotate(here, connection, node, key, revoke=revoke)
         )
