@@ -43,7 +43,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        """A connection that sees one state of the database."""
+        """A connection of which each statement sees what is committed by then."""
         with storage_failures(), self.engine.connect() as connection:
             yield connection
 
