@@ -17,7 +17,7 @@ from steelyard.cli.disclose.here import (
 from steelyard.cli.output import one_line, say, write, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from steelyard.server.storage.organizations import Known
     from steelyard.server.storage.post import DeadLetter, Health
@@ -93,8 +93,10 @@ def status(node: NodeFolder = DEFAULT_NODE, as_json: AsJson = False) -> None:
         state = f"{item.waiting} waiting, {item.dead} given up"
         error = f"; last: {one_line(item.last_error)}" if item.last_error else ""
         write(f"{names.get(item.destination, item.destination[:20])}: {state}{error}")
-    for letter in (*dead, *refused):
-        write(f"dead letter {letter.parcel_id[:12]} {letter.kind}: {one_line(letter.reason)}")
+    for letter in dead:
+        write(f"given up {_letter_text(letter, 'for', names)}")
+    for letter in refused:
+        write(f"refused {_letter_text(letter, 'from', names)}")
     for fault in faults:
         write(f"{fault.kind} by {names.get(fault.culprit, fault.culprit[:20])}: {fault.text}")
 
@@ -106,26 +108,27 @@ def retry(
     ],
     node: NodeFolder = DEFAULT_NODE,
 ) -> None:
-    """Send parcels again that were given up, as if they were new."""
+    """Sign anew what parcels told that were given up, and send it."""
+    from steelyard.server.node import retrying
     from steelyard.server.storage import post
 
     with opened(node) as here:
         with here.database.reading() as connection:
             dead = post.dead_letters(connection, limit=_MOST_DEAD)
-        found = [_given_up(dead, text) for text in dict.fromkeys(parcel)]
-        for name in found:
-            here.run(lambda connection, name=name: post.retry_dead(connection, name, here.now()))
-    say(f"{len(found)} to be sent again")
+        found = {_given_up(dead, text, node) for text in parcel}
+        count = here.run(lambda connection: retrying.retry(here, connection, found))
+    say(f"{count} to be sent again")
 
 
-def _given_up(dead: Sequence[DeadLetter], text: str) -> str:
+def _given_up(dead: Sequence[DeadLetter], text: str, node: Path) -> str:
     """The id of the parcel that a text begins."""
     from steelyard.kernel.errors import UnknownName
 
     found = [item.parcel_id for item in dead if item.parcel_id.startswith(text.lower())]
     if not text or len(found) != 1:
         message = f"{text[:80]!r} begins the id of {len(found)} parcels given up, need one"
-        raise UnknownName(message, hint="steelyard disclose node status")
+        hint = f"those marked given up: steelyard disclose node status --node {node}"
+        raise UnknownName(message, hint=hint)
     return found[0]
 
 
@@ -241,6 +244,11 @@ def _health_json(item: Health) -> dict[str, object]:
         "last_error": item.last_error,
         "last_delivered": format_instant(item.last_delivered) if item.last_delivered else None,
     }
+
+
+def _letter_text(letter: DeadLetter, direction: str, names: Mapping[str, str]) -> str:
+    peer = one_line(names.get(letter.peer, letter.peer[:20]))
+    return f"{letter.parcel_id[:12]} {direction} {peer}: {letter.kind}, {one_line(letter.reason)}"
 
 
 def _letter_json(item: DeadLetter) -> dict[str, object]:

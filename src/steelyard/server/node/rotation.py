@@ -132,10 +132,15 @@ def _write_again(node: Node, connection: Connection, letter: Head) -> None:
     if chain is None:
         return  # asked for, and not here yet
     with suppress(NotSatisfied):  # it has left, or nothing is to be said any more
-        _say_again(node, connection, chain, letter)
+        say_again(node, connection, chain, letter)
 
 
-def _say_again(node: Node, connection: Connection, chain: Chain, letter: Head) -> None:
+def say_again(node: Node, connection: Connection, chain: Chain, letter: Head) -> None:
+    """Say what a letter said, as it stands now, unless it follows by itself.
+
+    Raises:
+        NotSatisfied: its destination has left, too much waits for it, or a vote would not stand.
+    """
     to = letter.destination
     if letter.kind == OBJECT:
         saying.send_objects(node, connection, chain.case, to)

@@ -15,7 +15,7 @@ from steelyard.server.storage.cases import instant, seconds
 from steelyard.server.storage.tables import DESTINATIONS, INBOX, OUTBOX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Row
@@ -135,6 +135,28 @@ def waiting_heads(connection: Connection) -> tuple[Head, ...]:
     row = OUTBOX.c
     query = select(row.destination, row.kind, row.case_id, row.body).where(row.state == "waiting")
     return tuple(Head(*found) for found in connection.execute(query.order_by(row.number)))
+
+
+def given_up(connection: Connection, parcels: Collection[str]) -> tuple[Head, ...]:
+    """What those of some parcels are that were given up, the oldest first, each once."""
+    row = OUTBOX.c
+    query = select(row.destination, row.kind, row.case_id, row.body).where(
+        row.state == "dead", row.parcel_id.in_(parcels)
+    )
+    found = connection.execute(query.order_by(row.number))
+    return tuple(dict.fromkeys(Head(*item) for item in found))
+
+
+def drop_given_up(connection: Connection, head: Head) -> int:
+    """Forget the parcels that were given up and are the same but for what is sent; how many."""
+    same = (*_about(head.destination, head.kind, head.case, "dead"), OUTBOX.c.body == head.body)
+    return connection.execute(delete(OUTBOX).where(*same)).rowcount
+
+
+def ids_under_way(connection: Connection, head: Head) -> frozenset[str]:
+    """Ids of the parcels of a kind about a case that wait for a destination."""
+    query = select(OUTBOX.c.parcel_id).where(*_about(head.destination, head.kind, head.case))
+    return frozenset(connection.execute(query).scalars())
 
 
 def drop_waiting(connection: Connection) -> None:
@@ -275,16 +297,6 @@ def refused_letters(connection: Connection, limit: int = 200) -> tuple[DeadLette
     )
 
 
-def retry_dead(connection: Connection, parcel_id: str, at: datetime) -> None:
-    """Send a parcel again that was given up."""
-    values = {"state": "waiting", "attempts": 0, "next_at": seconds(at), "created": seconds(at)}
-    connection.execute(
-        update(OUTBOX)
-        .where(OUTBOX.c.parcel_id == parcel_id, OUTBOX.c.state == "dead")
-        .values(values)
-    )
-
-
 def received(connection: Connection, parcel_id: str) -> tuple[str, str] | None:
     """What became of a parcel that came before, and why; None for a new one."""
     query = select(INBOX.c.outcome, INBOX.c.reason).where(INBOX.c.parcel_id == parcel_id)
@@ -306,10 +318,12 @@ def remember(connection: Connection, letter: DeadLetter, outcome: str) -> None:
     connection.execute(insert(INBOX), row)
 
 
-def _about(destination: str, kind: str, case: str) -> tuple[ColumnElement[bool], ...]:
+def _about(
+    destination: str, kind: str, case: str, state: str = "waiting"
+) -> tuple[ColumnElement[bool], ...]:
     return (
         OUTBOX.c.destination == destination,
-        OUTBOX.c.state == "waiting",
+        OUTBOX.c.state == state,
         OUTBOX.c.kind == kind,
         OUTBOX.c.case_id == case,
     )
