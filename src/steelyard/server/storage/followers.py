@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select, update
 
 from steelyard.server.storage.cases import instant, seconds
-from steelyard.server.storage.tables import FOLLOWERS, VOTES
+from steelyard.server.storage.tables import ENTRIES, FOLLOWERS, VOTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +66,16 @@ def add(
     ]
     if rows:
         connection.execute(insert(FOLLOWERS), rows)
+
+
+def openings(connection: Connection, organizations: Iterable[str]) -> tuple[bytes, ...]:
+    """The first events of the cases that one of these organizations follows."""
+    query = (
+        select(ENTRIES.c.event)
+        .join(FOLLOWERS, FOLLOWERS.c.case_id == ENTRIES.c.case_id)
+        .where(ENTRIES.c.place == 0, FOLLOWERS.c.organization.in_(tuple(organizations)))
+    )
+    return tuple(connection.execute(query).scalars())
 
 
 def queue(connection: Connection, case: str, organization: str, size: int) -> None:

@@ -45,10 +45,11 @@ def all_known(connection: Connection) -> tuple[Known, ...]:
     return tuple(Known(open_card(row.card), row.trusted) for row in rows)
 
 
-def sequences(connection: Connection) -> tuple[tuple[str, int], ...]:
-    """Which card of each organization is here."""
-    query = select(ORGANIZATIONS.c.id, ORGANIZATIONS.c.sequence).order_by(ORGANIZATIONS.c.id)
-    return tuple((row.id, row.sequence) for row in connection.execute(query))
+def sequences(connection: Connection) -> tuple[tuple[str, int, bool], ...]:
+    """Which card of each organization is here, and whether it is trusted."""
+    columns = ORGANIZATIONS.c
+    query = select(columns.id, columns.sequence, columns.trusted).order_by(columns.id)
+    return tuple((row.id, row.sequence, row.trusted) for row in connection.execute(query))
 
 
 def count_strangers(connection: Connection) -> int:

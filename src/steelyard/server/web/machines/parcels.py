@@ -57,11 +57,12 @@ class Parcels:
 
     async def take_parcel(self, request: Request) -> Response:
         """`POST /inbox`."""
-        await asyncio.to_thread(self._signatures.require_known, request.scope)
-        vouch(request.scope)
-        body = await read_body(request.receive)
-        caller = await asyncio.to_thread(self._signatures.verify, request.scope, body)
+        caller = await asyncio.to_thread(self._signatures.verify_head, request.scope)
         self._per_key.take(caller.key_id)
+        if await asyncio.to_thread(self._signatures.is_familiar, caller):
+            vouch(request.scope, caller.key_id)
+        body = await read_body(request.receive)
+        await asyncio.to_thread(caller.require_body, body)
         made = self._node.change(lambda connection: receive(self._node, connection, body))
         outcome = await asyncio.wrap_future(made)
         if outcome.result == "refused":

@@ -1,12 +1,13 @@
 """Requests that an organization signed: by whose key, fresh, and for this node.
 
 Decides whether the signature is of a key of an organization whose card is here
-(spec/disclosure-node.md, section Signatures). The parcel inside says who sent it; this keeps
-strangers from having anything read.
+(spec/disclosure-node.md, section Signatures), and who is more than a stranger. The parcel inside
+says who sent it; this keeps strangers from having much read.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -15,17 +16,20 @@ from urllib.parse import urlsplit
 from steelyard.attest.http_signatures import (
     HttpRequest,
     ReplayGuard,
+    content_digest,
     normal_authority,
     verify_head,
-    verify_request,
 )
-from steelyard.kernel.errors import BrokenSeal
+from steelyard.disclosure.case.event import claimed_event
+from steelyard.kernel.errors import BrokenSeal, CannotVerify
+from steelyard.server.storage import followers
 from steelyard.server.storage import organizations as cards
 from steelyard.server.web.problems import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import Connection
     from starlette.types import Scope
 
     from steelyard.attest import PublicKey
@@ -42,10 +46,23 @@ class Caller:
 
     Attributes:
         organizations: Whose card names the key; more than one where a card names another's.
+        is_trusted: Whether a person here has compared the fingerprint of one of them.
+        digest: What the signature says of the body, as its header field does.
     """
 
     key_id: str
     organizations: frozenset[str]
+    is_trusted: bool
+    digest: str
+
+    def require_body(self, body: bytes) -> None:
+        """Refuse another body than was signed.
+
+        Raises:
+            HTTPException: 401.
+        """
+        if content_digest(body) != self.digest:
+            raise _unsigned()
 
 
 @dataclass(slots=True)
@@ -61,25 +78,12 @@ class Signatures:
     node: Node
     base: str
     guard: ReplayGuard
-    _sequences: tuple[tuple[str, int], ...] = ()
-    _owners: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
+    _sequences: tuple[tuple[str, int, bool], ...] = ()
     _cards: tuple[cards.Known, ...] = ()
+    _once: threading.Lock = field(default_factory=threading.Lock)
 
-    def require_known(self, scope: Scope) -> None:
-        """Refuse what no known key has signed, before its body is read.
-
-        Raises:
-            HTTPException: 401, or 421 where the request is for another node.
-        """
-        fields = self._fields(scope)
-        self._require_own(fields)
-        try:
-            verify_head(self._request(scope, b""), fields, self._keys())
-        except BrokenSeal as error:
-            raise _unsigned() from error
-
-    def verify(self, scope: Scope, body: bytes) -> Caller:
-        """Who signed a request.
+    def verify_head(self, scope: Scope) -> Caller:
+        """Who signed a request that did not come before, told before its body is read.
 
         Raises:
             HTTPException: 401, or 421 where the request is for another node.
@@ -87,22 +91,52 @@ class Signatures:
         """
         fields = self._fields(scope)
         self._require_own(fields)
-        keys = self._keys()
+        owners = self._owners()
+        keys = {name: key for name, (key, _) in owners.items()}
         try:
-            signed = verify_request(self._request(scope, body), fields, keys)
-            self.guard.accept(signed, self.node.now().timestamp())
+            signed = verify_head(self._request(scope), fields, keys)
+            # Requests are verified in several threads, and one of two alike is refused.
+            with self._once:
+                self.guard.accept(signed, self.node.now().timestamp())
         except BrokenSeal as error:
             raise _unsigned() from error
-        return Caller(signed.key_id, frozenset(self._owners[signed.key_id]))
+        _, known = owners[signed.key_id]
+        return Caller(
+            signed.key_id,
+            frozenset(item.card.organization for item in known),
+            any(item.trusted for item in known),
+            fields["content-digest"],
+        )
 
-    def _request(self, scope: Scope, body: bytes) -> HttpRequest:
+    def verify(self, scope: Scope, body: bytes) -> Caller:
+        """Who signed a request, its body included.
+
+        Raises:
+            HTTPException, Expired: as `verify_head`; 401 also for another body.
+        """
+        caller = self.verify_head(scope)
+        caller.require_body(body)
+        return caller
+
+    def is_familiar(self, caller: Caller) -> bool:
+        """Whether somebody here let a caller in: it is trusted, or in a case that this node orders.
+
+        A stranger can open a case, and have this node made its host; that is no introduction. So
+        the case is one that this organization or a trusted one has opened.
+        """
+        if caller.is_trusted:
+            return True
+        with self.node.database.reading() as connection:
+            opened = followers.openings(connection, caller.organizations)
+            return any(_is_of_trusted(connection, event) for event in opened)
+
+    def _request(self, scope: Scope) -> HttpRequest:
         parts = urlsplit(self.base)
         return HttpRequest(
             scope["method"],
             normal_authority(parts.netloc, parts.scheme),
             parts.path + scope["raw_path"].decode("latin-1"),
             scope["query_string"].decode("latin-1"),
-            body,
         )
 
     def _require_own(self, fields: Mapping[str, str]) -> None:
@@ -123,21 +157,27 @@ class Signatures:
             found[name] = value.decode("latin-1")
         return found
 
-    def _keys(self) -> dict[str, PublicKey]:
+    def _owners(self) -> dict[str, tuple[PublicKey, list[cards.Known]]]:
         """Keys that speak for known organizations now, read anew when a card has changed."""
         with self.node.database.reading() as connection:
             sequences = cards.sequences(connection)
             if sequences != self._sequences:
                 self._cards = cards.all_known(connection)
                 self._sequences = sequences
-        keys: dict[str, PublicKey] = {}
-        owners: dict[str, set[str]] = {}
+        found: dict[str, tuple[PublicKey, list[cards.Known]]] = {}
         for known in self._cards:
             for name, key in known.card.keys_at(self.node.now()).items():
-                keys[name] = key
-                owners.setdefault(name, set()).add(known.card.organization)
-        self._owners = owners
-        return keys
+                found.setdefault(name, (key, []))[1].append(known)
+        return found
+
+
+def _is_of_trusted(connection: Connection, event: bytes) -> bool:
+    """Whether a stored event is of an author that is trusted."""
+    try:
+        known = cards.find(connection, claimed_event(event).author)
+    except CannotVerify:
+        return False  # its row was changed, which keeps nobody from the other cases
+    return known is not None and known.trusted
 
 
 def _unsigned() -> Exception:
