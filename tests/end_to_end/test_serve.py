@@ -18,8 +18,11 @@ from pathlib import Path
 import pytest
 
 from steelyard.attest.http_signatures import HttpRequest, sign_request
-from steelyard.kernel import sha256_hex
-from steelyard.server.node.identity import load_identity_of
+from steelyard.kernel import sha256_hex, utc_now
+from steelyard.server.node import About, create_identity, open_node, saying
+from steelyard.server.node.identity import load_identity_of, load_root, rotate_keys
+from steelyard.server.node.saying import Invitation, Opening
+from steelyard.server.storage import organizations as cards
 
 HOSTILE_BYTES = 10_000_000
 LIMIT_S, LIMIT_MIB = 1.0, 200
@@ -231,6 +234,27 @@ def test_a_first_start_that_could_not_listen_is_gone_on_with(tmp_path: Path) -> 
     assert said == ("error: a link needs the port that the node listens on\nhint: --port PORT\n")
     again = start(folder)
     assert again.stop() == 0
+
+
+def test_a_host_that_came_back_orders_nothing_as_it_starts(tmp_path: Path) -> None:
+    folder, other = tmp_path / "node", About("Other", ("developer",))
+    create_identity(folder, About("Host", ("coordinator",)), utc_now())
+    guest = create_identity(tmp_path / "other", other, utc_now()).card
+    host = open_node(folder)
+    opening = Opening("A flaw", "What was found.", ("coordinator",))
+    case = host.run(lambda c: saying.open_case(host, c, opening)).case
+    host.run(lambda c: cards.keep(c, guest, host.now(), trusted=True))
+    invited = Invitation(guest.organization, ("developer",))
+    host.run(lambda c: saying.invite(host, c, case, invited))
+    host.close()
+    rotate_keys(folder, load_root(folder), utc_now(), revoke=False)
+    running = start(folder, "--restored")
+    assert running.stop() == 0
+    assert running.process.stderr is not None
+    waiting = "1 cases wait until their participants have said what they hold"
+    assert waiting in running.process.stderr.read().splitlines()
+    with sqlite3.connect(folder / "steelyard.db") as connection:
+        assert connection.execute("SELECT count(*) FROM entries").fetchall() == [(2,)]
 
 
 def test_a_certificate_that_is_none_is_named(node: tuple[Path, Running]) -> None:
