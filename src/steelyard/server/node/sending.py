@@ -85,8 +85,10 @@ class Sender:
         while True:
             for item in await self._begin():
                 group.create_task(self._send(client, item))
+            # Not by `wait_for`, which on Python 3.11 loses a cancellation that meets the event.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self.every_s)
+                async with asyncio.timeout(self.every_s):
+                    await self._woken.wait()
             self._woken.clear()
 
     def _behind(self) -> tuple[str, ...]:

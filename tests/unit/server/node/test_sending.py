@@ -182,6 +182,29 @@ def test_a_parcel_whose_task_never_ran_is_sent_by_the_same_sender(
     asyncio.run(go())
 
 
+def test_a_sender_that_is_cancelled_as_a_parcel_ends_stops(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go() -> bool:
+        sender, waits = Sender(node, every_s=LIMIT_S), asyncio.Event()
+        wait = sender._woken.wait
+
+        async def waiting() -> bool:
+            waits.set()
+            return await wait()
+
+        monkeypatch.setattr(sender._woken, "wait", waiting)
+        task = asyncio.create_task(sender.run())
+        await waits.wait()
+        sender._woken.set()
+        task.cancel()
+        ended, _ = await asyncio.wait([task], timeout=LIMIT_S / 2)
+        task.cancel()
+        return task in ended
+
+    assert asyncio.run(go())
+
+
 def test_what_is_under_way_is_not_sent_again(tmp_path: Path, node: Node) -> None:
     async def go() -> None:
         async with (
