@@ -86,7 +86,7 @@ def due(connection: Connection, at: datetime, each: int) -> tuple[Notice, ...]:
 def save(
     connection: Connection, notice: Notice, state: str, reason: str, next_at: datetime
 ) -> None:
-    """Keep how an attempt ended; the text of what was sent is forgotten."""
+    """Keep how an attempt stands; the text of what waits no longer is forgotten."""
     values = {
         "attempts": notice.attempts + 1,
         "state": state,
