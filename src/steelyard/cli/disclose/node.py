@@ -123,10 +123,12 @@ def retry(
 def _given_up(dead: Sequence[DeadLetter], text: str, node: Path) -> str:
     """The id of the parcel that a text begins."""
     from steelyard.kernel.errors import UnknownName
+    from steelyard.server.node.timers import KEPT
 
     found = [item.parcel_id for item in dead if item.parcel_id.startswith(text.lower())]
     if not text or len(found) != 1:
-        message = f"{text[:80]!r} begins the id of {len(found)} parcels given up, need one"
+        given_up = f"parcels given up in the last {KEPT.days} days"
+        message = f"{text[:80]!r} begins the id of {len(found)} {given_up}, need one"
         hint = f"those marked given up: steelyard disclose node status --node {node}"
         raise UnknownName(message, hint=hint)
     return found[0]

@@ -251,7 +251,7 @@ def test_what_was_not_given_up_is_not_sent_again(five: Federation, case: str, te
     folder = five.folder / "lab-a"
     with pytest.raises(UnknownName) as unknown:
         commands.retry([text], node=folder)
-    assert unknown.value.message.endswith("parcels given up, need one")
+    assert unknown.value.message.endswith("parcels given up in the last 400 days, need one")
     assert unknown.value.hint == (
         f"those marked given up: steelyard disclose node status --node {folder}"
     )
