@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case import Chain, replay
-from steelyard.kernel.errors import CannotVerify, UnknownName
+from steelyard.kernel.errors import BrokenSeal, CannotVerify, UnknownName
 from steelyard.server.storage import cases
 from steelyard.server.storage.writer import CHANGING
 
@@ -44,7 +44,11 @@ class Chains:
         return found
 
     def find(self, connection: Connection, case: str) -> Chain | None:
-        """The chain of a case, or None."""
+        """The chain of a case, or None.
+
+        Raises:
+            CannotVerify: what is stored was changed.
+        """
         stands = cases.stands(connection, case)
         if stands is None:
             return None
@@ -57,6 +61,7 @@ class Chains:
                 self._held.move_to_end(case)
                 return held
         chain = self._caught_up(connection, held, case, size)
+        _require_whole(connection, chain, (size, head))
         with self._lock:
             self._held[case] = chain
             self._trim()
@@ -110,6 +115,21 @@ class Chains:
         while len(self._held) > _HELD or (entries > _HELD_ENTRIES and len(self._held) > 1):
             _, oldest = self._held.popitem(last=False)
             entries -= oldest.size
+
+
+def _require_whole(connection: Connection, chain: Chain, stands: tuple[int, str]) -> None:
+    """Refuse entries that do not come to where the case is said to stand.
+
+    Raises:
+        BrokenSeal: its last entries were taken away or changed.
+    """
+    size, head = stands
+    if chain.size >= size and chain.head_at(size) == head:
+        return
+    # Another history may have been taken between the two statements.
+    if cases.stands(connection, chain.case) != (chain.size, chain.head):
+        message = f"{chain.size} entries are stored, which do not come to where the case stands"
+        raise BrokenSeal(message, where=chain.case[:16], hint="restore the database from a copy")
 
 
 def _agrees(connection: Connection, held: Chain, size: int, head: str) -> bool:
