@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from steelyard.cli.disclose import node as commands
 from steelyard.disclosure.delivery import outbox
 from steelyard.disclosure.delivery.outbox import Attempt, Destination, Outgoing
 from steelyard.disclosure.delivery.sending_policy import load_policy
+from steelyard.kernel import utc_now
 from steelyard.kernel.errors import NotSatisfied, UnknownName
 from steelyard.server.node import Node, heads, retrying, saying
 from steelyard.server.node.letters import ASK, ENTRIES, EVENT
@@ -104,6 +106,8 @@ def test_an_invitation_that_was_refused_arrives_once_its_host_is_trusted(
     told = capsys.readouterr().out
     assert f"\nrefused {letter.parcel_id[:12]} from Host: entries, " in told
     lab.knows(host)
+    # Within one second the same would be told by the same parcel.
+    host.node.now = lab.node.now = lambda: utc_now() + timedelta(seconds=20)
     commands.retry([letter.parcel_id[:12], letter.parcel_id[:12]], node=folder)
     assert capsys.readouterr().err == "1 to be sent again\n"
     assert given_up(host.node) == ()
