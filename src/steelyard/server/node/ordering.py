@@ -140,7 +140,8 @@ class _Batch:
             changed = {c.case for c, ordered in self._new if ordered.event.kind in _MEMBERSHIP}
             for case, chain in {chain.case: chain for chain, _ in self._new}.items():
                 if case in changed:
-                    follow_members(self._node, self._connection, chain)
+                    # Who is invited after a restore holds nothing that was lost.
+                    follow_members(self._node, self._connection, chain, is_new=True)
                 if chain.view.host != self._node.organization:
                     _hand_over(self._node, self._connection, chain)
         except BaseException:
@@ -159,7 +160,9 @@ class _Batch:
         return found
 
 
-def follow_members(node: Node, connection: Connection, chain: Chain, *, sent: int = 0) -> None:
+def follow_members(
+    node: Node, connection: Connection, chain: Chain, *, sent: int = 0, is_new: bool = False
+) -> None:
     """Keep count of what each participant but this node was sent; forget who left.
 
     Args:
@@ -167,15 +170,16 @@ def follow_members(node: Node, connection: Connection, chain: Chain, *, sent: in
         connection: In a transaction.
         chain: The case.
         sent: Entries that another host sent before.
+        is_new: Whether who is not followed yet was invited just now, and holds none.
     """
     others = {
         name: member.left
         for name, member in chain.view.members.items()
         if name != node.organization
     }
-    followers.add(
-        connection, chain.case, [name for name, left in others.items() if not left], queued=sent
-    )
+    present = [name for name, left in others.items() if not left]
+    heard = node.now() if is_new else None
+    followers.add(connection, chain.case, present, queued=sent, heard=heard)
     followers.leave(connection, chain.case, [name for name, left in others.items() if left])
 
 

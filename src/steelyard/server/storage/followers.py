@@ -48,7 +48,12 @@ def of_case(connection: Connection, case: str) -> dict[str, Follower]:
 
 
 def add(
-    connection: Connection, case: str, organizations: Iterable[str], *, queued: int = 0
+    connection: Connection,
+    case: str,
+    organizations: Iterable[str],
+    *,
+    queued: int = 0,
+    heard: datetime | None = None,
 ) -> None:
     """Begin to follow; who follows already is left as it is.
 
@@ -57,13 +62,11 @@ def add(
         case: Its id.
         organizations: Of participants.
         queued: Entries that another host has sent them.
+        heard: When it is known that they hold none; None where they may hold some.
     """
     known = of_case(connection, case)
-    rows = [
-        {"case_id": case, "organization": name, "queued": queued, "held": 0, "heard": None}
-        for name in organizations
-        if name not in known
-    ]
+    row = {"case_id": case, "queued": queued, "held": 0, "heard": heard and seconds(heard)}
+    rows = [{**row, "organization": name} for name in organizations if name not in known]
     if rows:
         connection.execute(insert(FOLLOWERS), rows)
 

@@ -10,6 +10,7 @@ from steelyard.disclosure.delivery.outbox import Outgoing
 from steelyard.kernel.errors import StorageError
 from steelyard.server.node import restoring
 from steelyard.server.node.identity import load_root
+from steelyard.server.node.inbox import receive
 from steelyard.server.node.letters import ENTRIES, FETCH
 from steelyard.server.node.rotation import announce_card, rotate
 from steelyard.server.storage import organizations as cards
@@ -133,3 +134,40 @@ def test_a_damaged_case_keeps_no_other_from_asking(
         assert [item.case for item in post.waiting_heads(connection)] == [case]
         assert set(restoring.waiting(coord, connection)) == {damaged, case}
     assert f"participants of case {damaged[:16]} are not asked: " in caplog.text
+
+
+def test_who_is_invited_after_a_restore_is_not_waited_for(five: Federation) -> None:
+    """Beside a case that cannot be verified, which waits until it is mended."""
+    damaged, alone = five.open("coord", "lab-b"), five.open("coord")
+    five.settle()
+    coord = five["coord"]
+    damage(coord, damaged)
+    coord.run(lambda c: restoring.begin(coord, c))
+    five.clock.forward(minutes=5)
+    five.invite("coord", alone, "lab-c")
+    assert coord.run(lambda c: restoring.waiting(coord, c)) == (damaged,)
+    five.settle()
+    assert five.head("lab-c", alone) == five.head("coord", alone)
+    five.invite("coord", alone, "deploy-d")
+
+
+def test_what_is_about_a_damaged_case_is_put_off_and_taken_once_it_is_mended(
+    five: Federation,
+) -> None:
+    """Its sender would give it up otherwise, and stand in its own way from then on."""
+    case = five.open("coord", "lab-b")
+    five.settle()
+    backup = five.back_up("coord")
+    coord = five["coord"]
+    damage(coord, case)
+    five.say("lab-b", case, "target", handle="model-1", **MODEL)
+    [parcel] = [item for item in five.outgoing("lab-b") if item.receiver == "coord"]
+    with pytest.raises(StorageError, match="this node has to be restored first"):
+        coord.run(lambda c: receive(coord, c, parcel.data))
+    with coord.database.reading() as connection:
+        assert post.received(connection, parcel.parcel_id) is None
+    five.restore("coord", backup)
+    assert five.hand_over(parcel)
+    five.settle()
+    assert five.head("lab-b", case) == five.head("coord", case)
+    assert five.chain("coord", case).size == 3

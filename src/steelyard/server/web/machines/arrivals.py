@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from steelyard.disclosure.case.event import read_claim
 from steelyard.disclosure.case.fold import keys_of
-from steelyard.kernel.errors import CannotVerify, NotSatisfied, SteelyardError, UnknownName
+from steelyard.kernel.errors import (
+    CannotVerify,
+    NotSatisfied,
+    SteelyardError,
+    StorageError,
+    UnknownName,
+)
 from steelyard.server.node import ordering
 from steelyard.server.node.ordering import Offered
 
@@ -182,8 +188,18 @@ def _claims(node: Node, bodies: Sequence[bytes]) -> list[Claim | _Unknown | Exce
 
 
 def _read(node: Node, case: str) -> Chain:
+    """A case from the database.
+
+    Raises:
+        UnknownName: none of this id.
+        StorageError: its rows were changed, which is no fault of an author.
+    """
     with node.database.reading() as connection:
-        return node.chains.get(connection, case)
+        try:
+            return node.chains.get(connection, case)
+        except CannotVerify as error:
+            message = "this node has to be restored first"
+            raise StorageError(message, hint="try again later") from error
 
 
 def _require_said(node: Node, chain: Chain, claim: Claim, body: bytes) -> None:
