@@ -18,6 +18,14 @@ from steelyard.standard import Release, load_release
 settings.register_profile("steelyard", deadline=None)
 settings.load_profile("steelyard")
 
+LONGEST = "test_four_organizations"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits for minutes, so that everything else is done meanwhile."""
+    items.sort(key=lambda item: item.name != LONGEST)
+
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
