@@ -194,7 +194,8 @@ def test_workers_killed_in_the_middle_go_on_and_lose_nothing(
         for path, data in zip(journals(folder), kept, strict=True):
             assert path.read_bytes().startswith(data[: data.rfind(b"\n") + 1])
         left = 24 - sum(data.count(b"\n") for data in kept)
-        assert calls <= 2 + 2 * left
+        # Beside what is left, two that the killed ones had under way, and two answered in vain.
+        assert calls <= 4 + 2 * left < 2 * 24
         assert assess("run", *slow, "--resume", model=model).status == 0
     assert len(plain(folder)) == 24
     assert plain(folder) == plain(tmp_path / "whole")
