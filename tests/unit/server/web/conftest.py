@@ -12,7 +12,8 @@ from tests.unit.disclosure.reproducer.toy_documents import toy_document
 
 from steelyard.server.web.settings import Settings
 
-from .visits import Site, make_node
+from .others import Other, join
+from .visits import Browser, Site, make_node
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,18 @@ def open_site(tmp_path: Path, empty_node: Path) -> Iterator[Callable[..., Site]]
 @pytest.fixture
 def site(open_site: Callable[..., Site]) -> Site:
     return open_site()
+
+
+@pytest.fixture
+def ana(site: Site) -> Browser:
+    """A coordinator at the node."""
+    return site.person("coordinator")
+
+
+@pytest.fixture
+def lab(site: Site, tmp_path: Path) -> Other:
+    """A node of a developer, which it knows."""
+    return join(site, tmp_path / "lab", "Lab", "developer", "deployer")
 
 
 @pytest.fixture

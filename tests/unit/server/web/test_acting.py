@@ -34,16 +34,6 @@ findings:
 """
 
 
-@pytest.fixture
-def lab(site: Site, tmp_path: Path) -> Other:
-    return join(site, tmp_path / "lab", "Lab", "developer", "deployer")
-
-
-@pytest.fixture
-def ana(site: Site) -> Browser:
-    return site.person("coordinator")
-
-
 def view_of(site: Site, case: str) -> View:
     with site.node.database.reading() as connection:
         return site.node.chains.get(connection, case).view

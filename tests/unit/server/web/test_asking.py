@@ -21,16 +21,6 @@ from .test_acting import act, view_of
 from .visits import START, Browser, Site, text_of
 
 
-@pytest.fixture
-def lab(site: Site, tmp_path: Path) -> Other:
-    return join(site, tmp_path / "lab", "Lab", "developer", "deployer")
-
-
-@pytest.fixture
-def ana(site: Site) -> Browser:
-    return site.person("coordinator")
-
-
 def test_asking_sends_the_reproducer_to_who_is_ticked(
     site: Site, ana: Browser, lab: Other, reproducer: bytes
 ) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
-
-import pytest
 
 from steelyard.disclosure.delivery.sealed_object import object_id, seal_object
 from steelyard.server.node import Node, saying
@@ -13,7 +10,7 @@ from steelyard.server.storage import advisories, objects
 from steelyard.server.storage.advisories import AdvisoryRow
 from steelyard.server.storage.objects import Stored
 
-from .others import Other, join, open_case, say
+from .others import Other, open_case, say
 from .test_acting import ADVISORY, act, view_of
 from .visits import Browser, Site, text_of
 
@@ -21,16 +18,6 @@ CASE_PATHS = (
     "", "/timeline", "/embargo", "/affectedness", "/deadlines", "/deadlines.ics", "/publication",
     "/payloads", "/payloads/x", "/acts", "/acts/note", "/facts",
 )  # fmt: skip
-
-
-@pytest.fixture
-def lab(site: Site, tmp_path: Path) -> Other:
-    return join(site, tmp_path / "lab", "Lab", "developer", "deployer")
-
-
-@pytest.fixture
-def ana(site: Site) -> Browser:
-    return site.person("coordinator")
 
 
 def test_under_an_embargo_the_form_that_publishes_names_who_has_to_agree(

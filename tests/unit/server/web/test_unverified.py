@@ -43,11 +43,6 @@ def put_row(site: Site, case: str, event: bytes) -> None:
 
 
 @pytest.fixture
-def ana(site: Site) -> Browser:
-    return site.person("coordinator")
-
-
-@pytest.fixture
 def cases(site: Site) -> tuple[str, str]:
     """A case that verifies, and one that does not."""
     sound, broken = open_case(site, title="A sound one"), open_case(site, title="A broken one")
