@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from steelyard.kernel.errors import NotSatisfied
@@ -114,14 +116,22 @@ def test_the_old_host_comes_back_with_entries_that_only_some_have_seen(
     assert facts(five, case, "lab-b") == {"heard by one"}
 
 
-def test_of_two_takeovers_in_a_partition_everybody_keeps_the_same(
-    federate: object,
-) -> None:
-    names = ("coord", "lab-a", "lab-b", "lab-c", "lab-d")
-    five = federate(dict.fromkeys(names, ("developer",)))  # type: ignore[operator]
+EQUALS = ("coord", "lab-a", "lab-b", "lab-c", "lab-d")
+
+
+def developers(federate: Callable[..., Federation]) -> tuple[Federation, str]:
+    """Five developers, and a case of the first with all of them."""
+    five = federate(dict.fromkeys(EQUALS, ("developer",)))
     five.clock.forward(days=1)
-    case = five.open("coord", *names[1:], silent_days=SILENT_DAYS)
+    case = five.open(*EQUALS, silent_days=SILENT_DAYS)
     five.settle()
+    return five, case
+
+
+def test_of_two_takeovers_in_a_partition_everybody_keeps_the_same(
+    federate: Callable[..., Federation],
+) -> None:
+    five, case = developers(federate)
     five.clock.forward(days=SILENT_DAYS + 1)
     with five.without("coord", "lab-d"):
         for name in ("lab-a", "lab-b", "lab-c"):
@@ -135,19 +145,15 @@ def test_of_two_takeovers_in_a_partition_everybody_keeps_the_same(
         five.settle_among("lab-b", "lab-d")
     five.settle()
     five.settle()
-    assert len({host(five, case, name) for name in names}) == 1
-    assert len(five.heads(case, *names)) == 1
+    assert len({host(five, case, name) for name in EQUALS}) == 1
+    assert len(five.heads(case, *EQUALS)) == 1
 
 
 def test_of_a_handover_and_a_takeover_in_a_partition_the_lesser_hash_stays(
-    federate: object,
+    federate: Callable[..., Federation],
 ) -> None:
     """A host that hands over and a quorum without it have nobody in common."""
-    names = ("coord", "lab-a", "lab-b", "lab-c", "lab-d")
-    five = federate(dict.fromkeys(names, ("developer",)))  # type: ignore[operator]
-    five.clock.forward(days=1)
-    case = five.open("coord", *names[1:], silent_days=SILENT_DAYS)
-    five.settle()
+    five, case = developers(federate)
     size = five.chain("coord", case).size
     five.clock.forward(days=SILENT_DAYS + 1)
     with five.without("lab-b", "lab-c", "lab-d"):
@@ -159,12 +165,12 @@ def test_of_a_handover_and_a_takeover_in_a_partition_the_lesser_hash_stays(
         for name in ("lab-b", "lab-c", "lab-d"):
             vote(five, case, name, "lab-d")
         five.settle_among("lab-b", "lab-c", "lab-d")
-    assert [host(five, case, name) for name in names] == ["lab-a"] * 2 + ["lab-d"] * 3
+    assert [host(five, case, name) for name in EQUALS] == ["lab-a"] * 2 + ["lab-d"] * 3
     parted = {five.chain(name, case).head_at(size + 1): name for name in ("lab-a", "lab-d")}
     five.settle()
     five.settle()
-    assert {host(five, case, name) for name in names} == {parted[min(parted)]}
-    assert len(five.heads(case, *names)) == 1
+    assert {host(five, case, name) for name in EQUALS} == {parted[min(parted)]}
+    assert len(five.heads(case, *EQUALS)) == 1
 
 
 def test_a_host_hands_a_case_over_at_any_time(five: Federation, case: str) -> None:
