@@ -149,7 +149,8 @@ def answer_recorded(answer: Answer, out: Path, record: Record) -> None:
     Raises:
         UsageError: `out` exists; nothing is recorded.
         NotSatisfied: the answer is no, or was given before where it is given once.
-        CannotVerify: what it is made from was changed, or is over.
+        Expired: the request is over.
+        CannotVerify: what it is made from was changed.
         StorageError: the record cannot be kept, or the disk refused; nothing is given.
     """
     require_absent(out)
@@ -177,7 +178,7 @@ def _hold(held: HeldAnswer, answer: Answer, event: Event, record: Record) -> Non
 
     try:
         _recorded(event, record, decide, answer.request, lambda digest: {_ANSWER: digest})
-    except (NotSatisfied, StorageError):
+    except (NotSatisfied, Expired, StorageError):
         held.drop()
         raise
 

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from steelyard.kernel import sha256_hex
-from steelyard.kernel.errors import Expired, NotSatisfied, StorageError
+from steelyard.kernel.errors import Expired, NotSatisfied, StorageError, UsageError
 from steelyard.weights.access_log import AccessLog, read_log
 from steelyard.weights.held_answer import HeldAnswer
 from steelyard.weights.recorded_opening import Record, answer_recorded
@@ -159,6 +160,25 @@ def test_a_half_that_waits_is_not_given_once_its_request_is_over(
     assert [event.name for event in events(tmp_path / "log")] == ["released", "refused"]
 
 
+def test_a_half_that_was_never_recorded_does_not_stay_once_its_request_is_over(
+    sealed: Path, tmp_path: Path
+) -> None:
+    header, request = asked(sealed)
+    both = [approved(header, request, number) for number in (0, 1)]
+    answer, over = released(header, request, both), request.expires + timedelta(seconds=1)
+    (tmp_path / "o").mkdir()
+    half = tmp_path / "o" / "half"
+    HeldAnswer(tmp_path / "o" / f".{request.digest}.held", half).hold(answer.make())
+
+    def make() -> bytes:
+        request.require_current(over)
+        return answer.make()
+
+    with pytest.raises(Expired):
+        answer_recorded(replace(answer, make=make), half, Record(tmp_path / "log", over))
+    assert not list((tmp_path / "o").iterdir())
+
+
 def test_a_name_taken_meanwhile_costs_no_release(
     sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,7 +193,7 @@ def test_a_name_taken_meanwhile_costs_no_release(
 
     with monkeypatch.context() as patched:
         patched.setattr(AccessLog, "append", then_taken)
-        with pytest.raises(Exception, match="this exists; nothing is written over it"):
+        with pytest.raises(UsageError, match="this exists; nothing is written over it"):
             answer_recorded(released(header, request, both), tmp_path / "half", record)
     assert (tmp_path / "half").read_text() == "mine"
     answer_recorded(released(header, request, both), tmp_path / "other", record)
