@@ -149,7 +149,7 @@ def assess(
     scope = chosen_scope(domain, imported.values("domain"))
     _require_importable(imported, scope)
     folder = RunFolder(out)
-    listed = read_regressions(regressions or ())
+    listed, feed = read_regressions(regressions or ()), load_feed(advisories, publisher)
     request = Request(
         model=model,
         scope=scope,
@@ -187,7 +187,7 @@ def assess(
         _warn_if_undersized(samples, scope, suite)
     with progress_bar("assessing") as progress:
         around = Surroundings(
-            feed=load_feed(advisories, publisher),
+            feed=feed,
             out=out,
             key=signing_key(key),
             certificate=_certificate(round),
