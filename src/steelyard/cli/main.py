@@ -137,8 +137,7 @@ def run(arguments: list[str]) -> int:
 
 def _needed(arguments: list[str]) -> tuple[str, ...]:
     """The first word where it is known: to make all takes longer than most commands run."""
-    first = tuple(arguments[:1])
-    return first if set(first) & set(_WORDS) else _WORDS
+    return (arguments[0],) if arguments and arguments[0] in _WORDS else _WORDS
 
 
 @cache
