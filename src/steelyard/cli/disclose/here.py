@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from steelyard.server.node import Node
 
-_LEAST = 4
+LEAST = 4
+"""Characters of an id that may stand for it."""
 
 NodeFolder = Annotated[
     Path,
@@ -76,7 +77,7 @@ def case_named(connection: Connection, text: str) -> str:
 
     rows = cases.list_cases(connection)
     found = [row for row in rows if row.id.startswith(text.lower())]
-    if len(text) < _LEAST or len(found) != 1:
+    if len(text) < LEAST or len(found) != 1:
         known = ", ".join(row.id[:12] for row in rows[:6]) or "none"
         message = f"{text[:80]!r} begins the id of {len(found)} cases, need one"
         raise UnknownName(message, hint=f"known: {known}")
@@ -97,7 +98,7 @@ def organization_named(connection: Connection, text: str) -> str:
 
 def _organization(names: Mapping[str, str], text: str) -> str:
     exact = [key for key, name in names.items() if name == text]
-    begun = [key for key in names if len(text) >= _LEAST and _begins(key, text)]
+    begun = [key for key in names if len(text) >= LEAST and _begins(key, text)]
     found = set(exact or begun)
     if len(found) != 1:
         listed = ", ".join(f"{name} ({key[:12]})" for key, name in list(names.items())[:8])

@@ -9,6 +9,7 @@ import typer
 
 from steelyard.cli.disclose.here import (
     DEFAULT_NODE,
+    LEAST,
     NodeFolder,
     opened,
     organization_named,
@@ -126,7 +127,7 @@ def _given_up(dead: Sequence[DeadLetter], text: str, node: Path) -> str:
     from steelyard.server.node.timers import KEPT
 
     found = [item.parcel_id for item in dead if item.parcel_id.startswith(text.lower())]
-    if not text or len(found) != 1:
+    if len(text) < LEAST or len(found) != 1:
         given_up = f"parcels given up in the last {KEPT.days} days"
         message = f"{text[:80]!r} begins the id of {len(found)} {given_up}, need one"
         hint = f"those marked given up: steelyard disclose node status --node {node}"

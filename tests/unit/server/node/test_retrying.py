@@ -248,6 +248,18 @@ def test_what_is_asked_for_again_by_itself_keeps_all_that_is_named_with_it(
     assert five.outgoing("lab-a") == []
 
 
+def test_the_beginning_of_two_ids_names_neither(tmp_path: Path) -> None:
+    two = [
+        DeadLetter(f"abcd{end}", "org:x", EVENT, "", utc_now(), "refused") for end in ("e0", "e1")
+    ]
+    named = commands._given_up  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(UnknownName, match="begins the id of 2 parcels"):
+        named(two, "abcde", tmp_path)
+    with pytest.raises(UnknownName, match="begins the id of 1 parcels"):
+        named(two[:1], "abc", tmp_path)
+    assert named(two, "ABCDE1", tmp_path) == "abcde1"
+
+
 @pytest.mark.parametrize("text", ["", "nothing"])
 def test_what_was_not_given_up_is_not_sent_again(five: Federation, case: str, text: str) -> None:
     five.say("lab-a", case, "emergency", facts="told", told=[])
