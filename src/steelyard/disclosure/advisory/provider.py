@@ -96,7 +96,7 @@ def publish(advisories: tuple[Advisory, ...], site: Site, at: datetime) -> tuple
             address.
     """
     require_base(site.base_url)
-    _check_publishable(advisories)
+    require_publishable(advisories)
     published = sorted(
         (_published(advisory, site, at) for advisory in advisories),
         key=lambda entry: (entry.advisory.changed_at, entry.path),
@@ -125,7 +125,13 @@ def require_base(base_url: str) -> None:
         raise UsageError(message, where="--base-url", hint="https://advisories.example.org")
 
 
-def _check_publishable(advisories: tuple[Advisory, ...]) -> None:
+def require_publishable(advisories: tuple[Advisory, ...]) -> None:
+    """Refuse what no provider's tree can hold together; ask before anything is published.
+
+    Raises:
+        NotSatisfied: one is not for everybody, or a draft.
+        UsageError: there is none, or two have one file name, or other publishers.
+    """
     if not advisories:
         raise UsageError("there is no advisory to publish")
     for advisory in advisories:
@@ -133,7 +139,8 @@ def _check_publishable(advisories: tuple[Advisory, ...]) -> None:
             message = f"TLP:{advisory.tlp.value} is not for everybody; only CLEAR is published"
             raise NotSatisfied(message, where=advisory.id)
         if advisory.status is Status.DRAFT:
-            raise NotSatisfied("a draft is not published", where=advisory.id)
+            hint = "draft it anew with status final"
+            raise NotSatisfied("a draft is not published", where=advisory.id, hint=hint)
         if advisory.publisher != advisories[0].publisher:
             message = "advisories of two publishers do not share a provider's tree"
             raise UsageError(message, where=advisory.id)

@@ -44,6 +44,7 @@ class PublicFolder:
 
         Raises:
             StorageError: the disk refused; they are written the next time.
+            CannotVerify: a case of theirs cannot be verified; they stay as they are.
         """
         if urlsplit(self.base).scheme != "https":
             return 0

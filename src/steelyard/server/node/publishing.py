@@ -9,17 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from steelyard.disclosure.advisory.csaf import file_name
 from steelyard.disclosure.advisory.export import ExportedFile, json_bytes
 from steelyard.disclosure.advisory.provider import publish as publish_tree
+from steelyard.disclosure.advisory.provider import require_publishable
 from steelyard.disclosure.advisory.reading import read_advisory
 from steelyard.disclosure.case.composing import compose_advisory
 from steelyard.disclosure.case.event import claimed_event
 from steelyard.disclosure.case.findings import find
 from steelyard.disclosure.case.permissions import require_permission
 from steelyard.kernel import sha256_hex
-from steelyard.kernel.errors import NotSatisfied
+from steelyard.kernel.errors import CannotVerify, NotSatisfied
 from steelyard.server.node import saying
 from steelyard.server.node.checking import MEDIA_TYPE, Checked, check, check_again
+from steelyard.server.node.ordering import FAILURES
 from steelyard.server.storage import advisories as rows
 from steelyard.server.storage import cases
 from steelyard.server.storage.advisories import AdvisoryRow
@@ -87,26 +90,36 @@ def publish(
 
     Raises:
         NotSatisfied: another one stands, it repeats a payload, its id is that of another case,
-            it is public or on its way to be, or the case's rules forbid it.
+            it is not for everybody or a draft, it is public or on its way to be, or the case's
+            rules forbid it.
+        UsageError: this node publishes for another publisher.
     """
     view = node.chains.get(connection, case).view
-    _require_publishable(node, connection, view)
+    _require_allowed(node, connection, view)
     if draft_that_stands(view) != checked.digest:
         raise NotSatisfied("another draft stands now", hint="read it, then publish")
     check_again(node, connection, view, checked)
-    if rows.owner(connection, checked.id) not in {"", case}:
-        raise NotSatisfied(
-            f"another case has an advisory {checked.id}",
-            where=case[:16],
-            hint="draft it under an id of its own",
-        )
+    _require_fitting(connection, case, checked)
     body: JsonObject = {"advisory": checked.digest, "references": list(references)}
     said = saying.say(node, connection, case, _PUBLISH, body)
     rows.keep(connection, AdvisoryRow(checked.id, case, checked.document), node.now())
     return said
 
 
-def _require_publishable(node: Node, connection: Connection, view: View) -> None:
+def _require_fitting(connection: Connection, case: str, checked: Checked) -> None:
+    """Refuse what the tree of this node cannot hold, as what was said cannot be taken back."""
+    others = [row for row in rows.kept(connection) if row.case != case]
+    if file_name(checked.id) in {file_name(row.id) for row in others}:
+        raise NotSatisfied(
+            f"another case has an advisory {checked.id}",
+            where=case[:16],
+            hint="draft it under an id of its own",
+        )
+    documents = [(checked.document, checked.id), *((row.document, row.id) for row in others)]
+    require_publishable(tuple(read_advisory(data, where=name) for data, name in documents))
+
+
+def _require_allowed(node: Node, connection: Connection, view: View) -> None:
     """Refuse here what the host would refuse: all that is said after it would wait.
 
     Raises:
@@ -155,8 +168,20 @@ def draft_that_stands(view: View) -> str:
 
 
 def published(node: Node, connection: Connection) -> tuple[AdvisoryRow, ...]:
-    """Every advisory that this node has published and that is public in its case, latest first."""
-    return tuple(item.row for item in _public(node, connection))
+    """Every advisory that this node has published and that is public in its case, latest first.
+
+    That of a case which cannot be verified is not among them, and keeps no other from it.
+    """
+    found: list[AdvisoryRow] = []
+    for row in rows.kept(connection):
+        try:
+            item = _public(node, connection, row)
+        except CannotVerify as error:
+            FAILURES.error("advisory %s is not shown: %s", row.id, error)
+            continue
+        if item is not None:
+            found.append(row)
+    return tuple(found)
 
 
 def is_public(node: Node, connection: Connection, case: str) -> bool:
@@ -169,8 +194,12 @@ def public_tree(node: Node, connection: Connection, site: Site) -> tuple[Exporte
 
     Beside them lies what participants disagreed with, for each advisory to which somebody did.
     The tree is as old as its latest publication, so that the same cases give the same bytes.
+
+    Raises:
+        CannotVerify: a case of them cannot be verified; a tree without it would take it back.
     """
-    found = tuple(_public(node, connection))
+    looked = [_public(node, connection, row) for row in rows.kept(connection)]
+    found = tuple(item for item in looked if item is not None)
     if not found:
         return ()
     advisories = tuple(read_advisory(item.row.document, where=item.row.id) for item in found)
@@ -193,17 +222,16 @@ class _Public:
     ordered: datetime
 
 
-def _public(node: Node, connection: Connection) -> Iterator[_Public]:
-    """What this node has made public in its case, latest first; not where another draft is."""
-    for row in rows.kept(connection):
-        chain = node.chains.find(connection, row.case)
-        if chain is None:
-            continue
-        view = chain.view
-        publication = view.publication
-        is_own = publication.publisher == node.organization
-        if is_own and publication.advisory == sha256_hex(row.document) and publication.published:
-            yield _Public(row, view, publication.published)
+def _public(node: Node, connection: Connection, row: AdvisoryRow) -> _Public | None:
+    """An advisory that this node has made public in its case; None where another draft is."""
+    chain = node.chains.find(connection, row.case)
+    if chain is None:
+        return None
+    publication = chain.view.publication
+    is_own = publication.publisher == node.organization
+    if is_own and publication.advisory == sha256_hex(row.document) and publication.published:
+        return _Public(row, chain.view, publication.published)
+    return None
 
 
 def _dissents(found: tuple[_Public, ...]) -> Iterator[ExportedFile]:

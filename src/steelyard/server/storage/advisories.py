@@ -40,12 +40,6 @@ def keep(connection: Connection, row: AdvisoryRow, at: datetime) -> None:
     connection.execute(insert(ADVISORIES), values)
 
 
-def owner(connection: Connection, name: str) -> str:
-    """The case whose advisory has an id; empty for none."""
-    query = select(ADVISORIES.c.case_id).where(ADVISORIES.c.id == name)
-    return connection.execute(query).scalar() or ""
-
-
 def kept(connection: Connection) -> tuple[AdvisoryRow, ...]:
     """Every one, the latest first."""
     rows = connection.execute(select(ADVISORIES).order_by(ADVISORIES.c.published.desc()))

@@ -15,14 +15,14 @@ from steelyard.disclosure.advisory import Advisory, ExportedFile, Site
 from steelyard.disclosure.advisory.reading import read_advisory
 from steelyard.disclosure.delivery.sealed_object import object_id, seal_object
 from steelyard.kernel import format_instant
-from steelyard.kernel.errors import NotSatisfied
+from steelyard.kernel.errors import CannotVerify, NotSatisfied
 from steelyard.server.desk.public import PublicFolder
 from steelyard.server.node import Node, publishing, recovering, saying
 from steelyard.server.node.checking import Checked, check
 from steelyard.server.storage import advisories, cases, objects
 from steelyard.server.storage.objects import Stored
 
-from .federation import Federation
+from .federation import Federation, damage
 from .hostile import Forger
 
 TWO = {"host": ("coordinator",), "lab": ("reporter", "coordinator")}
@@ -235,6 +235,62 @@ def test_who_comes_second_has_published_nothing(federate: Callable[..., Federati
     assert "the advisory is public" in reason
     assert two.chain("lab", case).view.publication.publisher == two.id("host")
     assert (public(two, "host"), public(two)) == (["LAB-2026-1"], [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("tlp: CLEAR", "tlp: AMBER", "TLP:AMBER is not for everybody"),
+        ("status: final", "status: draft", "a draft is not published"),
+    ],
+)
+def test_what_no_tree_can_hold_is_refused_before_anything_is_said(
+    two: Federation, old: str, new: str, message: str
+) -> None:
+    """What was said cannot be taken back, and pages show what was published to everybody."""
+    case = two.open("host", "lab")
+    two.settle()
+    text = ADVISORY.format(id="LAB-2026-1").replace(old, new)
+    if "draft" in new:
+        text = text.replace("number: 1", "number: 0")
+    draft(two, "host", case, text.encode())
+    two.settle()
+    made = standing(two, case)
+    with pytest.raises(NotSatisfied, match=message):
+        two.run("lab", lambda n, c: publishing.publish(n, c, case, made))
+    assert waiting(two, case) == []
+    two.settle()
+    assert public(two) == []
+    assert two.chain("host", case).view.publication.published is None
+
+
+def test_two_ids_of_one_file_are_not_published_by_one_node(two: Federation) -> None:
+    publish(two, drafted(two))
+    two.settle()
+    case = drafted(two, name="lab-2026-1")
+    made = standing(two, case)
+    with pytest.raises(NotSatisfied, match="another case has an advisory lab-2026-1"):
+        two.run("lab", lambda n, c: publishing.publish(n, c, case, made))
+    assert waiting(two, case) == []
+
+
+def test_a_damaged_case_hides_no_other_advisory_and_takes_none_back(
+    two: Federation, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = PublicFolder(two["lab"], tmp_path / "public", BASE)
+    damaged = drafted(two)
+    publish(two, damaged)
+    publish(two, drafted(two, name="LAB-2026-2"))
+    two.settle()
+    assert folder.keep_up() > 3
+    before = {path: path.read_bytes() for path in folder.folder.rglob("*") if path.is_file()}
+    damage(two["lab"], damaged)
+    assert public(two) == ["LAB-2026-2"]
+    assert "advisory LAB-2026-1 is not shown: " in caplog.text
+    publish_again = PublicFolder(two["lab"], folder.folder, BASE)
+    with pytest.raises(CannotVerify):
+        publish_again.keep_up()
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_an_id_of_another_case_is_refused(two: Federation) -> None:

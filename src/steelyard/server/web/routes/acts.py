@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from steelyard.kernel.errors import SteelyardError, StorageError
+from steelyard.kernel.errors import SteelyardError
 from steelyard.server import people
 from steelyard.server.node import legal
 from steelyard.server.storage import organizations as cards
@@ -96,10 +96,10 @@ class Acts:
         return self.shell.done(addresses.case(case, _TABS[group]), word)
 
     def _published(self) -> str:
-        """Write the files for machines; the advisory is public whether the disk takes them."""
+        """Write the files for machines; the advisory is public whether that can be done."""
         try:
             self.shell.public.keep_up()
-        except StorageError as error:
+        except SteelyardError as error:
             FAILURES.error("the public folder was not written", exc_info=error)
             return "unwritten"
         return "said"
