@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from steelyard.disclosure.case import Chain, replay
-from steelyard.kernel.errors import BrokenSeal, CannotVerify, UnknownName
+from steelyard.kernel.errors import BrokenSeal, CannotVerify, StorageError, UnknownName
 from steelyard.server.storage import cases
 from steelyard.server.storage.writer import CHANGING
 
@@ -66,6 +66,18 @@ class Chains:
             self._held[case] = chain
             self._trim()
         return chain
+
+    def find_or_put_off(self, connection: Connection, case: str) -> Chain | None:
+        """The chain of a case that somebody else speaks of, or None.
+
+        Raises:
+            StorageError: what is stored was changed, which is no fault of who asks.
+        """
+        try:
+            return self.find(connection, case)
+        except CannotVerify as error:
+            message = "this node has to be restored first"
+            raise StorageError(message, hint="try again later") from error
 
     def _caught_up(self, connection: Connection, held: Chain | None, case: str, size: int) -> Chain:
         """What is stored, with as much of what is held as agrees with it."""

@@ -102,7 +102,7 @@ def receive(node: Node, connection: Connection, data: bytes) -> Outcome:
     node.require_spoke(connection, signed)
     _require_recent(node, signed.parcel)
     parcel, name = signed.parcel, signed.parcel_id
-    _require_verified(node, connection, _case(parcel))
+    node.chains.find_or_put_off(connection, _case(parcel))
     before = post.received(connection, name)
     if before is not None:
         # Answered as it was the first time, as that answer may have been lost.
@@ -141,18 +141,6 @@ def _require_recent(node: Node, parcel: Parcel) -> None:
             where=parcel.kind,
             hint=f"parcels are taken for {RECENT.days} days; ask its sender for what it said",
         )
-
-
-def _require_verified(node: Node, connection: Connection, case: str) -> None:
-    """Put off what is about a case whose rows here were changed: that is no fault of its sender.
-
-    Raises:
-        StorageError: the case cannot be verified until the database is restored.
-    """
-    try:
-        node.chains.find(connection, case)
-    except CannotVerify as error:
-        raise StorageError("this node has to be restored first", hint="try again later") from error
 
 
 def _take(node: Node, connection: Connection, parcel: Parcel) -> None:

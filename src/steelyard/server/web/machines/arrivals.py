@@ -19,7 +19,6 @@ from steelyard.kernel.errors import (
     CannotVerify,
     NotSatisfied,
     SteelyardError,
-    StorageError,
     UnknownName,
 )
 from steelyard.server.node import ordering
@@ -195,11 +194,10 @@ def _read(node: Node, case: str) -> Chain:
         StorageError: its rows were changed, which is no fault of an author.
     """
     with node.database.reading() as connection:
-        try:
-            return node.chains.get(connection, case)
-        except CannotVerify as error:
-            message = "this node has to be restored first"
-            raise StorageError(message, hint="try again later") from error
+        chain = node.chains.find_or_put_off(connection, case)
+    if chain is None:
+        raise UnknownName("no such case")
+    return chain
 
 
 def _require_said(node: Node, chain: Chain, claim: Claim, body: bytes) -> None:

@@ -99,7 +99,9 @@ class Cases:
         """
         if not _CASE.fullmatch(case):
             raise UnknownName("no such case")
-        chain = self._node.chains.get(connection, case)
+        chain = self._node.chains.find_or_put_off(connection, case)
+        if chain is None:
+            raise UnknownName("no such case")
         for name in caller.organizations:
             member = chain.view.members.get(name)
             if member is not None and not member.left:

@@ -8,6 +8,7 @@ import threading
 import pytest
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
+from tests.unit.server.node.federation import damage
 from tests.unit.server.web.machines.served import Served
 
 from steelyard.disclosure.case import Chain
@@ -72,16 +73,16 @@ def test_a_case_that_is_not_in_memory_is_read_once_and_beside_the_others(
     second = served.event(version="2")
     host.chains.drop(served.case)
     reading, may_go_on, asked = threading.Event(), threading.Event(), list[str]()
-    read = host.chains.get
+    read = host.chains.find_or_put_off
 
-    def slow(connection: Connection, case: str) -> Chain:
+    def slow(connection: Connection, case: str) -> Chain | None:
         if case == served.case and not may_go_on.is_set():
             asked.append(case)
             reading.set()
             assert may_go_on.wait(60)
         return read(connection, case)
 
-    monkeypatch.setattr(host.chains, "get", slow)
+    monkeypatch.setattr(host.chains, "find_or_put_off", slow)
 
     async def order() -> list[Admitted | BaseException]:
         arrivals = Arrivals(host, Quota(1, 100))
@@ -95,3 +96,14 @@ def test_a_case_that_is_not_in_memory_is_read_once_and_beside_the_others(
     found = asyncio.run(asyncio.wait_for(order(), 120))
     assert [type(item) for item in found] == [Admitted, Admitted, BrokenSeal]
     assert asked == [served.case]
+
+
+def test_a_damaged_case_is_no_fault_of_an_author(served: Served) -> None:
+    """It keeps its event, and reads of no fault in what it signed."""
+    good = served.event()
+    damage(served.host, served.case)
+    (found,) = together(served, good)
+    assert isinstance(found, StorageError)
+    assert served.ask("POST", "/events", good).status_code == 503
+    for what in ("entries", "checkpoint"):
+        assert served.ask("GET", f"/cases/{served.case}/{what}", by="lab").status_code == 503
