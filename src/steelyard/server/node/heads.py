@@ -45,11 +45,11 @@ def _cosigned(node: Node, connection: Connection, chain: Chain) -> Iterator[byte
             yield item.note
 
 
-def fetch(node: Node, connection: Connection, case: str, holder: str, size: int) -> bool:
-    """Ask somebody for the entries after so many; whether it is known, and there was room to."""
+def fetch(node: Node, connection: Connection, case: str, holder: str, size: int) -> None:
+    """Ask somebody for the entries after so many, if it is known and there is room to."""
     known = cards.find(connection, holder)
-    letter = Letter(FETCH, case, {"size": size})
-    return known is not None and offer_to(node, connection, known.card, letter)
+    if known is not None:
+        offer_to(node, connection, known.card, Letter(FETCH, case, {"size": size}))
 
 
 def is_cosigned(note: CaseCheckpoint, organization: str) -> bool:

@@ -66,10 +66,13 @@ def followed(node: Node, connection: Connection, case: str) -> Board | None:
     Raises:
         UnknownName: no such case here.
     """
-    if not rows.find(connection, case).facts:
+    kept = rows.find(connection, case)
+    if not kept.facts:
         return None
     found, record = _settled(node, connection, case)
-    rows.keep_record(connection, case, _written(record))
+    written = _written(record)
+    if written != kept.record:
+        rows.keep_record(connection, case, written)
     return found
 
 

@@ -130,7 +130,7 @@ class Sender:
         return [item for item in found if item.state == "waiting"]
 
     def _has_room(self, destination: str) -> bool:
-        """Whether one more parcel may be under way: who answers must not wait for who does not.
+        """Whether one more parcel may be under way: nobody waits for who failed last.
 
         Of the room, destinations that failed last have a quarter of their own; the second half is
         for those to which nothing is under way yet.
